@@ -1,0 +1,3 @@
+"""Benchmark and profile the training of object detectors."""
+
+__version__ = "0.1.0"

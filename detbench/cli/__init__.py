@@ -1,0 +1,88 @@
+"""The `detbench` command: its verbs, and the one place where errors become lines and codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from detbench import __version__
+from detbench.errors import DetbenchError
+
+# Verb -> module of this package and function in it; a module is imported when its verb is used.
+_VERBS = {
+    "families": ("suite", "families"),
+    "models": ("suite", "models"),
+    "build": ("container", "build"),
+    "shell": ("container", "shell"),
+    "setup": ("machine", "setup"),
+    "switch": ("suite", "switch"),
+    "status": ("suite", "status"),
+    "train": ("runs", "train"),
+    "run": ("runs", "run"),
+    "profile": ("runs", "profile"),
+    "core-util": ("parse", "core_util"),
+    "compute-util": ("parse", "compute_util"),
+    "memory-util": ("parse", "memory_util"),
+    "throughput": ("parse", "throughput"),
+}
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a verb's module only when that verb is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _VERBS:
+            return None
+        module, function = _VERBS[cmd_name]
+        command = getattr(import_module(f"detbench.cli.{module}"), function)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="detbench")
+def cli() -> None:
+    """Benchmark and profile the training of object detectors.
+
+    \b
+    detbench train maskrcnn              train to accuracy and time it
+    detbench switch maskrcnn memory      choose what the next runs attach
+    detbench run maskrcnn                run a short window in that mode
+    detbench memory-util FILE            turn what it left into a table
+    """
+
+
+def main() -> None:
+    """Run the command line; every error the user can cause ends in one line and its code."""
+    run_command(cli)
+
+
+def run_command(command: click.Command, **options: Any) -> None:
+    """Run one command as a program."""
+    try:
+        command.main(standalone_mode=False, **options)
+    except DetbenchError as error:
+        _fail(str(error), error.exit_code)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted", 130)
+    except BrokenPipeError:
+        # The reader of our output has gone, as in `... | head`: nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"detbench: {' '.join(message.split())}", err=True)
+    sys.exit(code)

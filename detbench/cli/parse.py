@@ -1,0 +1,236 @@
+"""The verbs that turn profilers' files into tables. They need no torch, no Docker and no GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from detbench.cli.options import files_argument, format_option, print_table
+from detbench.errors import BadFileError, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from detbench.readers.timeline import Timeline
+
+_PERCENT_DIGITS = 5  # what the seed suite's analyzer prints, and scripts cut out
+
+
+@click.command("core-util")
+@files_argument
+@format_option(default=None)
+def core_util(files: tuple[Path, ...], style: str | None) -> None:
+    """Core utilization: how much FMA, FP16, Tensor and SFU cores worked while kernels ran.
+
+    FILE is what `profile.sh nsight` left: Nsight Compute's CSV (`ncu --csv --log-file FILE`).
+    Weighted by each kernel's cycles; idle time between kernels is not part of it.
+
+    For one file and without --format four lines are printed, `fma<TAB>17.50765 %` and so on,
+    for scripts; several files make a table with a row each.
+
+    \b
+    Example:
+      python parsers/core_util.py results/*/*/nsight_bs2.csv --format table
+    """
+    import pandas as pd
+
+    from detbench import counters
+    from detbench.readers.ncu_csv import read_ncu_csv
+    from detbench.utilization.core import METRICS, core_utilization
+
+    found = {}
+    for file in files:
+        launches = read_ncu_csv(file, METRICS)
+        found[file] = _of_file(file, "collect it: profile.sh nsight", core_utilization, launches)
+    if len(files) == 1 and style is None:
+        only = found[files[0]]
+        for core in counters.CORES:
+            percent = only.percent[core]
+            shown = "n/a" if percent is None else f"{percent:.{_PERCENT_DIGITS}f} %"
+            click.echo(f"{core}\t{shown}")
+            if percent is None:
+                click.echo(f"{core}: {only.reason[core]}", err=True)
+        return
+    rows = [
+        {
+            "file": str(file),
+            "kernels": one.num_kernels,
+            "cycles": int(one.cycles),
+            **{f"{core} (%)": one.percent[core] for core in counters.CORES},
+            "tensor cycles (%)": one.percent["tensor_cycles"],
+        }
+        for file, one in found.items()
+    ]
+    print_table(pd.DataFrame(rows), style or "table", "Core utilization, share of kernel cycles")
+
+
+@click.command("compute-util")
+@files_argument
+@click.option(
+    "--by",
+    "level",
+    type=click.Choice(["device", "class", "kernel"]),
+    help="One row a device, kernel class or kernel name; without it, all three tables.",
+)
+@click.option("--device", help="Only this GPU number, or `cpu` for the CPU's operators.")
+@click.option("--top", default=10, show_default=True, help="How many kernel names to list.")
+@format_option()
+def compute_util(
+    files: tuple[Path, ...], level: str | None, device: str | None, top: int, style: str
+) -> None:
+    """Compute utilization: how much of the profiled time at least one kernel was running.
+
+    FILE is what `profile.sh torch` left: a trace of the PyTorch profiler (.json or .json.gz).
+    A trace made without a GPU holds no kernels; `--device cpu` shows its operators.
+
+    \b
+    Example:
+      python parsers/compute_util.py results/cpu/*/torch_bs4.pt.trace.json.gz --device cpu
+    """
+    from detbench.readers.kineto import read_kineto
+    from detbench.utilization import compute
+
+    if level is None and style in ("csv", "json"):
+        level = "device"
+    timelines = {file: read_kineto(file) for file in files}
+    chosen = {file: _devices(file, timeline, device) for file, timeline in timelines.items()}
+    make: dict[str, tuple[str, Callable[[Timeline, list[str]], pd.DataFrame]]] = {
+        "device": ("Compute utilization, share of the window", compute.by_device),
+        "class": (
+            "By kernel class, share of kernel time",
+            lambda timeline, on: compute.by_name(timeline, on, "class"),
+        ),
+        "kernel": (
+            f"Longest kernels (top {top}), share of kernel time",
+            lambda timeline, on: compute.by_name(timeline, on, "kernel").groupby("device").head(top),
+        ),
+    }
+    for name, (title, function) in make.items():
+        if level in (None, name):
+            tables = {f: function(timeline, chosen[f]) for f, timeline in timelines.items()}
+            print_table(_stack(tables), style, title)
+
+
+@click.command("memory-util")
+@files_argument
+@click.option(
+    "--by",
+    "level",
+    type=click.Choice(["category", "module", "phase"]),
+    default="category",
+    show_default=True,
+    help="Parts of the peak by category or module, or every phase's peak.",
+)
+@click.option("--top", default=20, show_default=True, help="How many rows to print.")
+@format_option()
+def memory_util(files: tuple[Path, ...], level: str, top: int, style: str) -> None:
+    """Memory: what it was used for at the moment of the highest peak.
+
+    FILE is what memory mode left (memory_csv_data/memory_bs4.csv).
+
+    \b
+    Example:
+      python parsers/memory_util.py results/memory_csv_data/memory_bs4.csv --by module
+    """
+    from detbench.readers.memory_csv import read_memory_csv
+    from detbench.utilization import memory
+
+    tables, titles = {}, []
+    for file in files:
+        parts = read_memory_csv(file)
+        tables[file] = memory.by(parts, level).head(top)
+        at = memory.peak(parts)
+        total = at["bytes"].sum() / 2**20
+        first = at.iloc[0]
+        titles.append(f"{total:,.1f} MiB in iteration {first['iteration']}, {first['phase']}")
+    kind = "Peak of each phase" if level == "phase" else "At the peak"
+    print_table(_stack(tables), style, f"{kind}: {'; '.join(titles)}")
+
+
+@click.command("throughput")
+@files_argument
+@click.option(
+    "--batch-size", type=click.IntRange(1), help="Images an iteration, where the log has it not."
+)
+@click.option(
+    "--warmup", default=20, show_default=True, help="Iterations at the start that do not count."
+)
+@format_option()
+def throughput(files: tuple[Path, ...], batch_size: int | None, warmup: int, style: str) -> None:
+    """Throughput from a training's own log, warm-up excluded.
+
+    FILE is detectron2's `metrics.json` or `log.txt`, or a detbench run's.
+
+    \b
+    Example:
+      python parsers/throughput.py results/cpu/*noprofile*/metrics.json --batch-size 4
+    """
+    import pandas as pd
+
+    from detbench.readers.training_log import read_training_log
+    from detbench.utilization import throughput as speed
+
+    rows = []
+    for file in files:
+        log = read_training_log(file)
+        size = batch_size or log.batch_size
+        one = _of_file(
+            file, "pass a smaller --warmup", speed.throughput, log.reports, size, warmup
+        )
+        rows.append(
+            {
+                "file": str(file),
+                "iterations": f"{one.first_iteration} to {one.last_iteration}",
+                "reports": one.num_reports,
+                "restarts": log.num_restarts,
+                "batch size": size,
+                "s / iteration (median)": one.iteration_seconds,
+                "images/s": one.images_per_second,
+                "data wait (%)": one.data_wait_percent,
+                **log.accuracy,
+            }
+        )
+    table = pd.DataFrame(rows).astype({"batch size": "Int64"})
+    print_table(table, style, "Throughput from the training's reports, warm-up excluded")
+
+
+def _of_file(file: Path, hint: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a formula makes of a file's table; that it cannot be made is the file's fault."""
+    try:
+        return function(*arguments)
+    except ValueError as error:
+        raise BadFileError(file, str(error), hint) from error
+
+
+def _devices(file: Path, timeline: Timeline, wanted: str | None) -> list[str]:
+    from detbench.readers.timeline import CPU
+    from detbench.utilization import compute
+
+    found = compute.devices(timeline)
+    if wanted == CPU and (timeline.activities["kind"] == "operator").any():
+        return [CPU]
+    if not found:
+        raise BadFileError(file, "no kernel and no operator in it", "record a window of training")
+    if wanted is None and found == [CPU]:
+        raise BadFileError(
+            file,
+            "no GPU kernel in it, as it was recorded without a GPU",
+            "--device cpu shows the CPU's operators",
+        )
+    if wanted is not None and wanted not in found:
+        raise UsageError(f"{file} has no device '{wanted}'", f"it has: {', '.join(found)}")
+    return found if wanted is None else [wanted]
+
+
+def _stack(tables: dict[Path, pd.DataFrame]) -> pd.DataFrame:
+    """One table of several files' tables, told apart by a first column where there are several."""
+    import pandas as pd
+
+    if len(tables) == 1:
+        return next(iter(tables.values()))
+    return pd.concat([table.assign(file=str(file)) for file, table in tables.items()])[
+        ["file", *next(iter(tables.values())).columns]
+    ]

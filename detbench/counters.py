@@ -1,0 +1,76 @@
+"""Which Nsight Compute counter tells the utilization of which core, chip by chip.
+
+Source: `ncu --query-metrics --chips ...` of Nsight Compute 2022.3 for GV100 to GH100, and the
+metric lists of newer versions for Blackwell; the collector asks the installed ncu again.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable
+
+CYCLES = "gpc__cycles_elapsed.max"
+"""A kernel's length in cycles: the weight of its utilization."""
+
+ELAPSED = ".avg.pct_of_peak_sustained_elapsed"
+
+CORES = ("fma", "fp16", "tensor", "sfu")
+"""The four lines of the core utilization table, in their order."""
+
+_ISSUE = "sm__inst_executed_pipe_"
+
+METRICS: dict[str, tuple[str, ...]] = {
+    "fma": (f"{_ISSUE}fma{ELAPSED}",),
+    # From GA10x on the FP16 pipe is a part of the FMA pipe and counted by instruction type.
+    "fp16": (f"{_ISSUE}fp16{ELAPSED}", f"{_ISSUE}fma_type_fp16{ELAPSED}"),
+    "tensor": (f"{_ISSUE}tensor{ELAPSED}",),
+    # XU: transcendental functions, and conversions between integers and floats.
+    "sfu": (f"{_ISSUE}xu{ELAPSED}",),
+}
+"""Core -> the metrics that can tell it, of which a chip has one."""
+
+TENSOR_ACTIVE = f"sm__pipe_tensor_cycles_active{ELAPSED}"
+"""Cycles in which the tensor pipe worked; instruction issue under-reports multi-cycle HMMA."""
+
+CHIPS: dict[tuple[int, int], str] = {
+    (7, 0): "gv100",
+    (7, 5): "tu102",
+    (8, 0): "ga100",
+    (8, 6): "ga102",
+    (8, 9): "ad102",
+    (9, 0): "gh100",
+    (10, 0): "gb100",
+    (12, 0): "gb202",
+}
+"""Compute capability -> the chip's name as `ncu --chips` spells it."""
+
+_FP16_PIPE = ("gv100", "tu102", "ga100")
+
+
+def wanted(chip: str | None) -> list[str]:
+    """The metrics to collect on a chip; both ways to count FP16 where the chip is unknown."""
+    fp16 = METRICS["fp16"]
+    if chip is not None:
+        fp16 = fp16[:1] if chip in _FP16_PIPE else fp16[1:]
+    by_core = {**METRICS, "fp16": fp16}
+    return [CYCLES, *(m for core in CORES for m in by_core[core]), TENSOR_ACTIVE]
+
+
+def offered(ncu: str, chip: str) -> set[str]:
+    """The base names of the metrics that this ncu has for a chip; needs no GPU.
+
+    Empty when ncu does not know the chip or fails.
+    """
+    done = subprocess.run(
+        [ncu, "--query-metrics", "--chips", chip],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    return {line.split()[0] for line in done.stdout.splitlines() if "__" in line.split(" ")[0]}
+
+
+def collectable(metrics: Iterable[str], names: set[str]) -> list[str]:
+    """Those of `metrics` whose base name is among `names`, in their order."""
+    return [metric for metric in metrics if metric.partition(".")[0] in names]

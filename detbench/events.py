@@ -1,0 +1,30 @@
+"""Lines by which the training process tells its launcher how far it is.
+
+They travel among its ordinary output, the same way from a process, a container and a Slurm job,
+which a pipe or a socket would not. The launcher takes them out of the log.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+_PREFIX = "@detbench "
+
+
+def emit(event: str, **fields: Any) -> None:
+    """Print one event on stdout."""
+    sys.stdout.write(_PREFIX + json.dumps({"event": event, **fields}) + "\n")
+    sys.stdout.flush()
+
+
+def parse(line: str) -> dict[str, Any] | None:
+    """The event in a line of output, or None when it is an ordinary line."""
+    if not line.startswith(_PREFIX):
+        return None
+    try:
+        event = json.loads(line[len(_PREFIX) :])
+    except ValueError:  # another thread's print fell into it: show it as output
+        return None
+    return event if isinstance(event, dict) else None

@@ -1,0 +1,96 @@
+"""The GPUs of this machine, through NVML."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+
+from detbench.counters import CHIPS
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU, or a MIG instance of one."""
+
+    uuid: str
+    name: str
+    memory_bytes: int
+    compute_capability: tuple[int, int]
+    driver: str
+    is_mig: bool
+
+    @property
+    def chip(self) -> str | None:
+        """The chip as Nsight Compute names it, where it is known."""
+        return CHIPS.get(self.compute_capability)
+
+    @property
+    def profile(self) -> str:
+        """The name as a folder: letters, digits, dots and dashes."""
+        return re.sub(r"[^A-Za-z0-9.]+", "-", self.name.removeprefix("NVIDIA ")).strip("-")
+
+
+def discover() -> tuple[list[Gpu], str]:
+    """The GPUs and MIG instances here, and NVML's word on why there are none (else empty)."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        return [], f"NVML: {error}"
+    try:
+        gpus = []
+        for index in range(pynvml.nvmlDeviceGetCount()):
+            gpus.extend(_instances(pynvml.nvmlDeviceGetHandleByIndex(index)))
+    except pynvml.NVMLError as error:
+        return [], f"NVML: {error}"
+    finally:
+        pynvml.nvmlShutdown()
+    return gpus, "" if gpus else "NVML counts no GPU"
+
+
+def chosen() -> tuple[Gpu | None, str]:
+    """The GPU that a run takes, or None and why there is none.
+
+    It is the first one, or the first that `CUDA_VISIBLE_DEVICES` names by index or UUID.
+    """
+    gpus, why_none = discover()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if not gpus or visible is None:
+        return (gpus[0], "") if gpus else (None, why_none)
+    first = visible.split(",")[0].strip()
+    for index, gpu in enumerate(gpus):
+        if first == str(index) or (first and gpu.uuid.startswith(first)):
+            return gpu, ""
+    return None, f"CUDA_VISIBLE_DEVICES={visible} names none of them"
+
+
+def _instances(device: object) -> list[Gpu]:
+    """The MIG instances of a GPU, or the GPU itself when it is not partitioned."""
+    import pynvml
+
+    capability = pynvml.nvmlDeviceGetCudaComputeCapability(device)
+    try:
+        partitioned = pynvml.nvmlDeviceGetMigMode(device)[0] == pynvml.NVML_DEVICE_MIG_ENABLE
+    except pynvml.NVMLError_NotSupported:
+        partitioned = False
+    parts = [device]
+    if partitioned:
+        parts = []
+        for index in range(pynvml.nvmlDeviceGetMaxMigDeviceCount(device)):
+            try:
+                parts.append(pynvml.nvmlDeviceGetMigDeviceHandleByIndex(device, index))
+            except pynvml.NVMLError_NotFound:
+                continue  # indices of instances need not be contiguous
+    return [
+        Gpu(
+            uuid=pynvml.nvmlDeviceGetUUID(part),
+            name=pynvml.nvmlDeviceGetName(part),
+            memory_bytes=pynvml.nvmlDeviceGetMemoryInfo(part).total,
+            compute_capability=(capability[0], capability[1]),
+            driver=pynvml.nvmlSystemGetDriverVersion(),
+            is_mig=partitioned,
+        )
+        for part in parts
+    ]

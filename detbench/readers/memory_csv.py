@@ -1,0 +1,58 @@
+"""The CSV that memory mode writes: bytes by iteration, phase, category and module."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from detbench.errors import BadFileError
+from detbench.readers.schema import Column, Schema
+from detbench.readers.text import open_text
+
+SCHEMA = Schema(
+    (
+        Column("iteration", "int64", "counted from 0"),
+        Column("phase", "str", "data, forward, backward or optimizer"),
+        Column("category", "str", "what the memory is there for"),
+        Column("module", "str", "the module it belongs to; empty where none does"),
+        Column("bytes", "int64", "at the phase's peak"),
+    )
+)
+_TOTAL = "total"
+_AGAIN = "run again: bash switch.sh memory && bash run.sh"
+
+
+def read_memory_csv(path: Path) -> pd.DataFrame:
+    """Read the parts of every snapshot, whose sums have been checked against its total.
+
+    Raises:
+        BadFileError: it is no such file, a row is damaged, or a snapshot's parts do not add up
+            to its total, as when the file was cut short.
+    """
+    names = [column.name for column in SCHEMA.columns]
+    with open_text(path) as stream:
+        try:
+            table = pd.read_csv(stream, dtype="str", keep_default_na=False)
+        except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+            raise BadFileError(path, f"not CSV: {error}", _AGAIN) from error
+    if list(table.columns) != names:
+        raise BadFileError(
+            path, f"the header is not {','.join(names)}: not a memory CSV of detbench", _AGAIN
+        )
+    for name in ("iteration", "bytes"):
+        numbers = pd.to_numeric(table[name], errors="coerce")
+        bad = numbers.isna() | (numbers % 1 != 0)
+        if bad.any():
+            place = f"line {int(bad.idxmax()) + 2}"
+            raise BadFileError(path, f"{name} is no whole number", _AGAIN, place=place)
+        table[name] = numbers.astype("int64")
+    is_total = table["category"] == _TOTAL
+    parts = table[~is_total]
+    sums = parts.groupby(["iteration", "phase"])["bytes"].sum()
+    totals = table[is_total].set_index(["iteration", "phase"])["bytes"]
+    if table.empty:
+        raise BadFileError(path, "no snapshot in it", _AGAIN)
+    if not totals.index.is_unique or not sums.sort_index().equals(totals.sort_index()):
+        raise BadFileError(path, "the parts do not add up to the totals: cut short?", _AGAIN)
+    return parts.reset_index(drop=True)

@@ -1,0 +1,184 @@
+"""Nsight Compute CSV in its long form: one row a kernel and metric.
+
+The columns vary by version; those named here have stood in all since 2020. Other lines around
+and between the rows (`==PROF==`, the program's own output) are passed over, a second header, as
+when several processes wrote one log, begins another table.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from detbench.errors import BadFileError
+from detbench.readers.schema import Column, Schema
+from detbench.readers.text import open_text, parse_numbers
+
+SCHEMA = Schema(
+    (
+        Column("process", "int64", "process id"),
+        Column("launch", "int64", "the kernel launch's ID within its process, from the log"),
+        Column("kernel", "str", "kernel name"),
+        Column("device", "str", "device number; empty in versions that do not write it"),
+    )
+)
+"""One row a kernel launch; after these columns one float64 column a metric, in base units."""
+
+_NEEDED = ("ID", "Process ID", "Kernel Name", "Metric Name", "Metric Unit", "Metric Value")
+_ROW = re.compile(r'"\d+",')
+_SCALE = {
+    "": 1.0, "%": 1.0, "inst": 1.0, "inst/cycle": 1.0,
+    "cycle": 1.0, "Kcycle": 1e3, "Mcycle": 1e6, "Gcycle": 1e9,
+    "byte": 1.0, "Kbyte": 1e3, "Mbyte": 1e6, "Gbyte": 1e9,
+    "nsecond": 1.0, "ns": 1.0, "usecond": 1e3, "us": 1e3, "msecond": 1e6, "ms": 1e6,
+    "second": 1e9, "s": 1e9,
+}  # fmt: skip
+_AGAIN = "profile again with `ncu --csv --log-file FILE`"
+
+
+@dataclass
+class _Launches:
+    """The launches of a file in the order of their first row."""
+
+    index: dict[tuple[int, int, int], int] = field(default_factory=dict)
+    kernel: list[str] = field(default_factory=list)
+    device: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Values:
+    """The cells of one metric, as they stand in the file."""
+
+    launch: list[int] = field(default_factory=list)
+    cell: list[str] = field(default_factory=list)
+    scale: list[float] = field(default_factory=list)
+
+
+def read_ncu_csv(path: Path, metrics: Collection[str]) -> pd.DataFrame:
+    """Read the launches in `path` and those of `metrics` that were collected.
+
+    A metric that the file does not name is no column; one that ncu could not measure is NaN.
+
+    Raises:
+        BadFileError: it is no such file, holds no kernel, is cut short, or a number in it cannot
+            be read for certain.
+    """
+    launches, values = _Launches(), {name: _Values() for name in metrics}
+    with open_text(path) as stream:
+        for row in _rows(path, stream):
+            launch = launches.index.setdefault(row.key, len(launches.kernel))
+            if launch == len(launches.kernel):
+                launches.kernel.append(row.kernel)
+                launches.device.append(row.device)
+            found = values.get(row.metric)
+            if found is not None:
+                found.launch.append(launch)
+                found.cell.append(row.value)
+                found.scale.append(_scale(path, row.unit))
+    if not launches.kernel:
+        raise BadFileError(path, _why_no_kernel(path), _AGAIN)
+    return SCHEMA.table(
+        {
+            "process": [key[1] for key in launches.index],
+            "launch": [key[2] for key in launches.index],
+            "kernel": launches.kernel,
+            "device": launches.device,
+            **_columns(path, values, launches),
+        }
+    )
+
+
+class _Row(NamedTuple):
+    key: tuple[int, int, int]  # number of the table in the file, process id, launch ID
+    kernel: str
+    metric: str
+    unit: str
+    value: str
+    device: str
+
+
+def _rows(path: Path, lines: Iterator[str]) -> Iterator[_Row]:
+    table = 0
+    id_, process, kernel, metric, unit, value, device = (-1,) * 7
+    for number, line in enumerate(lines, 1):
+        place = f"line {number}"
+        if line.startswith('"ID"'):
+            names = _cells(path, line, place)
+            missing = [name for name in _NEEDED if name not in names]
+            if missing:
+                raise BadFileError(
+                    path,
+                    f"no column {', '.join(missing)}: not Nsight Compute's long CSV",
+                    "leave out --page raw",
+                    place=place,
+                )
+            table += 1
+            id_, process, kernel, metric, unit, value = (names.index(name) for name in _NEEDED)
+            device = names.index("Device") if "Device" in names else -1
+            shortest = max(value, device) + 1
+        elif table and _ROW.match(line):
+            cells = _cells(path, line, place)
+            if len(cells) < shortest or line.count('"') % 2:
+                raise BadFileError(path, "the row is cut short", _AGAIN, place=place)
+            try:
+                key = (table, int(cells[process]), int(cells[id_]))
+            except ValueError as error:
+                raise BadFileError(path, f"not a process id: {error}", place=place) from error
+            yield _Row(
+                key,
+                cells[kernel],
+                cells[metric],
+                cells[unit],
+                cells[value],
+                cells[device] if device >= 0 else "",
+            )
+
+
+def _cells(path: Path, line: str, place: str) -> list[str]:
+    try:
+        return next(csv.reader([line]))
+    except csv.Error as error:
+        raise BadFileError(path, f"not CSV: {error}", _AGAIN, place=place) from error
+
+
+def _scale(path: Path, unit: str) -> float:
+    if unit not in _SCALE:
+        raise BadFileError(path, f"unknown unit '{unit}'", "collect with --print-units base")
+    return _SCALE[unit]
+
+
+def _columns(
+    path: Path, values: dict[str, _Values], launches: _Launches
+) -> dict[str, np.ndarray]:
+    present = {name: found for name, found in values.items() if found.cell}
+    try:
+        numbers = iter(parse_numbers([c for found in present.values() for c in found.cell]))
+    except ValueError as error:
+        raise BadFileError(path, str(error), "collect under LC_ALL=C") from error
+    columns = {}
+    keys = list(launches.index)
+    for name, found in present.items():
+        lacking = set(range(len(keys))) - set(found.launch)
+        if lacking:
+            first = keys[min(lacking)]
+            raise BadFileError(
+                path, f"launch {first[2]} lacks {name}, which others have: cut short?", _AGAIN
+            )
+        column = np.full(len(keys), np.nan)
+        column[found.launch] = np.fromiter(numbers, float, len(found.cell)) * found.scale
+        columns[name] = column
+    return columns
+
+
+def _why_no_kernel(path: Path) -> str:
+    """The last word of Nsight Compute in a log without a table."""
+    with open_text(path) as stream:
+        said = [line.strip() for line in stream if line.startswith("==")]
+    return f"no kernel in it; it says: {said[-1]}" if said else "no Nsight Compute table in it"

@@ -1,0 +1,31 @@
+"""The columns of a table: their names (with the unit), types and meanings, said once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column; `dtype` is pandas' name of its type."""
+
+    name: str
+    dtype: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns that a reader returns, in their order."""
+
+    columns: tuple[Column, ...]
+
+    def table(self, values: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
+        """A table with these columns, and others of `values` after them."""
+        typed = {c.name: pd.Series(values[c.name], dtype=c.dtype) for c in self.columns}
+        others = {name: pd.Series(v) for name, v in values.items() if name not in typed}
+        return pd.DataFrame({**typed, **others})

@@ -1,0 +1,43 @@
+"""The table that every timeline format is read into: what ran where, from when and how long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from detbench.readers.schema import Column, Schema
+
+CPU = "cpu"
+
+ACTIVITIES = Schema(
+    (
+        Column("name", "str", "kernel, copy or operator"),
+        Column("kind", "str", "`kernel`, `copy` (memcpy and memset) or `operator` (on the CPU)"),
+        Column("device", "str", "GPU number, or `cpu`"),
+        Column("stream", "int64", "stream on a GPU, thread on the CPU"),
+        Column("start (ns)", "int64", "from an origin of the file's own"),
+        Column("duration (ns)", "int64", ""),
+    )
+)
+
+RANGES = Schema(
+    (
+        Column("name", "str", "what the program called the range"),
+        Column("start (ns)", "int64", "from the same origin"),
+        Column("duration (ns)", "int64", ""),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """A recorded timeline.
+
+    Attributes:
+        activities: rows as `ACTIVITIES` says.
+        ranges: rows as `RANGES` says, on the CPU's side.
+    """
+
+    activities: pd.DataFrame
+    ranges: pd.DataFrame

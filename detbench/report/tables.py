@@ -1,0 +1,71 @@
+"""Prints a table the way it was asked for: for the eye, for a spreadsheet, for a script."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Literal, get_args
+
+import pandas as pd
+
+Format = Literal["table", "csv", "json", "md"]
+FORMATS: tuple[str, ...] = get_args(Format)
+
+_MISSING = "n/a"
+_PIPE_WIDTH = 200
+
+
+def render(table: pd.DataFrame, style: Format, *, title: str = "", color: bool = False) -> str:
+    """The table as text, without a newline at its end.
+
+    A missing value is `n/a` for the eye, empty in CSV and null in JSON. CSV and JSON keep full
+    precision; the others round to what can be read.
+    """
+    if style == "csv":
+        return table.to_csv(index=False).rstrip("\n")
+    if style == "json":
+        rows = json.loads(table.to_json(orient="records", double_precision=15))
+        return json.dumps(rows, indent=2, ensure_ascii=False)
+    cells = [[_cell(value) for value in row] for row in table.itertuples(index=False)]
+    if style == "md":
+        return _markdown([str(c) for c in table.columns], cells, title)
+    return _for_the_eye(table, cells, title, color)
+
+
+def _cell(value: object) -> str:
+    if pd.isna(value):  # type: ignore[call-overload]
+        return _MISSING
+    if isinstance(value, float):
+        return f"{value:,.1f}" if abs(value) >= 1000 else f"{value:.4g}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value)
+
+
+def _markdown(columns: list[str], cells: list[list[str]], title: str) -> str:
+    def line(values: list[str]) -> str:
+        return "| " + " | ".join(v.replace("|", "\\|").replace("\n", " ") for v in values) + " |"
+
+    heading = [f"**{title}**", ""] if title else []
+    return "\n".join([*heading, line(columns), line(["---"] * len(columns)), *map(line, cells)])
+
+
+def _for_the_eye(table: pd.DataFrame, cells: list[list[str]], title: str, color: bool) -> str:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=box.SIMPLE_HEAD)
+    for name, dtype in zip(table.columns, table.dtypes, strict=True):
+        numeric = pd.api.types.is_numeric_dtype(dtype)
+        shown.add_column(Text(str(name)), justify="right" if numeric else "left", overflow="fold")
+    for row in cells:
+        # Text, not markup: kernel names hold brackets.
+        shown.add_row(*(Text(value) for value in row))
+    sink = io.StringIO()
+    # Piped output is not folded to the width of a screen that nobody looks at.
+    console = Console(file=sink, force_terminal=color, width=None if color else _PIPE_WIDTH)
+    console.print(shown)
+    lines = [line.rstrip() for line in sink.getvalue().rstrip("\n").splitlines()]
+    return "\n".join([title, *lines] if title else lines)

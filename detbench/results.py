@@ -1,0 +1,130 @@
+"""Where runs are kept: one folder a run, written aside and renamed into place when complete."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from detbench.errors import BadFileError, MissingError
+from detbench.records import Measurement, RunRecord, RunSpec
+from detbench.suite import checkout
+
+RECORD = "run.json"
+
+
+def default_root() -> Path:
+    """`/scratch/measurements` in a family's container, `results` in the checkout or here."""
+    if Path("/scripts").exists() and Path("/scratch").is_dir():
+        return Path("/scratch/measurements")
+    return (checkout() or Path.cwd()) / "results"
+
+
+def begin(root: Path, spec: RunSpec) -> Path:
+    """An empty folder for a run that has yet to be done, beside where it will be kept.
+
+    Raises:
+        MissingError: the results folder cannot be written.
+    """
+    parent = root / spec.gpu_profile
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f".running-{spec.model}-", dir=parent))
+    except OSError as error:
+        raise MissingError(
+            f"results folder {parent} cannot be written: {error.strerror}",
+            "pass --results with a folder of yours",
+        ) from error
+
+
+def discard(folder: Path) -> None:
+    """Drop the folder of a run that was refused before it began."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def keep(folder: Path, record: RunRecord) -> Path:
+    """Write `run.json` and give the folder its final name, which no other run has."""
+    (folder / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    folder.chmod(0o755)
+    spec = record.spec
+    name = f"{spec.model}_bs{spec.batch_size}_{spec.mode}_{_stamp(record.started)}"
+    for number in range(1, 1000):
+        final = folder.parent / (name if number == 1 else f"{name}-{number}")
+        with suppress(OSError):  # another run of the same second has that name
+            folder.rename(final)
+            return final
+    raise MissingError(f"no free name for the run in {folder.parent}", f"its data is in {folder}")
+
+
+def link_latest(root: Path, measurement: Path) -> Path:
+    """Point the seed suite's flat path under `root` to this measurement, and return that path.
+
+    `<root>/memory_csv_data/memory_bs4.csv` names the newest run's file; the run's own folder
+    keeps it. Only links are ever replaced.
+    """
+    run = next(p for p in measurement.parents if (p / RECORD).is_file())
+    flat = root / measurement.relative_to(run)
+    flat.parent.mkdir(parents=True, exist_ok=True)
+    if flat.exists() and not flat.is_symlink():
+        return measurement
+    fresh = flat.with_name(f".link-{os.getpid()}-{flat.name}")
+    fresh.symlink_to(os.path.relpath(measurement, flat.parent))
+    fresh.replace(flat)
+    return flat
+
+
+def measurements_in(folder: Path) -> tuple[Measurement, ...]:
+    """The files of a run's folder, with their hashes."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != RECORD)
+    return tuple(
+        Measurement(
+            path=str(file.relative_to(folder)), bytes=file.stat().st_size, sha256=_sha256(file)
+        )
+        for file in files
+    )
+
+
+def read_record(path: Path) -> RunRecord:
+    """Read a `run.json`.
+
+    Raises:
+        BadFileError: it is not one, or one of another schema version.
+    """
+    try:
+        return RunRecord.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise BadFileError(path, f"not a run record: {first['msg']}", place=place) from error
+
+
+def all_runs(root: Path) -> Iterator[tuple[Path, RunRecord]]:
+    """The runs under `root` that were completed, oldest first."""
+    records = [(p.parent, read_record(p)) for p in root.glob(f"*/[!.]*/{RECORD}")]
+    yield from sorted(records, key=lambda item: item[1].started)
+
+
+def find_ok(root: Path, spec: RunSpec) -> tuple[Path, RunRecord] | None:
+    """The newest run of the same spec that went well."""
+    digest = spec.digest()
+    found = [r for r in all_runs(root) if r[1].spec_sha256 == digest and r[1].status == "ok"]
+    return found[-1] if found else None
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.strftime("%Y%m%dT%H%M%SZ")
+
+
+def _sha256(path: Path) -> str:
+    total = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            total.update(block)
+    return total.hexdigest()

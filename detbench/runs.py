@@ -1,0 +1,170 @@
+"""A run: a RunSpec goes in, a training is launched, a RunRecord comes out."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+
+from detbench import measured, results
+from detbench.errors import DetbenchError, RunFailedError
+from detbench.launch.local import Exit, OnEvent, run_process
+from detbench.modes import Attachment
+from detbench.records import OUTCOME, Failure, Outcome, RunRecord, RunSpec, Status
+
+LOG = "output.log"
+_SPEC = "spec.json"
+_PACKAGE_PARENT = Path(__file__).resolve().parents[1]
+
+# A MIG instance without memory fails in the allocator's own bookkeeping (pytorch#112377).
+_OOM_WORDS = ("CUDA out of memory", "NVML_SUCCESS == r INTERNAL ASSERT FAILED")
+_HOST_OOM_WORDS = ("can't allocate memory", "DefaultCPUAllocator", "Cannot allocate memory")
+_SHM_WORDS = ("Bus error", "bus error")
+
+
+def training_command(attachment: Attachment, folder: Path) -> list[str]:
+    """The command line of a run whose folder is `folder`."""
+    training = [sys.executable, "-m", "detbench.training", str(folder / _SPEC), str(folder)]
+    return attachment.command(training, folder)
+
+
+def execute(
+    spec: RunSpec,
+    attachment: Attachment,
+    *,
+    root: Path,
+    on_event: OnEvent,
+    gpu_uuid: str | None = None,
+    time_limit: float | None = None,
+) -> tuple[Path, RunRecord]:
+    """Do the run and keep what it left; returns its folder and its record.
+
+    However the training ends, its record says so. A run that was refused before any iteration
+    (a missing dataset, say) leaves nothing and raises what the training process raised.
+
+    Args:
+        on_event: called with every event of the training, in another thread.
+        gpu_uuid: the GPU or MIG instance to use; None leaves the choice to the environment.
+        time_limit: seconds after which the run is ended.
+
+    Raises:
+        DetbenchError: the run was refused.
+    """
+    folder = results.begin(root, spec)
+    try:
+        (folder / _SPEC).write_text(spec.model_dump_json(indent=2), encoding="utf-8")
+        command = training_command(attachment, folder)
+        started = datetime.now(timezone.utc)
+        ended_as = run_process(
+            command,
+            log=folder / LOG,
+            environment=_environment(gpu_uuid),
+            on_event=on_event,
+            time_limit=time_limit,
+        )
+        outcome = _read_outcome(folder)
+        if outcome and outcome.failure and outcome.failure.exit_code:
+            raise _refusal(outcome.failure)
+    except BaseException:
+        results.discard(folder)
+        raise
+    status, cause = classify(ended_as, outcome, folder, attachment.file)
+    told = outcome or Outcome()
+    for file in (folder / OUTCOME, folder / _SPEC):
+        file.unlink(missing_ok=True)  # run.json holds both
+    record = RunRecord(
+        spec=spec,
+        spec_sha256=spec.digest(),
+        status=status,
+        cause=cause,
+        command=tuple(command),
+        exit_code=ended_as.code,
+        started=started,
+        ended=datetime.now(timezone.utc),
+        throughput=told.throughput,
+        accuracy=told.accuracy,
+        memory=told.memory,
+        environment=told.environment,
+        measurements=results.measurements_in(folder),
+    )
+    kept = results.keep(folder, record)
+    if status == "ok" and attachment.file:
+        results.link_latest(root, kept / attachment.file)
+    return kept, record
+
+
+def _environment(gpu_uuid: str | None) -> dict[str, str]:
+    chosen = {"CUDA_VISIBLE_DEVICES": gpu_uuid} if gpu_uuid else {}
+    return {
+        "PYTHONPATH": str(_PACKAGE_PARENT),
+        "PYTHONUNBUFFERED": "1",
+        "LC_ALL": "C.UTF-8",  # profilers write decimal commas under other locales
+        **chosen,
+    }
+
+
+def _read_outcome(folder: Path) -> Outcome | None:
+    path = folder / OUTCOME
+    return Outcome.model_validate_json(path.read_bytes()) if path.is_file() else None
+
+
+def _refusal(failure: Failure) -> DetbenchError:
+    error = RunFailedError(failure.message, failure.hint)
+    error.exit_code = failure.exit_code or error.exit_code
+    return error
+
+
+def classify(
+    ended: Exit, outcome: Outcome | None, folder: Path, measurement: str
+) -> tuple[Status, str]:
+    """How a run went, and why it did not go well.
+
+    A profiler's exit code is not consulted: they end with 0 without having measured anything.
+    The training's own word and the file decide.
+    """
+    if ended.by == "timeout":
+        return "timeout", "it did not end within its time limit"
+    if ended.by == "interrupt":
+        return "interrupted", "the user ended it (SIGINT or SIGTERM)"
+    if outcome is None:
+        return _killed(ended, folder)
+    if outcome.failure is not None:
+        return _failed(outcome.failure, ended)
+    if measurement and (why := measured.why_empty(folder / measurement)):
+        return "failed", f"the profiler measured nothing: {measurement}: {why}"
+    return "ok", ""
+
+
+def _failed(failure: Failure, ended: Exit) -> tuple[Status, str]:
+    cause = f"{failure.type}: {failure.message.strip().splitlines()[0] if failure.message else ''}"
+    text = f"{failure.type} {failure.message}"
+    if failure.type == "OutOfMemoryError" or any(words in text for words in _OOM_WORDS):
+        return "oom", cause
+    if failure.type == "MemoryError" or any(words in text for words in _HOST_OOM_WORDS):
+        return "host_oom", cause
+    if "DataLoader worker" in text and ended.oom_kills:
+        return "host_oom", cause
+    if any(words in text for words in _SHM_WORDS):
+        return "failed", f"{cause}; shared memory ran out: more --shm-size or fewer --num-workers"
+    return "failed", cause
+
+
+def _killed(ended: Exit, folder: Path) -> tuple[Status, str]:
+    """The training process said nothing: something ended it, or it never began."""
+    number = -ended.code if ended.code < 0 else ended.code - 128  # a wrapper's way to say it
+    if number == signal.SIGKILL:
+        if ended.oom_kills:
+            return "host_oom", "killed by signal 9: the system ran out of memory"
+        if ended.oom_kills is None:
+            return "host_oom", "killed by signal 9, most likely for lack of memory"
+        return "failed", "killed by signal 9, though not for lack of memory"
+    if number in {s.value for s in signal.Signals}:
+        return "failed", f"killed by signal {number} ({signal.Signals(number).name})"
+    last = _last_line(folder / LOG)
+    return "failed", f"the process ended with code {ended.code}; its last line: {last or 'none'}"
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")

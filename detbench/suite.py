@@ -1,0 +1,143 @@
+"""Families and models, read from `benchmarks/*/benchmark.yaml`."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from detbench.errors import BadFileError, UsageError
+from detbench.records import Device, Window
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Schedule(_Section):
+    """A training schedule, stated for its own batch size."""
+
+    batch_size: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    num_iterations: int = Field(ge=1)
+    steps: tuple[int, ...]
+    warmup_iterations: int = Field(ge=0)
+
+    def scaled(self, batch_size: int) -> Schedule:
+        """The same number of epochs at another batch size, by the linear scaling rule.
+
+        Learning rate times k, iterations, steps and warm-up divided by k, for k times the batch
+        size (Goyal et al., 2017, "Accurate, Large Minibatch SGD").
+        """
+        k = batch_size / self.batch_size
+        return Schedule(
+            batch_size=batch_size,
+            learning_rate=self.learning_rate * k,
+            num_iterations=max(1, round(self.num_iterations / k)),
+            steps=tuple(max(1, round(step / k)) for step in self.steps),
+            warmup_iterations=round(self.warmup_iterations / k),
+        )
+
+
+class Detectron2Model(_Section):
+    """A config of detectron2's model zoo, and the keys changed in it."""
+
+    config: str
+    overrides: dict[str, Any] = Field(default_factory=dict)
+
+
+class TorchvisionModel(_Section):
+    """A builder of `detbench.training.frameworks.torchvision`."""
+
+    builder: str
+    clip_gradient_norm: float | None = None
+
+
+class Model(_Section):
+    """One config name, and what each framework that has it needs to build it."""
+
+    schedule: Schedule
+    detectron2: Detectron2Model | None = None
+    torchvision: TorchvisionModel | None = None
+
+    def frameworks(self) -> list[str]:
+        """The frameworks that can build this model."""
+        return [name for name in ("detectron2", "torchvision") if getattr(self, name)]
+
+
+class Defaults(_Section):
+    """What a run takes on a device when the user names nothing else."""
+
+    model: str
+    dataset: str
+    weights: str
+    batch_sizes: tuple[int, ...]
+    num_workers: int = Field(ge=0)
+    windows: dict[str, Window]
+
+
+class Family(_Section):
+    """A family of detectors: one `benchmark.yaml`."""
+
+    schema_version: int
+    family: str
+    title: str
+    frameworks: tuple[str, ...]
+    defaults: dict[Device, Defaults]
+    schedules: dict[str, Schedule]
+    models: dict[str, Model]
+
+    def model(self, name: str) -> Model:
+        """The model of this name.
+
+        Raises:
+            UsageError: naming the models there are.
+        """
+        if name not in self.models:
+            raise UsageError(
+                f"{self.family} has no model '{name}'", f"known: {', '.join(self.models)}"
+            )
+        return self.models[name]
+
+
+def checkout() -> Path | None:
+    """The checkout that this package runs from, or None when it was installed as a wheel."""
+    root = _PACKAGE.parent
+    return root if (root / "benchmarks").is_dir() and (root / "scripts").is_dir() else None
+
+
+def _families_folder() -> Path:
+    root = checkout()
+    return root / "benchmarks" if root else _PACKAGE / "families"
+
+
+def family_names() -> list[str]:
+    """The families that this installation knows."""
+    return sorted(file.parent.name for file in _families_folder().glob("*/benchmark.yaml"))
+
+
+@cache
+def load_family(name: str) -> Family:
+    """Read a family's `benchmark.yaml`.
+
+    Raises:
+        UsageError: there is no such family; names the ones there are.
+        BadFileError: its file does not parse, or a key in it is wrong.
+    """
+    if name not in family_names():
+        raise UsageError(f"no family '{name}'", f"known: {', '.join(family_names())}")
+    path = _families_folder() / name / "benchmark.yaml"
+    try:
+        return Family.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise BadFileError(path, f"not YAML: {error.problem}", place=f"line {line}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise BadFileError(path, first["msg"], "see docs/extending.md", place=place) from error

@@ -1,0 +1,93 @@
+"""The nouns of the training process: a job, the trainer a framework builds for it, and hooks.
+
+A framework is one module in `detbench.training.frameworks` that offers `build(job, hooks)` and
+`versions()`. What a mode does inside the loop is a `Hook`, the same in every framework.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from detbench.datasets.coco import CocoDataset
+from detbench.records import RunSpec
+from detbench.suite import Model, Schedule
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run as the training process sees it: names resolved, schedule scaled."""
+
+    spec: RunSpec
+    model: Model
+    schedule: Schedule
+    dataset: CocoDataset
+    output: Path
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model lives."""
+        return torch.device(self.spec.device)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One iteration that has just ended."""
+
+    iteration: int
+    data_seconds: float  # waiting for the data loader
+    loss: float
+
+
+class Trainer(Protocol):
+    """What a framework builds: a training loop that calls hooks, and its evaluation."""
+
+    model: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+
+    def train(self) -> None:
+        """Run all iterations of the job, calling its hooks."""
+
+    def evaluate(self) -> dict[str, float | None]:
+        """AP on the val split by name (`box AP`, `mask AP50`, ...), in percent.
+
+        None where the split holds nothing that such an AP could be computed from.
+        """
+
+
+class Hook:
+    """Something done around iterations; the base does nothing.
+
+    The four calls come in this order: `before_train` once, then `before_step` and `after_step`
+    for every iteration, `after_train` once, also when training ends by an exception.
+    """
+
+    def before_train(self, trainer: Trainer) -> None:
+        """Model and optimizer stand; no iteration has run."""
+
+    def before_step(self, iteration: int) -> None:
+        """The next thing that happens is waiting for this iteration's data."""
+
+    def after_step(self, step: Step) -> None:
+        """The optimizer has stepped; nothing else has happened since."""
+
+    def after_train(self) -> None:
+        """No iteration follows."""
+
+    def finish(self) -> dict[str, int]:
+        """Training ended well: write what was measured; returns bytes by name for the record."""
+        return {}
+
+
+class Framework(Protocol):
+    """A module of `detbench.training.frameworks`."""
+
+    def build(self, job: Job, hooks: Sequence[Hook]) -> Trainer:
+        """Model, optimizer, data and loop for `job`."""
+
+    def versions(self) -> dict[str, str]:
+        """The framework's version and the build that is installed."""

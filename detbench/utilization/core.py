@@ -1,0 +1,69 @@
+"""Core utilization: how much of the profiled kernels' cycles each kind of core worked.
+
+U_m = sum over kernels (cycles * pct_m) / sum over kernels (cycles), as the TBD suite defines it
+(Zhu et al., IISWC 2018). Time in which no kernel ran is not part of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from detbench import counters
+
+METRICS = (
+    counters.CYCLES,
+    *(metric for core in counters.CORES for metric in counters.METRICS[core]),
+    counters.TENSOR_ACTIVE,
+)
+"""The metrics this module can use; read them and no others."""
+
+
+@dataclass(frozen=True)
+class CoreUtilization:
+    """The utilization of one group of kernels.
+
+    Attributes:
+        percent: by core (`fma`, `fp16`, `tensor`, `sfu`, and `tensor_cycles`), cycle-weighted;
+            None where the file does not tell it.
+        reason: by core, why it is None.
+    """
+
+    num_kernels: int
+    cycles: float
+    percent: dict[str, float | None]
+    reason: dict[str, str]
+
+
+def core_utilization(launches: pd.DataFrame) -> CoreUtilization:
+    """Core utilization over `launches`, rows as `detbench.readers.ncu_csv` returns them.
+
+    Raises:
+        ValueError: cycles were not collected, or none of the cores' metrics was.
+    """
+    if counters.CYCLES not in launches or launches[counters.CYCLES].isna().all():
+        raise ValueError(f"it holds no {counters.CYCLES}, by which kernels are weighted")
+    choices = {**counters.METRICS, "tensor_cycles": (counters.TENSOR_ACTIVE,)}
+    percent: dict[str, float | None] = {}
+    reason: dict[str, str] = {}
+    for core, metrics in choices.items():
+        metric = next((m for m in metrics if m in launches), None)
+        if metric is None:
+            percent[core], reason[core] = None, f"{metrics[0]} was not collected"
+            continue
+        # A kernel without this value leaves the sums above and below alike.
+        known = launches[[counters.CYCLES, metric]].dropna()
+        cycles = known[counters.CYCLES].sum()
+        if known.empty or cycles == 0:
+            percent[core], reason[core] = None, f"{metric} is n/a for every kernel"
+            continue
+        percent[core] = float((known[counters.CYCLES] * known[metric]).sum() / cycles)
+    if all(percent[core] is None for core in counters.CORES):
+        raise ValueError(f"it holds none of {', '.join(counters.CORES)}: {reason['fma']}")
+    return CoreUtilization(
+        num_kernels=len(launches),
+        cycles=float(launches[counters.CYCLES].sum()),
+        percent=percent,
+        reason=reason,
+    )

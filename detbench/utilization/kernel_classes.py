@@ -1,0 +1,27 @@
+"""What a kernel or operator is for, guessed from its name: the first pattern that is found."""
+
+from __future__ import annotations
+
+import re
+
+_PATTERNS = (
+    ("communication", r"nccl|rccl|all_?reduce|all_?gather|reduce_?scatter|^c10d::|^gloo"),
+    ("copy", r"^\[?(cuda )?mem(cpy|set)|^aten::(copy_|to|_to_copy|clone|contiguous|fill_|zero_)$"),
+    ("nms", r"nms"),
+    ("roi_align", r"roi_?(align|pool)"),
+    ("norm", r"(batch|layer|group|instance)_?norm|bn_(fw|bw)|cunn_?.*norm|_norm"),
+    ("pooling", r"pool"),
+    ("conv", r"conv|fprop|dgrad|wgrad|implicit|winograd|nchwtonhwc|nhwctonchw"),
+    ("gemm", r"gemm|gemv|cutlass|xmma|cijk_|^aten::(mm|addmm|bmm|baddbmm|linear|matmul)$"),
+    (
+        "elementwise",
+        r"elementwise|vectorized|foreach|multi_tensor|unrolled|triton_poi"
+        r"|^aten::(add|sub|mul|div|relu|sigmoid|exp|log|sqrt|pow|clamp|threshold_backward|where)_?$",
+    ),
+)
+_COMPILED = tuple((name, re.compile(pattern, re.IGNORECASE)) for name, pattern in _PATTERNS)
+
+
+def kernel_class(name: str) -> str:
+    """conv, gemm, elementwise, norm, pooling, roi_align, nms, communication, copy or other."""
+    return next((found for found, pattern in _COMPILED if pattern.search(name)), "other")
