@@ -1,24 +1,33 @@
-"""What this machine lacks for a mode, and the command that mends it."""
+"""What this machine has and lacks, and the command that mends it."""
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from detbench.gpus import Gpu
+from detbench.datasets import COCO_ROOT
+from detbench.datasets.coco import find_splits
+from detbench.errors import MissingError
+from detbench.gpus import Gpu, discover
 from detbench.modes import Attachment, Mode
+from detbench.suite import Family
+
+OK, MISSING = "ok", "missing"
 
 _DRIVER_PARAMETERS = Path("/proc/driver/nvidia/params")
 _CAP_SYS_ADMIN = 21  # capabilities(7)
-
-_INSTALL = {
+_SHM = "/dev/shm"  # noqa: S108 - its size is looked at, nothing is put there
+_SHM_BYTES = 1 << 30  # data loader workers pass their batches through it
+_PROGRAMS = {
     "nsys": "install nsight-systems-cli, or use the family's image: bash build_image.sh",
     "ncu": "install nsight-compute, or use the family's image: bash build_image.sh",
     "nvprof": "install the CUDA toolkit, 12.x or older, or use the family's image",
     "dlprof": "use an image that has DLProf: NVIDIA's PyTorch images up to 2023",
 }
+_DISTRIBUTIONS = {"detectron2": ("detectron2", "sal-detectron2"), "torchvision": ("torchvision",)}
 
 
 @dataclass(frozen=True)
@@ -40,9 +49,7 @@ def lacks(mode: Mode, attachment: Attachment, gpu: Gpu | None, why_no_gpu: str) 
             )
         )
     if attachment.program and shutil.which(attachment.program) is None:
-        found.append(
-            Lack(f"the program {attachment.program}", _INSTALL[attachment.program])
-        )
+        found.append(Lack(f"the program {attachment.program}", _PROGRAMS[attachment.program]))
     if mode.name == "nsight" and gpu is not None and _counters_restricted():
         found.append(
             Lack(
@@ -52,6 +59,80 @@ def lacks(mode: Mode, attachment: Attachment, gpu: Gpu | None, why_no_gpu: str) 
             )
         )
     return found
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of `setup`: a thing, whether it is here, and its version or the remedy.
+
+    Attributes:
+        required: whether nothing at all can be trained without it.
+    """
+
+    what: str
+    state: str
+    detail: str
+    required: bool = False
+
+
+def examine(family: Family) -> list[Check]:
+    """What this machine has for a family, by looking only."""
+    gpus, why_none = discover()
+    checks = [
+        _package("torch", ("torch",), "pip install torch torchvision", required=True),
+        *(
+            _package(
+                name,
+                _DISTRIBUTIONS[name],
+                f"bash scripts/install_{name}.sh"
+                if name == "detectron2"
+                else f"pip install {name}",
+                required=name == family.frameworks[0],
+            )
+            for name in family.frameworks
+        ),
+    ]
+    if gpus:
+        checks += [Check("GPU", OK, f"{gpu.name}, driver {gpu.driver}") for gpu in gpus]
+    else:
+        checks.append(Check("GPU", MISSING, f"{why_none}; runs will be on the CPU"))
+    for program, remedy in _PROGRAMS.items():
+        found = shutil.which(program)
+        checks.append(Check(program, OK if found else MISSING, found or remedy))
+    if _DRIVER_PARAMETERS.exists():
+        state = MISSING if _counters_restricted() else OK
+        checks.append(Check("GPU counters permission", state, str(_DRIVER_PARAMETERS)))
+    checks.append(_shared_memory())
+    checks.append(_coco())
+    return checks
+
+
+def _package(name: str, distributions: tuple[str, ...], remedy: str, *, required: bool) -> Check:
+    for distribution in distributions:
+        try:
+            version = importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        return Check(name, OK, f"{distribution} {version}", required)
+    return Check(name, MISSING, remedy, required)
+
+
+def _shared_memory() -> Check:
+    try:
+        size = shutil.disk_usage(_SHM).total
+    except OSError as error:
+        return Check("shared memory", MISSING, f"{_SHM}: {error.strerror}")
+    if size < _SHM_BYTES:
+        return Check("shared memory", MISSING, f"{size >> 20} MiB; start with --shm-size 8g")
+    return Check("shared memory", OK, f"{size >> 20} MiB")
+
+
+def _coco() -> Check:
+    try:
+        find_splits(COCO_ROOT)
+    except MissingError as error:
+        return Check("COCO 2017", MISSING, str(error))
+    return Check("COCO 2017", OK, str(COCO_ROOT))
 
 
 def _counters_restricted() -> bool:

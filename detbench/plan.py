@@ -41,10 +41,8 @@ def plan(
 ) -> list[RunSpec]:
     """One spec a batch size.
 
-    Args:
-        gpu: the GPU to use; None where there is none.
-        to_accuracy: train the whole schedule, save the weights and evaluate them; otherwise
-            stop where the window ends.
+    Without a GPU, `gpu` is None. `to_accuracy` trains the whole schedule, saves the weights and
+    evaluates them; otherwise the training stops where the window ends.
 
     Raises:
         UsageError: something named does not exist, or contradicts something else.

@@ -43,10 +43,9 @@ def execute(
     However the training ends, its record says so. A run that was refused before any iteration
     (a missing dataset, say) leaves nothing and raises what the training process raised.
 
-    Args:
-        on_event: called with every event of the training, in another thread.
-        gpu_uuid: the GPU or MIG instance to use; None leaves the choice to the environment.
-        time_limit: seconds after which the run is ended.
+    `on_event` is called with every event of the training, in another thread. `gpu_uuid` names the
+    GPU or MIG instance to use, None leaves the choice to the environment. After `time_limit`
+    seconds the run is ended.
 
     Raises:
         DetbenchError: the run was refused.

@@ -105,7 +105,9 @@ def compute_util(
         ),
         "kernel": (
             f"Longest kernels (top {top}), share of kernel time",
-            lambda timeline, on: compute.by_name(timeline, on, "kernel").groupby("device").head(top),
+            lambda timeline, on: (
+                compute.by_name(timeline, on, "kernel").groupby("device").head(top)
+            ),
         ),
     }
     for name, (title, function) in make.items():
@@ -177,9 +179,7 @@ def throughput(files: tuple[Path, ...], batch_size: int | None, warmup: int, sty
     for file in files:
         log = read_training_log(file)
         size = batch_size or log.batch_size
-        one = _of_file(
-            file, "pass a smaller --warmup", speed.throughput, log.reports, size, warmup
-        )
+        one = _of_file(file, "pass a smaller --warmup", speed.throughput, log.reports, size, warmup)
         rows.append(
             {
                 "file": str(file),

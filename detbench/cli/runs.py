@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class _BatchSizes(click.ParamType):
+class _BatchSizes(click.ParamType[tuple[int, ...]]):
     name = "N,N,..."
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
@@ -224,7 +224,11 @@ def _show_commands(specs: list[RunSpec], mode: Mode, gpu: Gpu | None, root: Path
 
 
 def _print_records(done: list[tuple[Path, RunRecord]], style: str) -> None:
+    import os
+
     import pandas as pd
+
+    for_the_eye = style in ("table", "md")
 
     rows = []
     for folder, record in done:
@@ -239,7 +243,7 @@ def _print_records(done: list[tuple[Path, RunRecord]], style: str) -> None:
                 "iterations": str(record.spec.window),
                 "data wait (%)": 100 * speed.data_wait_share if speed else None,
                 **(record.accuracy or {}),
-                "run": str(folder),
+                "run": os.path.relpath(folder) if for_the_eye else str(folder),
             }
         )
     print_table(pd.DataFrame(rows), style)

@@ -1,4 +1,4 @@
-"""COCO-format datasets on disk: where the images and annotations lie, and which classes they have."""
+"""COCO-format datasets on disk: where images and annotations lie, and their classes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 
 from detbench.errors import BadFileError, MissingError
 
-_LAYOUT = "annotations/instances_train2017.json, annotations/instances_val2017.json, train2017, val2017"
+_LAYOUT = (
+    "annotations/instances_train2017.json, annotations/instances_val2017.json, train2017, val2017"
+)
 
 
 @dataclass(frozen=True)
@@ -43,27 +45,37 @@ def open_coco(name: str, root: Path) -> CocoDataset:
         MissingError: `root` or a part of the layout is not there.
         BadFileError: the annotations of the val split are not COCO's.
     """
+    train, val = find_splits(root)
+    return CocoDataset(
+        name=name,
+        train=train,
+        val=val,
+        # The val file holds the same categories and is the smaller one by far.
+        classes=_classes(val.annotations),
+        digest=_digest(train.annotations, val.annotations),
+    )
+
+
+def find_splits(root: Path) -> tuple[Split, Split]:
+    """Where the train and val splits lie under `root`.
+
+    Raises:
+        MissingError: `root` or a part of the layout is not there.
+    """
     if not root.is_dir():
         raise MissingError(
             f"dataset folder {root} does not exist",
             f"put COCO 2017 there ({_LAYOUT}), or pass --dataset embedded",
         )
     base = root / "coco" if (root / "coco" / "annotations").is_dir() else root
-    splits = {}
+    splits = []
     for split in ("train", "val"):
         found = Split(base / f"{split}2017", base / "annotations" / f"instances_{split}2017.json")
         for part in (found.annotations, found.images):
             if not part.exists():
                 raise MissingError(f"dataset part {part} does not exist", f"expected: {_LAYOUT}")
-        splits[split] = found
-    return CocoDataset(
-        name=name,
-        train=splits["train"],
-        val=splits["val"],
-        # The val file holds the same categories and is the smaller one by far.
-        classes=_classes(splits["val"].annotations),
-        digest=_digest(splits["train"].annotations, splits["val"].annotations),
-    )
+        splits.append(found)
+    return splits[0], splits[1]
 
 
 def _classes(annotations: Path) -> tuple[str, ...]:

@@ -162,9 +162,7 @@ def _places(rng: np.random.Generator) -> Iterator[tuple[float, float, float]]:
             yield x, y, radius
 
 
-def _outline(
-    rng: np.random.Generator, name: str, circle: tuple[float, float, float]
-) -> Polygon:
+def _outline(rng: np.random.Generator, name: str, circle: tuple[float, float, float]) -> Polygon:
     x, y, radius = circle
     corners = _CORNERS[name]
     turn = float(rng.uniform(0, 2 * math.pi))

@@ -44,7 +44,7 @@ def read_memory_csv(path: Path) -> pd.DataFrame:
         numbers = pd.to_numeric(table[name], errors="coerce")
         bad = numbers.isna() | (numbers % 1 != 0)
         if bad.any():
-            place = f"line {int(bad.idxmax()) + 2}"
+            place = f"line {int(bad.argmax()) + 2}"
             raise BadFileError(path, f"{name} is no whole number", _AGAIN, place=place)
         table[name] = numbers.astype("int64")
     is_total = table["category"] == _TOTAL

@@ -154,9 +154,7 @@ def _scale(path: Path, unit: str) -> float:
     return _SCALE[unit]
 
 
-def _columns(
-    path: Path, values: dict[str, _Values], launches: _Launches
-) -> dict[str, np.ndarray]:
+def _columns(path: Path, values: dict[str, _Values], launches: _Launches) -> dict[str, np.ndarray]:
     present = {name: found for name, found in values.items() if found.cell}
     try:
         numbers = iter(parse_numbers([c for found in present.values() for c in found.cell]))

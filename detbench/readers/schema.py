@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy.typing as npt
 import pandas as pd
 
 
@@ -24,7 +25,7 @@ class Schema:
 
     columns: tuple[Column, ...]
 
-    def table(self, values: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
+    def table(self, values: Mapping[str, Sequence[Any] | npt.NDArray[Any]]) -> pd.DataFrame:
         """A table with these columns, and others of `values` after them."""
         typed = {c.name: pd.Series(values[c.name], dtype=c.dtype) for c in self.columns}
         others = {name: pd.Series(v) for name, v in values.items() if name not in typed}

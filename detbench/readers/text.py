@@ -61,9 +61,9 @@ def parse_numbers(cells: Sequence[str]) -> list[float]:
 
 def _surely_grouped(cell: str) -> bool:
     return (
-        cell.count(",") > 1 and bool(_GROUPED_BY_COMMA.fullmatch(cell))
-    ) or ("." in cell and "," not in cell and not _GROUPED_BY_DOT.fullmatch(cell)) or (
-        "," in cell and "." in cell and bool(_GROUPED_BY_COMMA.fullmatch(cell))
+        (cell.count(",") > 1 and bool(_GROUPED_BY_COMMA.fullmatch(cell)))
+        or ("." in cell and "," not in cell and not _GROUPED_BY_DOT.fullmatch(cell))
+        or ("," in cell and "." in cell and bool(_GROUPED_BY_COMMA.fullmatch(cell)))
     )
 
 

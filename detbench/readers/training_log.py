@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def read_training_log(path: Path) -> TrainingLog:
         raise BadFileError(
             path, "no iteration's time in it: not a training log of detectron2 or detbench"
         )
-    restarts = sum(b[0] < a[0] for a, b in zip(rows, rows[1:], strict=False))
+    restarts = sum(b[0] < a[0] for a, b in pairwise(rows))
     latest = {row[0]: row for row in rows}
     ordered = [latest[iteration] for iteration in sorted(latest)]
     columns = dict(zip((c.name for c in REPORTS.columns), zip(*ordered, strict=True), strict=True))
@@ -80,7 +81,8 @@ _Found = tuple[list[tuple[int, float, float]], int | None, dict[str, float]]
 
 
 def _from_metrics(path: Path, lines: Iterator[str]) -> _Found:
-    rows, accuracy = [], {}
+    rows: list[tuple[int, float, float]] = []
+    accuracy: dict[str, float] = {}
     pending = ""
     for number, line in enumerate(lines, 1):
         if pending:  # only the last line may be damaged: a killed training cuts it
@@ -105,7 +107,9 @@ def _from_metrics(path: Path, lines: Iterator[str]) -> _Found:
 
 def _from_log(lines: Iterator[str]) -> _Found:
     rows: list[tuple[int, float, float]] = []
-    batch_size, accuracy, task, names = None, {}, "", [""]
+    batch_size: int | None = None
+    accuracy: dict[str, float] = {}
+    task, names = "", [""]
     for raw in lines:
         line = _COLOR.sub("", raw).rstrip()
         if found := _ITERATION.search(line):

@@ -47,7 +47,7 @@ def _run(spec: RunSpec, output: Path) -> Outcome:
     from detbench.training.environment import describe, memory_peaks
     from detbench.training.frameworks import load_framework
     from detbench.training.meter import Meter
-    from detbench.training.protocol import Hook, Job
+    from detbench.training.protocol import Job
 
     framework = load_framework(spec.framework)
     emit("progress", phase="opening the dataset", done=0, total=0)
@@ -70,7 +70,6 @@ def _run(spec: RunSpec, output: Path) -> Outcome:
         memory |= hook.finish()
     accuracy = None
     if spec.evaluate:
-        emit("progress", phase="evaluating", done=0, total=0)
         accuracy = trainer.evaluate()
     return Outcome(
         throughput=meter.throughput(), accuracy=accuracy, memory=memory, environment=environment

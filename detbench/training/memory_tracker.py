@@ -114,9 +114,7 @@ class MemoryTracker(Hook, TorchDispatchMode):
         )
         for name, module in model.named_modules():
             self._on_removal(module.register_forward_pre_hook(partial(self._enter_module, name)))
-            self._on_removal(
-                module.register_forward_hook(self._leave_module, always_call=True)
-            )
+            self._on_removal(module.register_forward_hook(self._leave_module, always_call=True))
         saved = torch.autograd.graph.saved_tensors_hooks(self._mark_activation, _unpack)
         saved.__enter__()
         self._removers.append(lambda: saved.__exit__(None, None, None))

@@ -1,0 +1,1 @@
+"""The formulas: tables in, tables out."""

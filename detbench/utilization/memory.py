@@ -10,8 +10,9 @@ _MIB = 1 << 20
 def peak(parts: pd.DataFrame) -> pd.DataFrame:
     """The rows of the snapshot with the largest sum; `parts` as `memory_csv` returns them."""
     sums = parts.groupby(["iteration", "phase"], sort=False)["bytes"].sum()
-    iteration, phase = sums.idxmax()
-    return parts[(parts["iteration"] == iteration) & (parts["phase"] == phase)]
+    iteration, phase = sums.index[int(sums.argmax())]
+    chosen: pd.DataFrame = parts[(parts["iteration"] == iteration) & (parts["phase"] == phase)]
+    return chosen
 
 
 def by(parts: pd.DataFrame, level: str) -> pd.DataFrame:

@@ -23,6 +23,4 @@ def load_framework(name: str) -> Framework:
     try:
         return cast(Framework, import_module(f"detbench.training.frameworks.{name}"))
     except ModuleNotFoundError as error:
-        raise MissingError(
-            f"{name} cannot be imported here: {error}", _INSTALL[name]
-        ) from error
+        raise MissingError(f"{name} cannot be imported here: {error}", _INSTALL[name]) from error

@@ -19,6 +19,8 @@ from detectron2.engine.hooks import EvalHook, PeriodicCheckpointer
 from detectron2.evaluation import COCOEvaluator
 
 from detbench.errors import UsageError
+from detbench.events import emit
+from detbench.records import RunSpec
 from detbench.training.protocol import Hook, Job, Step, Trainer
 
 _TASKS = {"bbox": "box", "segm": "mask"}
@@ -52,7 +54,7 @@ def build(job: Job, hooks: Sequence[Hook]) -> Trainer:
         raise UsageError("detectron2 trains with amp on cuda only", "use --precision fp32")
     cfg = _config(job)
     default_setup(cfg, None)
-    trainer = _Trainer(cfg, hooks, job.spec.save_weights)
+    trainer = _Trainer(cfg, job.spec, hooks)
     trainer.resume_or_load(resume=False)
     return trainer
 
@@ -96,9 +98,9 @@ def _register(job: Job, split: str) -> str:
 
 
 class _Trainer(DefaultTrainer):  # type: ignore[misc]
-    def __init__(self, cfg: CfgNode, hooks: Sequence[Hook], save_weights: bool) -> None:
+    def __init__(self, cfg: CfgNode, spec: RunSpec, hooks: Sequence[Hook]) -> None:
+        self._spec = spec
         self._detbench_hooks = hooks
-        self._save_weights = save_weights
         super().__init__(cfg)
 
     @property
@@ -110,18 +112,23 @@ class _Trainer(DefaultTrainer):  # type: ignore[misc]
         return self._trainer.optimizer
 
     def build_hooks(self) -> list[HookBase]:
-        # Evaluation is `evaluate`'s: upstream's hook would do it at the end of every training.
-        unwanted = (EvalHook,) if self._save_weights else (EvalHook, PeriodicCheckpointer)
-        upstream = [hook for hook in super().build_hooks() if not isinstance(hook, unwanted)]
+        unwanted: list[type] = []
+        if not self._spec.save_weights:
+            unwanted.append(PeriodicCheckpointer)
+        if not self._spec.evaluate:
+            unwanted.append(EvalHook)  # it would evaluate at the end of every training
+        upstream = [h for h in super().build_hooks() if not isinstance(h, tuple(unwanted))]
         # Ours first, so that an iteration ends before checkpoints and writers begin.
         return [_Forward(self._detbench_hooks), *upstream]
 
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> COCOEvaluator:
+        emit("progress", phase="evaluating", done=0, total=0)
         return COCOEvaluator(dataset_name, output_dir=cfg.OUTPUT_DIR, allow_cached_coco=False)
 
     def evaluate(self) -> dict[str, float | None]:
-        return _accuracy(self.test(self.cfg, self.model))
+        # Upstream's hook has evaluated at the end of the training, and put it into metrics.json.
+        return _accuracy(self._last_eval_results)
 
 
 class _Forward(HookBase):  # type: ignore[misc]
