@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""Write an Nsight Compute CSV log of any size: python perf/make_ncu_log.py KERNELS FILE.
+
+The long form of `ncu --csv --metrics ...`, with the lines that ncu puts around it. Values follow
+from the kernel's number, so that `expected` can say the core utilization in closed form.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+_PIPE = "sm__inst_executed_pipe_{}.avg.pct_of_peak_sustained_elapsed"
+CORES = {"fma": "fma", "fp16": "fp16", "tensor": "tensor", "sfu": "xu"}
+_COLUMNS = (
+    "ID", "Process ID", "Process Name", "Host Name", "Kernel Name", "Kernel Time", "Context",
+    "Stream", "Section Name", "Metric Name", "Metric Unit", "Metric Value",
+)  # fmt: skip
+_NAME = (
+    "void cudnn::ops::nchwToNhwcKernel_{}<float, float, float, (bool)0, (bool)1, "
+    "(cudnnKernelDataType_t)2>(cudnn::ops::nchw2nhwc_params_t<T3>, const T1 *, T2 *)"
+)
+
+
+def cycles(kernel: int) -> int:
+    """Cycles of a kernel: from a thousand to a million, so that digits get grouped."""
+    return 1000 + kernel * 7919 % 1_000_000
+
+
+def percent(kernel: int, core: str) -> float:
+    """Utilization of a core by a kernel, with two decimals as ncu prints it."""
+    return (kernel * (3 + list(CORES).index(core)) % 10_000) / 100
+
+
+def expected(num_kernels: int) -> dict[str, float]:
+    """The cycle-weighted utilization of the whole log, in percent."""
+    total = sum(map(cycles, range(num_kernels)))
+    return {
+        core: sum(cycles(k) * percent(k, core) for k in range(num_kernels)) / total
+        for core in CORES
+    }
+
+
+def lines(num_kernels: int) -> Iterator[str]:
+    """The log, line by line."""
+    yield "==PROF== Connected to process 4711 (/usr/bin/python3.11)"
+    yield "[11/24 12:00:00 d2.engine.train_loop]: Starting training from iteration 0"
+    yield ",".join(f'"{name}"' for name in _COLUMNS)
+    for kernel in range(num_kernels):
+        start = (str(kernel), "4711", "python3.11", "127.0.0.1", _NAME.format(kernel % 97))
+        where = ("2026-Nov-24 12:00:00", "1", "7", "Command line profiler metrics")
+        values = [("gpc__cycles_elapsed.max", "cycle", f"{cycles(kernel):,}")]
+        for core, pipe in CORES.items():
+            values.append((_PIPE.format(pipe), "%", f"{percent(kernel, core):.2f}"))
+        for value in values:
+            yield ",".join(f'"{cell}"' for cell in (*start, *where, *value))
+    yield "==PROF== Disconnected from process 4711"
+
+
+def write(path: Path, num_kernels: int) -> None:
+    """Write the log."""
+    with path.open("w", encoding="utf-8") as stream:
+        stream.writelines(line + "\n" for line in lines(num_kernels))
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[2]), int(sys.argv[1]))
