@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -224,8 +225,6 @@ def _show_commands(specs: list[RunSpec], mode: Mode, gpu: Gpu | None, root: Path
 
 
 def _print_records(done: list[tuple[Path, RunRecord]], style: str) -> None:
-    import os
-
     import pandas as pd
 
     for_the_eye = style in ("table", "md")
@@ -243,7 +242,13 @@ def _print_records(done: list[tuple[Path, RunRecord]], style: str) -> None:
                 "iterations": str(record.spec.window),
                 "data wait (%)": 100 * speed.data_wait_share if speed else None,
                 **(record.accuracy or {}),
-                "run": os.path.relpath(folder) if for_the_eye else str(folder),
+                "run": str(folder),
             }
         )
-    print_table(pd.DataFrame(rows), style)
+    table = pd.DataFrame(rows)
+    if for_the_eye:  # what is long or seldom looked at stands in run.json
+        table = table.drop(columns=["run", *(c for c in table if str(c).endswith("AP75"))])
+    print_table(table, style)
+    if for_the_eye:
+        for folder, _ in done:
+            click.echo(f"kept in {os.path.relpath(folder)}")

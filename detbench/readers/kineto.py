@@ -39,7 +39,9 @@ def read_kineto(path: Path) -> Timeline:
         if not isinstance(event, dict) or event.get("ph") != "X":
             continue
         category, name = event.get("cat"), str(event.get("name", ""))
-        is_range = name.startswith(STEP) or category == "user_annotation"
+        # The GPU's side of a range (gpu_user_annotation) would count it twice.
+        on_cpu = category in ("user_annotation", "cpu_op", "Operator")
+        is_range = on_cpu and (name.startswith(STEP) or category == "user_annotation")
         kind = _KINDS.get(category) if isinstance(category, str) else None
         if kind is None and not is_range:
             continue

@@ -67,5 +67,5 @@ def _for_the_eye(table: pd.DataFrame, cells: list[list[str]], title: str, color:
     # Piped output is not folded to the width of a screen that nobody looks at.
     console = Console(file=sink, force_terminal=color, width=None if color else _PIPE_WIDTH)
     console.print(shown)
-    lines = [line.rstrip() for line in sink.getvalue().rstrip("\n").splitlines()]
+    lines = [line.rstrip() for line in sink.getvalue().rstrip().splitlines()]
     return "\n".join([title, *lines] if title else lines)

@@ -1,0 +1,93 @@
+"""Fixtures that several kinds of tests share."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+CORPUS = ROOT.parent / "shared" / "corpus"
+
+sys.path.insert(0, str(ROOT / "perf"))
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    absent = {}
+    if not CORPUS.is_dir():
+        absent["corpus"] = f"{CORPUS} is not here: it is handed out apart from the repository"
+    if not (find_spec("torch") and find_spec("detectron2")):
+        absent["train"] = "needs torch and detectron2: bash scripts/make_venv.sh train test"
+    if shutil.which("nvidia-smi") is None:
+        absent["gpu"] = "needs an NVIDIA GPU"
+    for item in items:
+        for mark, why in absent.items():
+            if item.get_closest_marker(mark):
+                item.add_marker(pytest.mark.skip(reason=why))
+
+
+@pytest.fixture
+def corpus() -> Path:
+    return CORPUS
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout of its own, with this environment: what a test switches or measures stays in it."""
+    copy = tmp_path / "checkout"
+    copy.mkdir()
+    for name in ("benchmarks", "scripts", "parsers", "detbench"):
+        ignored = shutil.ignore_patterns("__pycache__", ".mode")
+        shutil.copytree(ROOT / name, copy / name, ignore=ignored)
+    (copy / ".venv").symlink_to(sys.prefix)
+    return copy
+
+
+@pytest.fixture
+def script(checkout: Path) -> Run:
+    """Runs one of Mask R-CNN's scripts as a user does, from its folder."""
+
+    def run(name: str, *arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["bash", name, *arguments],
+            cwd=checkout / "benchmarks" / "maskrcnn",
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+            **options,  # type: ignore[call-overload]
+        )
+
+    return run
+
+
+@pytest.fixture
+def parser() -> Run:
+    """Runs one of the scripts under parsers/."""
+
+    def run(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, ROOT / "parsers" / name, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    return run
+
+
+def assert_refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+    """One line on stderr that says all of `words`, nothing on stdout, and this exit code."""
+    assert done.returncode == code, done.stdout + done.stderr
+    assert done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    for word in words:
+        assert word in done.stderr

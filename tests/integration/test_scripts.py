@@ -1,0 +1,252 @@
+"""Mask R-CNN's scripts as a user runs them: real training on the CPU, a few iterations of it."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from detbench.records import RunRecord
+from tests.conftest import Run, assert_refused
+
+pytestmark = pytest.mark.train
+
+
+def records(checkout: Path) -> list[RunRecord]:
+    files = sorted((checkout / "results").glob("cpu/[!.]*/run.json"))
+    return [RunRecord.model_validate_json(file.read_bytes()) for file in files]
+
+
+def leftovers(checkout: Path) -> list[Path]:
+    return list((checkout / "results" / "cpu").glob(".*"))
+
+
+def test_memory_mode(checkout: Path, script: Run, parser: Run) -> None:
+    assert "mode memory" in script("switch.sh", "memory").stdout
+    done = script("run.sh", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)
+    assert row["status"] == "ok"
+    file = checkout / "results" / "memory_csv_data" / "memory_bs4.csv"
+    assert file.resolve().is_relative_to(row["run"])
+    table = json.loads(parser("memory_util.py", file, "--format", "json").stdout)
+    by_category = {r["category"]: r["memory (MiB)"] for r in table}
+    assert by_category["gradients"] == pytest.approx(by_category["weights"], rel=0.01)
+    (record,) = records(checkout)
+    assert record.memory is not None
+    total = sum(by_category.values()) * 2**20
+    assert record.memory["total"] == pytest.approx(total, rel=1e-9)
+    assert record.environment["detectron2_build"]
+    assert record.environment["torch"]
+    assert not leftovers(checkout)
+
+
+def test_torch_mode(checkout: Path, script: Run, parser: Run) -> None:
+    script("switch.sh", "torch")
+    done = script("profile.sh", "torch", "--start", "2", "--count", "2", "--batch-sizes", "1,2")
+    assert done.returncode == 0, done.stderr
+    assert "training 4/4" in done.stderr
+    for batch_size in (1, 2):
+        trace = checkout / "results" / f"torch_bs{batch_size}.pt.trace.json.gz"
+        done = parser("compute_util.py", trace, "--device", "cpu", "--format", "json")
+        (row,) = json.loads(done.stdout)
+        assert row["iterations"] == 2
+        assert 10 < row["busy (%)"] <= 100
+        # Without a GPU there are no kernels, and no figure for them.
+        assert_refused(parser("compute_util.py", trace), 5, "no GPU kernel", "--device cpu")
+
+
+def test_a_second_framework_through_the_same_scripts(checkout: Path, script: Run) -> None:
+    done = script(
+        "train.sh", "--framework", "torchvision", "--iterations", "22", "--start", "2",
+        "--format", "json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)
+    assert row["images/s"] > 0
+    assert "box AP" in row
+    assert (Path(row["run"]) / "model_final.pth").is_file()
+    assert (Path(row["run"]) / "metrics.json").read_text().count("\n") == 1
+    assert len((Path(row["run"]) / "iterations.csv").read_text().splitlines()) == 1 + 22
+
+
+def test_the_stock_config_trains_unpatched(checkout: Path, script: Run) -> None:
+    done = script(
+        "run.sh", "--model", "mask_rcnn_R_50_FPN_1x", "--batch-sizes", "1", "--start", "0",
+        "--count", "1", "--learning-rate", "0.0001", "--format", "json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    config = (Path(json.loads(done.stdout)[0]["run"]) / "config.yaml").read_text()
+    assert "FREEZE_AT: 2" in config
+    assert "NORM: FrozenBN" in config
+
+
+def test_same_spec_same_losses_and_resume_skips_what_went_well(checkout: Path, script: Run) -> None:
+    window = ("--start", "0", "--count", "20", "--batch-sizes", "1")
+    runs = [json.loads(script("run.sh", *window, "--format", "json").stdout)[0] for _ in range(2)]
+    losses = [
+        json.loads((Path(run["run"]) / "metrics.json").read_text())["total_loss"] for run in runs
+    ]
+    assert losses[0] == losses[1]
+    again = json.loads(script("run.sh", *window, "--resume", "--format", "json").stdout)[0]
+    assert again["run"] == runs[1]["run"]
+    assert len(records(checkout)) == 2
+
+
+def test_profile_refuses_another_mode_than_the_switched_one(script: Run) -> None:
+    script("switch.sh", "memory")
+    assert_refused(script("profile.sh", "nsight"), 2, "switched to memory", "switch.sh nsight")
+    assert_refused(script("train.sh"), 2, "switched to memory", "switch.sh noprofile")
+
+
+@pytest.mark.parametrize("mode", ["nvprof", "nsight", "dlprof"])
+def test_a_gpu_mode_shows_its_command_and_stops_where_it_can_measure_nothing(
+    checkout: Path, script: Run, mode: str
+) -> None:
+    script("switch.sh", mode)
+    shown = script("profile.sh", mode, "--dry-run")
+    assert shown.returncode == 0
+    assert "-m detbench.training" in shown.stdout
+    assert_refused(script("profile.sh", mode), 3, f"mode {mode} lacks an NVIDIA GPU", "GPU host")
+    assert not (checkout / "results").exists()
+
+
+def test_the_alias_of_the_efficientdet_page(script: Run) -> None:
+    assert "mode nvprof" in script("switch.sh", "nvvp").stdout
+    assert_refused(script("profile.sh", "nvvp"), 3, "mode nvprof lacks")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("switch.sh", "foo"), 2, ("no mode 'foo'", "noprofile, nvprof, nsight")),
+        (("run.sh", "--model", "yolo"), 2, ("no model 'yolo'", "mask_rcnn_R_50_FPN_1x")),
+        (("run.sh", "--batch-sizes", "0"), 2, ("batch size 0",)),
+        (("run.sh", "--iterations", "10", "--start", "8", "--count", "5"), 2, ("[8, 13)",)),
+        (("run.sh", "--device", "cuda"), 3, ("no NVIDIA GPU",)),
+        (("build_image.sh",), 3, ("needs Docker",)),
+        (("run_container.sh",), 3, ("needs Docker",)),
+    ],
+)
+def test_bad_input_is_one_line(
+    script: Run, arguments: tuple[str, ...], code: int, words: tuple[str, ...]
+) -> None:
+    assert_refused(script(*arguments), code, *words)
+
+
+def test_a_missing_dataset_is_named_before_anything_is_kept(checkout: Path, script: Run) -> None:
+    done = script("run.sh", "--dataset", "/nowhere/coco")
+    assert done.returncode == 3
+    assert "dataset folder /nowhere/coco does not exist" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert not records(checkout)
+    assert not leftovers(checkout)
+
+
+def test_a_crash_in_training_is_a_record_with_its_cause(checkout: Path, script: Run) -> None:
+    done = script("run.sh", "--learning-rate", "1e12", "--start", "0", "--count", "10")
+    assert done.returncode == 4
+    assert "FloatingPointError" in done.stderr.splitlines()[-1]
+    (record,) = records(checkout)
+    assert record.status == "failed"
+    assert "FloatingPointError" in record.cause
+    assert "output.log" in [m.path for m in record.measurements]
+    assert not leftovers(checkout)
+
+
+def start(checkout: Path) -> tuple["subprocess.Popen[str]", int]:
+    """A long run, and the pid of its training process once that trains."""
+    process = subprocess.Popen(
+        ["bash", "run.sh", "--start", "0", "--count", "100000"],
+        cwd=checkout / "benchmarks" / "maskrcnn",
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "training" in line:
+            break
+    listed = subprocess.run(
+        ["ps", "-ww", "-eo", "pid,args"], capture_output=True, text=True, check=True
+    )
+    pids = [
+        int(line.split()[0])
+        for line in listed.stdout.splitlines()
+        if "-m detbench.training" in line and str(checkout) in line
+    ]
+    assert len(pids) == 1
+    return process, pids[0]
+
+
+def finish(process: "subprocess.Popen[str]") -> str:
+    _, said = process.communicate(timeout=60)
+    return said.strip().splitlines()[-1]
+
+
+def test_a_killed_training_is_a_record_with_its_cause(checkout: Path) -> None:
+    process, pid = start(checkout)
+    os.kill(pid, signal.SIGKILL)
+    assert "killed by signal 9" in finish(process)
+    assert process.returncode == 4
+    (record,) = records(checkout)
+    assert record.status in ("failed", "host_oom")
+    assert "signal 9" in record.cause
+    assert not leftovers(checkout)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_is_a_record_and_leaves_nothing_behind(checkout: Path, number: int) -> None:
+    process, pid = start(checkout)
+    process.send_signal(number)
+    assert "interrupted" in finish(process)
+    assert process.returncode == 4
+    (record,) = records(checkout)
+    assert record.status == "interrupted"
+    assert not leftovers(checkout)
+    time.sleep(0.5)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_memory_that_runs_out_is_a_host_oom(checkout: Path) -> None:
+    # The limit is the kernel's own, on the address space; torch's libraries fit, the batch not.
+    done = subprocess.run(
+        ["bash", "-c", "ulimit -v 14000000; exec bash run.sh --batch-sizes 4000 --count 2"],
+        cwd=checkout / "benchmarks" / "maskrcnn",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 4, done.stderr
+    (record,) = records(checkout)
+    assert record.status == "host_oom", record.cause
+    assert not leftovers(checkout)
+
+
+def test_a_time_limit_is_a_record(checkout: Path, script: Run) -> None:
+    done = script("run.sh", "--start", "0", "--count", "100000", "--time-limit", "12")
+    assert done.returncode == 4
+    assert records(checkout)[0].status == "timeout"
+
+
+def test_setup_and_status_show_what_there_is(checkout: Path, script: Run) -> None:
+    done = script("setup.sh", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    states = {row["what"]: row["state"] for row in json.loads(done.stdout)}
+    assert states["detectron2"] == "ok"
+    script("switch.sh", "torch")
+    shown = subprocess.run(
+        [checkout / ".venv/bin/python", "-m", "detbench", "status", "--format", "json"],
+        cwd=checkout,
+        env={**os.environ, "PYTHONPATH": str(checkout)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    row = {r["family"]: r for r in json.loads(shown.stdout)}["maskrcnn"]
+    assert row["mode"] == "torch"

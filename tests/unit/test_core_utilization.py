@@ -1,0 +1,45 @@
+import pandas as pd
+import pytest
+
+from detbench import counters
+from detbench.utilization.core import core_utilization
+
+FMA = counters.METRICS["fma"][0]
+FP16, FMA_TYPE_FP16 = counters.METRICS["fp16"]
+
+
+def launches(**columns: list[float]) -> pd.DataFrame:
+    return pd.DataFrame({"kernel": "k", **columns})
+
+
+def test_kernels_are_weighted_by_their_cycles_and_the_last_one_counts() -> None:
+    # (100*10 + 100*10 + 800*100) / 1000 = 82; without the last kernel it would be 10.
+    table = launches(**{counters.CYCLES: [100, 100, 800], FMA: [10, 10, 100]})
+    assert core_utilization(table).percent["fma"] == pytest.approx(82.0)
+
+
+def test_a_metric_that_was_not_collected_is_none_with_its_reason() -> None:
+    found = core_utilization(launches(**{counters.CYCLES: [100], FMA: [10]}))
+    assert found.percent["tensor"] is None
+    assert "pipe_tensor" in found.reason["tensor"]
+
+
+def test_from_ga10x_on_fp16_is_counted_by_instruction_type() -> None:
+    found = core_utilization(launches(**{counters.CYCLES: [100], FMA_TYPE_FP16: [7.5]}))
+    assert found.percent["fp16"] == pytest.approx(7.5)
+
+
+def test_a_kernel_without_the_value_weighs_neither_above_nor_below() -> None:
+    # Only the first kernel has a value: 40, not 40 * 100 / 1000.
+    table = launches(**{counters.CYCLES: [100, 900], FMA: [40, float("nan")]})
+    assert core_utilization(table).percent["fma"] == pytest.approx(40.0)
+
+
+def test_without_cycles_there_is_no_weight() -> None:
+    with pytest.raises(ValueError, match="gpc__cycles_elapsed"):
+        core_utilization(launches(**{FMA: [10]}))
+
+
+def test_without_any_core_there_is_no_table() -> None:
+    with pytest.raises(ValueError, match="none of fma, fp16, tensor, sfu"):
+        core_utilization(launches(**{counters.CYCLES: [100]}))

@@ -1,0 +1,111 @@
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from detbench.errors import BadFileError
+from detbench.readers.kineto import read_kineto
+from detbench.utilization import compute
+
+
+def event(
+    name: str, ts: float, dur: float, cat: str = "kernel", device: int = 0, stream: int = 7
+) -> dict[str, Any]:
+    arguments = {"device": device, "stream": stream}
+    return {"ph": "X", "cat": cat, "name": name, "ts": ts, "dur": dur, "args": arguments}
+
+
+def write(path: Path, *events: dict[str, Any]) -> Path:
+    path.write_bytes(gzip.compress(json.dumps({"traceEvents": events}).encode()))
+    return path
+
+
+@pytest.fixture
+def trace(tmp_path: Path) -> Path:
+    # In microseconds: the steps last from 0 to 100. Kernels cover [10, 30) and [20, 40) on two
+    # streams, [90, 110) over the window's end and a copy [50, 60).
+    return write(
+        tmp_path / "t.json.gz",
+        event("ProfilerStep#1", 0, 60, "user_annotation"),
+        event("ProfilerStep#2", 60, 40, "user_annotation"),
+        event("ProfilerStep#2", 61, 50, "gpu_user_annotation"),
+        event("sgemm", 10, 20),
+        event("conv", 20, 20, stream=8),
+        event("sgemm", 90, 20),
+        event("Memcpy HtoD", 50, 10, "gpu_memcpy"),
+        {"ph": "i", "name": "a mark", "ts": 1},
+    )
+
+
+def test_busy_is_the_union_inside_the_profiled_iterations(trace: Path) -> None:
+    row = compute.by_device(read_kineto(trace), ["0"]).iloc[0]
+    # [10, 40) is 30, [90, 100) is 10: 40 of 100. With the copy 50.
+    assert row["busy (%)"] == pytest.approx(40)
+    assert row["busy with copies (%)"] == pytest.approx(50)
+    assert row["iterations"] == 2
+    assert row["kernels"] == 3
+
+
+def test_without_steps_the_window_is_from_first_to_last_kernel(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.json.gz", event("a", 1000, 10), event("b", 1030, 10))
+    row = compute.by_device(read_kineto(path), ["0"]).iloc[0]
+    assert row["busy (%)"] == pytest.approx(50)  # 20 of 40
+    assert row["window"] == "first to last kernel"
+
+
+def test_devices_are_told_apart(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.json.gz", event("a", 0, 10), event("b", 0, 10, device=1))
+    assert compute.devices(read_kineto(path)) == ["0", "1"]
+
+
+def test_time_by_class_is_a_share_of_kernel_time(trace: Path) -> None:
+    table = compute.by_name(read_kineto(trace), ["0"], "class").set_index("class")
+    assert table.loc["gemm", "share (%)"] == pytest.approx(100 * 40 / 60)
+    assert table.loc["conv", "count"] == 1
+
+
+def test_categories_of_pytorch_1_8_are_understood(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.json.gz", event("k", 0, 5, "Kernel"), event("m", 6, 1, "Memcpy"))
+    assert read_kineto(path).activities["kind"].tolist() == ["kernel", "copy"]
+
+
+def test_a_plain_json_list_of_events_is_a_trace_too(tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    path.write_text(json.dumps([event("k", 0, 5)]))
+    assert len(read_kineto(path).activities) == 1
+
+
+def test_an_event_without_a_time_is_refused_with_its_place(tmp_path: Path) -> None:
+    broken = event("k", 0, 5)
+    del broken["dur"]
+    path = write(tmp_path / "t.json.gz", event("ok", 0, 1), broken)
+    with pytest.raises(BadFileError, match="event 1: 'k' has no usable time"):
+        read_kineto(path)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@given(data=st.data())
+def test_cut_anywhere_it_is_refused(trace: Path, data: st.DataObject) -> None:
+    content = trace.read_bytes()
+    cut = trace.with_name("cut.json.gz")
+    cut.write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
+    with pytest.raises(BadFileError):
+        read_kineto(cut)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@given(place=st.integers(0, 300), byte=st.integers(0, 255))
+def test_a_flipped_byte_never_ends_in_a_traceback(tmp_path: Path, place: int, byte: int) -> None:
+    content = bytearray(json.dumps([event("k", 0, 5), event("j", 9, 5)]).encode())
+    content[place % len(content)] = byte
+    path = tmp_path / "flipped.json"
+    path.write_bytes(content)
+    try:
+        timeline = read_kineto(path)
+        compute.by_device(timeline, compute.devices(timeline))
+    except BadFileError:
+        pass

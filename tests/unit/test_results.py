@@ -1,0 +1,96 @@
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from detbench import results
+from detbench.errors import BadFileError, MissingError
+from detbench.modes import MODES
+from detbench.plan import Request, plan
+from detbench.records import RunRecord, RunSpec, Status
+from detbench.suite import load_family
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
+SPEC = plan(load_family("maskrcnn"), MODES["memory"], Request(), None, to_accuracy=False)[0]
+FILE = "memory_csv_data/memory_bs4.csv"
+
+
+def record(folder: Path, spec: RunSpec = SPEC, status: Status = "ok") -> RunRecord:
+    return RunRecord(
+        spec=spec,
+        spec_sha256=spec.digest(),
+        status=status,
+        command=("python",),
+        exit_code=0,
+        started=NOON,
+        ended=NOON,
+        measurements=results.measurements_in(folder),
+    )
+
+
+def kept(root: Path, content: str = "x", status: Status = "ok") -> Path:
+    folder = results.begin(root, SPEC)
+    (folder / FILE).parent.mkdir()
+    (folder / FILE).write_text(content)
+    return results.keep(folder, record(folder, status=status))
+
+
+def test_a_run_is_kept_under_its_name_with_its_hashes(tmp_path: Path) -> None:
+    folder = kept(tmp_path)
+    assert folder == tmp_path / "cpu/mask_rcnn_R_18_FPN_tiny_bs4_memory_20261124T120000Z"
+    found = results.read_record(folder / "run.json")
+    assert found.measurements[0].path == FILE
+    # sha256 of the letter x
+    assert found.measurements[0].sha256.startswith("2d711642b726b044")
+
+
+def test_two_runs_of_one_second_are_both_kept(tmp_path: Path) -> None:
+    first, second = kept(tmp_path, "a"), kept(tmp_path, "b")
+    assert first != second
+    assert (first / FILE).read_text() == "a"
+    assert (second / FILE).read_text() == "b"
+
+
+def test_the_flat_path_points_to_the_newest_and_nothing_is_lost(tmp_path: Path) -> None:
+    first, second = kept(tmp_path, "a"), kept(tmp_path, "b")
+    results.link_latest(tmp_path, first / FILE)
+    flat = results.link_latest(tmp_path, second / FILE)
+    assert flat == tmp_path / FILE
+    assert flat.read_text() == "b"
+    assert (first / FILE).read_text() == "a"
+
+
+def test_a_users_own_file_is_not_replaced_by_a_link(tmp_path: Path) -> None:
+    own = tmp_path / FILE
+    own.parent.mkdir()
+    own.write_text("mine")
+    results.link_latest(tmp_path, kept(tmp_path, "a") / FILE)
+    assert own.read_text() == "mine"
+
+
+def test_resume_finds_a_good_run_of_the_same_spec_only(tmp_path: Path) -> None:
+    kept(tmp_path, status="failed")
+    assert results.find_ok(tmp_path, SPEC) is None
+    good = kept(tmp_path)
+    found = results.find_ok(tmp_path, SPEC)
+    assert found is not None
+    assert found[0] == good
+    assert results.find_ok(tmp_path, SPEC.model_copy(update={"seed": 7})) is None
+
+
+def test_a_run_that_is_still_going_is_not_listed(tmp_path: Path) -> None:
+    results.begin(tmp_path, SPEC)
+    assert list(results.all_runs(tmp_path)) == []
+
+
+def test_a_damaged_record_is_refused_with_its_place(tmp_path: Path) -> None:
+    path = kept(tmp_path) / "run.json"
+    path.write_text(path.read_text().replace('"ok"', '"splendid"'))
+    with pytest.raises(BadFileError, match=r"run\.json, status: not a run record"):
+        results.read_record(path)
+
+
+def test_a_results_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(MissingError, match="cannot be written"):
+        results.begin(tmp_path / "file", SPEC)

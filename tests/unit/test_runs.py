@@ -1,0 +1,135 @@
+"""How a run's end becomes a status and a cause; the processes are real, the trainings are not."""
+
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from detbench import measured
+from detbench.launch.local import Exit, run_process
+from detbench.records import Failure, Outcome
+from detbench.runs import classify
+
+ITSELF = Exit(0, "itself", 0)
+
+
+def classified(
+    folder: Path, exit_: Exit = ITSELF, outcome: Outcome | None = None, file: str = ""
+) -> tuple[str, str]:
+    return classify(exit_, outcome, folder, file)
+
+
+def failure(type_: str, message: str) -> Outcome:
+    return Outcome(failure=Failure(type=type_, message=message))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [
+        (failure("OutOfMemoryError", "CUDA out of memory. Tried to allocate 2 GiB"), "oom"),
+        (
+            failure("RuntimeError", "NVML_SUCCESS == r INTERNAL ASSERT FAILED at CUDACaching"),
+            "oom",
+        ),
+        (failure("RuntimeError", "DefaultCPUAllocator: can't allocate memory"), "host_oom"),
+        (failure("MemoryError", ""), "host_oom"),
+        (failure("FloatingPointError", "Loss became infinite"), "failed"),
+        (Outcome(), "ok"),
+    ],
+)
+def test_the_trainings_own_word_decides(tmp_path: Path, outcome: Outcome, status: str) -> None:
+    assert classified(tmp_path, outcome=outcome)[0] == status
+
+
+def test_a_kill_is_an_oom_when_the_kernel_counted_one(tmp_path: Path) -> None:
+    assert classified(tmp_path, Exit(-9, "itself", 1))[0] == "host_oom"
+    assert classified(tmp_path, Exit(137, "itself", 1))[0] == "host_oom"  # through a profiler
+    status, cause = classified(tmp_path, Exit(-9, "itself", 0))
+    assert status == "failed"
+    assert "signal 9" in cause
+
+
+def test_a_crash_names_its_signal(tmp_path: Path) -> None:
+    assert "SIGSEGV" in classified(tmp_path, Exit(-11, "itself", 0))[1]
+
+
+def test_an_end_without_a_word_quotes_the_log(tmp_path: Path) -> None:
+    (tmp_path / "output.log").write_text("Traceback\nImportError: libcuda.so.1\n\n")
+    status, cause = classified(tmp_path, Exit(1, "itself", 0))
+    assert status == "failed"
+    assert "ImportError: libcuda.so.1" in cause
+
+
+def test_a_profiler_that_measured_nothing_is_a_failed_run_in_its_own_words(tmp_path: Path) -> None:
+    log = tmp_path / "nsight_bs2.csv"
+    log.write_text("==PROF== Connected to process 1\n==WARNING== No kernels were profiled.\n")
+    status, cause = classified(tmp_path, outcome=Outcome(), file=log.name)
+    assert status == "failed"
+    assert "No kernels were profiled" in cause
+
+
+def test_a_profilers_exit_code_is_not_consulted(tmp_path: Path) -> None:
+    (tmp_path / "nsight_bs2.csv").write_text('"ID"\n"0"\n')
+    assert classified(tmp_path, Exit(1, "itself", 0), Outcome(), "nsight_bs2.csv")[0] == "ok"
+
+
+def test_a_timeline_without_kernels_is_no_measurement(tmp_path: Path) -> None:
+    path = tmp_path / "nsys_bs2.sqlite"
+    with sqlite3.connect(path) as database:
+        database.execute("create table CUPTI_ACTIVITY_KIND_KERNEL (start int)")
+    assert measured.why_empty(path) == "it holds no kernel"
+    with sqlite3.connect(path) as database:
+        database.execute("insert into CUPTI_ACTIVITY_KIND_KERNEL values (1)")
+    assert measured.why_empty(path) == ""
+    assert measured.why_empty(tmp_path / "none.sqlite") == "it was not written"
+
+
+def python(code: str, log: Path, **options: object) -> tuple[Exit, list[dict[str, object]]]:
+    events: list[dict[str, object]] = []
+    command = [sys.executable, "-c", code]
+    ended = run_process(command, log=log, environment={}, on_event=events.append, **options)  # type: ignore[arg-type]
+    return ended, events
+
+
+def test_output_goes_to_the_log_and_events_to_the_caller(tmp_path: Path) -> None:
+    code = "from detbench.events import emit; print('a'); emit('progress', done=1); print('b')"
+    ended, events = python(code, tmp_path / "log")
+    assert ended.code == 0
+    assert (tmp_path / "log").read_text() == "a\nb\n"
+    assert events == [{"event": "progress", "done": 1}]
+
+
+def test_a_signals_number_is_kept(tmp_path: Path) -> None:
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    ended, _ = python(code, tmp_path / "log")
+    assert (ended.code, ended.by) == (-9, "itself")
+
+
+def test_a_time_limit_ends_the_whole_group(tmp_path: Path) -> None:
+    # A data loader's worker that ignores SIGINT must not stay behind.
+    worker = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(600)"
+    code = (
+        f"import subprocess, sys, time; p = subprocess.Popen([sys.executable, '-c', {worker!r}]);"
+        "print(p.pid, flush=True); time.sleep(600)"
+    )
+    began = time.monotonic()
+    ended, _ = python(code, tmp_path / "log", time_limit=2.0)
+    assert ended.by == "timeout"
+    assert time.monotonic() - began < 60
+    pid = int((tmp_path / "log").read_text().splitlines()[0])
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
+    assert state.stdout.strip() in ("", "Z", "Zs")
+
+
+def test_ctrl_c_ends_the_process_and_says_so(tmp_path: Path) -> None:
+    main = threading.main_thread().ident
+    timer = threading.Timer(1.0, signal.pthread_kill, [main, signal.SIGINT])
+    timer.start()
+    ended, _ = python("import time; time.sleep(600)", tmp_path / "log")
+    timer.cancel()
+    assert ended.by == "interrupt"

@@ -1,0 +1,96 @@
+import pytest
+
+from detbench.errors import MissingError, UsageError
+from detbench.gpus import Gpu
+from detbench.modes import MODES
+from detbench.plan import Request, plan
+from detbench.records import RunSpec
+from detbench.suite import Schedule, family_names, load_family
+
+V100 = Gpu("GPU-1", "Tesla V100-SXM2-32GB", 32 << 30, (7, 0), "535.1", is_mig=False)
+FAMILY = load_family("maskrcnn")
+TINY = "mask_rcnn_R_18_FPN_tiny"
+
+
+def one(
+    request: Request, mode: str = "noprofile", gpu: Gpu | None = None, full: bool = False
+) -> RunSpec:
+    return plan(FAMILY, MODES[mode], request, gpu, to_accuracy=full)[0]
+
+
+def test_every_family_loads_and_knows_a_window_for_every_mode() -> None:
+    for name in family_names():
+        family = load_family(name)
+        for defaults in family.defaults.values():
+            assert set(defaults.windows) == set(MODES)
+            assert defaults.model in family.models
+
+
+def test_the_linear_scaling_rule() -> None:
+    stated = Schedule(
+        batch_size=16, learning_rate=0.02, num_iterations=90000, steps=(60000, 80000),
+        warmup_iterations=1000,
+    )  # fmt: skip
+    scaled = stated.scaled(2)
+    assert scaled.learning_rate == pytest.approx(0.0025)
+    assert (scaled.num_iterations, scaled.steps) == (720000, (480000, 640000))
+    assert scaled.warmup_iterations == 8000
+
+
+def test_without_a_gpu_the_defaults_are_the_cpus() -> None:
+    spec = one(Request())
+    assert (spec.device, spec.model, spec.dataset, spec.weights) == (
+        "cpu",
+        TINY,
+        "embedded",
+        "none",
+    )
+    assert spec.gpu_profile == "cpu"
+
+
+def test_with_a_gpu_the_defaults_are_its_own() -> None:
+    spec = one(Request(), gpu=V100)
+    assert (spec.device, spec.dataset, spec.weights) == ("cuda", "coco", "zoo")
+    assert spec.gpu_profile == "Tesla-V100-SXM2-32GB"
+
+
+def test_a_run_ends_with_its_window_and_a_training_with_its_schedule() -> None:
+    assert one(Request(start=3, count=4)).num_iterations == 7
+    full = one(Request(start=10), full=True)
+    assert full.num_iterations == FAMILY.models[TINY].schedule.num_iterations
+    assert (full.window.start, full.window.stop) == (10, full.num_iterations)
+    assert full.evaluate
+    assert full.save_weights
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        (Request(model="yolo"), "maskrcnn has no model 'yolo'; known: mask_rcnn_R_50_FPN_1x"),
+        (Request(framework="jax"), "no framework 'jax'; known: detectron2, torchvision"),
+        (
+            Request(framework="torchvision", model="mask_rcnn_R_101_FPN_3x"),
+            "torchvision does not have mask_rcnn_R_101_FPN_3x; it has: mask_rcnn_R_50_FPN_1x",
+        ),
+        (Request(batch_sizes=(0,)), "batch size 0"),
+        (Request(start=8, count=5, num_iterations=10), r"window \[8, 13\) ends past the last"),
+    ],
+)
+def test_a_contradiction_is_refused(request_: Request, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        one(request_)
+
+
+def test_cuda_without_a_gpu_is_refused() -> None:
+    with pytest.raises(MissingError, match="no NVIDIA GPU"):
+        one(Request(device="cuda"))
+
+
+def test_an_unknown_family_is_told_the_known_ones() -> None:
+    with pytest.raises(UsageError, match="no family 'yolo'; known: .*maskrcnn"):
+        load_family("yolo")
+
+
+def test_equal_specs_have_equal_digests_and_others_not() -> None:
+    assert one(Request()).digest() == one(Request()).digest()
+    assert one(Request()).digest() != one(Request(seed=1)).digest()

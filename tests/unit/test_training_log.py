@@ -1,0 +1,88 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from detbench.errors import BadFileError
+from detbench.readers.training_log import read_training_log
+from detbench.utilization.throughput import throughput
+
+
+def metrics(path: Path, *entries: dict[str, float], end: str = "") -> Path:
+    path.write_text("".join(json.dumps(entry) + "\n" for entry in entries) + end)
+    return path
+
+
+def report(iteration: int, time: float, data_time: float = 0.1) -> dict[str, float]:
+    return {"iteration": iteration, "time": time, "data_time": data_time, "total_loss": 1.0}
+
+
+def test_throughput_is_a_ratio_of_sums_after_the_warm_up(tmp_path: Path) -> None:
+    path = metrics(tmp_path / "metrics.json", report(19, 9.0), report(39, 0.5), report(59, 1.5))
+    found = throughput(read_training_log(path).reports, batch_size=4, warmup=20)
+    # Two reports of 4 images each in 2.0 s; the mean of the rates would be 5.33.
+    assert found.images_per_second == pytest.approx(4.0)
+    assert found.data_wait_percent == pytest.approx(10.0)
+
+
+def test_a_restart_counts_an_iteration_once(tmp_path: Path) -> None:
+    path = metrics(
+        tmp_path / "metrics.json", report(19, 1), report(39, 1), report(19, 2), report(59, 2)
+    )
+    log = read_training_log(path)
+    assert log.num_restarts == 1
+    assert log.reports["iteration"].tolist() == [19, 39, 59]
+    assert log.reports["time (s)"].tolist() == [2, 1, 2]
+
+
+def test_a_line_cut_by_the_kill_is_left_out(tmp_path: Path) -> None:
+    path = metrics(tmp_path / "metrics.json", report(19, 1), end='{"iteration": 39, "ti')
+    assert len(read_training_log(path).reports) == 1
+
+
+def test_a_damaged_line_in_the_middle_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    path.write_text(json.dumps(report(19, 1)) + "\n{broken\n" + json.dumps(report(39, 1)) + "\n")
+    with pytest.raises(BadFileError, match="line 2: not a line of metrics"):
+        read_training_log(path)
+
+
+def test_accuracy_is_the_last_evaluations(tmp_path: Path) -> None:
+    evaluated = {"iteration": 39, "bbox/AP": 12.5, "segm/AP50": 20.0, "bbox/AP-cat": 1.0}
+    path = metrics(tmp_path / "metrics.json", report(19, 1), evaluated)
+    assert read_training_log(path).accuracy == {"box AP": 12.5, "mask AP50": 20.0}
+
+
+LOG = """\x1b[32m[11/24 10:00:00 d2.config]: \x1b[0mRunning with full config:
+  IMS_PER_BATCH: 16
+[11/24 10:01:00 d2.utils.events]:  eta: 0:01:30  iter: 19  total_loss: 1.7  time: 0.2393  \
+last_time: 0.25  data_time: 0.0080  last_data_time: 0.0070   lr: 0.0078
+[11/24 10:01:10 d2.utils.events]:  eta: 0:01:17  iter: 39  total_loss: 1.3    time: 0.2238  \
+last_time: 0.21  data_time: 0.0070  last_data_time: 0.0065   lr: 0.0156  max_mem: 3000M
+[11/24 10:02:00 d2.evaluation.testing]: copypaste: Task: bbox
+[11/24 10:02:00 d2.evaluation.testing]: copypaste: AP,AP50,AP75,APs,APm,APl
+[11/24 10:02:00 d2.evaluation.testing]: copypaste: 19.8480,38.0490,19.1081,20.4313,34.4428,nan
+"""
+
+
+def test_a_log_tells_its_batch_size_times_and_ap(tmp_path: Path) -> None:
+    path = tmp_path / "log.txt"
+    path.write_text(LOG)
+    log = read_training_log(path)
+    assert log.batch_size == 16
+    assert log.reports["time (s)"].tolist() == [0.2393, 0.2238]
+    assert log.reports["data wait (s)"].tolist() == [0.0080, 0.0070]
+    assert log.accuracy == {"box AP": 19.848, "box AP50": 38.049, "box AP75": 19.1081}
+
+
+def test_a_log_without_iterations_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "log.txt"
+    path.write_text("nothing of interest\n")
+    with pytest.raises(BadFileError, match="no iteration's time"):
+        read_training_log(path)
+
+
+def test_a_log_shorter_than_the_warm_up_has_no_throughput(tmp_path: Path) -> None:
+    path = metrics(tmp_path / "metrics.json", report(19, 1))
+    with pytest.raises(ValueError, match="iteration 19, inside the warm-up of 20"):
+        throughput(read_training_log(path).reports, 4, 20)
