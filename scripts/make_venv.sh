@@ -7,10 +7,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 extras=$(IFS=,; echo "$*")
-stamp=.venv/.installed-${extras:-core}
 wanted=$(cat pyproject.toml scripts/constraints.txt scripts/install_detectron2.sh | sha256sum)
-if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
-  echo "environment: .venv stands (${extras:-core})"
+stands=yes
+for extra in core "$@"; do
+  [ "$(cat ".venv/.installed-$extra" 2> /dev/null)" = "$wanted" ] || stands=no
+done
+if [ $stands = yes ]; then
+  echo "environment: .venv stands (core${extras:+,$extras})"
   exit 0
 fi
 
@@ -32,5 +35,7 @@ echo "environment: installing detbench${extras:+[$extras]} (several GB with trai
 case ",$extras," in
   *,train,*) bash scripts/install_detectron2.sh --source pypi --python .venv/bin/python ;;
 esac
-echo "$wanted" > "$stamp"
+for extra in core "$@"; do
+  echo "$wanted" > ".venv/.installed-$extra"
+done
 echo "environment: ready after $((SECONDS - begin)) s"

@@ -40,12 +40,14 @@ def corpus() -> Path:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout of its own, with this environment: what a test switches or measures stays in it."""
+    """A checkout of its own with this environment: what is switched or measured stays in it."""
     copy = tmp_path / "checkout"
     copy.mkdir()
     for name in ("benchmarks", "scripts", "parsers", "detbench"):
         ignored = shutil.ignore_patterns("__pycache__", ".mode")
         shutil.copytree(ROOT / name, copy / name, ignore=ignored)
+    for name in ("pyproject.toml", "README.md"):  # what make_venv.sh looks at
+        shutil.copy(ROOT / name, copy / name)
     (copy / ".venv").symlink_to(sys.prefix)
     return copy
 

@@ -1,10 +1,11 @@
 """Mask R-CNN's scripts as a user runs them: real training on the CPU, a few iterations of it."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -157,8 +158,18 @@ def test_a_crash_in_training_is_a_record_with_its_cause(checkout: Path, script: 
     assert not leftovers(checkout)
 
 
+@pytest.fixture
+def long_run(checkout: Path) -> Iterator[tuple["subprocess.Popen[str]", int]]:
+    """A run without end, and the pid of its training process once that trains."""
+    process, pid = start(checkout)
+    yield process, pid
+    for left in (process.pid, pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(left, signal.SIGKILL)
+    process.wait()
+
+
 def start(checkout: Path) -> tuple["subprocess.Popen[str]", int]:
-    """A long run, and the pid of its training process once that trains."""
     process = subprocess.Popen(
         ["bash", "run.sh", "--start", "0", "--count", "100000"],
         cwd=checkout / "benchmarks" / "maskrcnn",
@@ -187,8 +198,10 @@ def finish(process: "subprocess.Popen[str]") -> str:
     return said.strip().splitlines()[-1]
 
 
-def test_a_killed_training_is_a_record_with_its_cause(checkout: Path) -> None:
-    process, pid = start(checkout)
+def test_a_killed_training_is_a_record_with_its_cause(
+    checkout: Path, long_run: tuple["subprocess.Popen[str]", int]
+) -> None:
+    process, pid = long_run
     os.kill(pid, signal.SIGKILL)
     assert "killed by signal 9" in finish(process)
     assert process.returncode == 4
@@ -199,15 +212,16 @@ def test_a_killed_training_is_a_record_with_its_cause(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_is_a_record_and_leaves_nothing_behind(checkout: Path, number: int) -> None:
-    process, pid = start(checkout)
+def test_ctrl_c_is_a_record_and_leaves_nothing_behind(
+    checkout: Path, long_run: tuple["subprocess.Popen[str]", int], number: int
+) -> None:
+    process, pid = long_run
     process.send_signal(number)
     assert "interrupted" in finish(process)
     assert process.returncode == 4
     (record,) = records(checkout)
     assert record.status == "interrupted"
     assert not leftovers(checkout)
-    time.sleep(0.5)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 

@@ -87,7 +87,7 @@ def test_cuda_without_a_gpu_is_refused() -> None:
 
 
 def test_an_unknown_family_is_told_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="no family 'yolo'; known: .*maskrcnn"):
+    with pytest.raises(UsageError, match=r"no family 'yolo'; known: .*maskrcnn"):
         load_family("yolo")
 
 
