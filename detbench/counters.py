@@ -7,7 +7,6 @@ metric lists of newer versions for Blackwell; the collector asks the installed n
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable
 
 CYCLES = "gpc__cycles_elapsed.max"
 """A kernel's length in cycles: the weight of its utilization."""
@@ -69,8 +68,3 @@ def offered(ncu: str, chip: str) -> set[str]:
         timeout=120,
     )
     return {line.split()[0] for line in done.stdout.splitlines() if "__" in line.split(" ")[0]}
-
-
-def collectable(metrics: Iterable[str], names: set[str]) -> list[str]:
-    """Those of `metrics` whose base name is among `names`, in their order."""
-    return [metric for metric in metrics if metric.partition(".")[0] in names]

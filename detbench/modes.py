@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,11 +131,22 @@ def _nsight_compute(batch_size: int, gpu: Gpu | None) -> Attachment:
         "--profile-from-start",
         "off",
         "--metrics",
-        ",".join(counters.wanted(gpu.chip if gpu else None)),
+        ",".join(_metrics(gpu.chip if gpu else None)),
     ]
     if gpu is not None and gpu.is_mig:
         options += ["--clock-control", "none"]  # an instance may not lock the GPU's clocks
     return Attachment("ncu", tuple(options), file)
+
+
+def _metrics(chip: str | None) -> list[str]:
+    """What to collect on a chip: of the metrics wanted those that the installed ncu knows for it.
+
+    ncu goes on without a metric that the chip lacks, and its log then says nothing of it.
+    """
+    wanted = counters.wanted(chip)
+    ncu = shutil.which("ncu")
+    offered = counters.offered(ncu, chip) if ncu and chip else set()
+    return [m for m in wanted if m.partition(".")[0] in offered] if offered else wanted
 
 
 def _dlprof(batch_size: int, window: Window) -> Attachment:

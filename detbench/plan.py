@@ -77,7 +77,7 @@ def plan(
                     gpu_profile=gpu.profile if gpu and device == "cuda" else "cpu",
                     precision=request.precision,
                     dataset=_located(request.dataset or defaults.dataset, _NAMED_DATASETS),
-                    weights=_located(request.weights or defaults.weights, _NAMED_WEIGHTS),
+                    weights=_weights(request.weights or defaults.weights),
                     learning_rate=request.learning_rate,
                     evaluate=to_accuracy,
                     save_weights=to_accuracy,
@@ -122,6 +122,13 @@ def _window(
 def _located(value: str, names: tuple[str, ...]) -> str:
     """A name as it stands, a path made absolute: the training runs elsewhere."""
     return value if value in names else str(Path(value).expanduser().resolve())
+
+
+def _weights(value: str) -> str:
+    found = _located(value, _NAMED_WEIGHTS)
+    if found not in _NAMED_WEIGHTS and not Path(found).is_file():
+        raise UsageError(f"weights file {found} does not exist", "none, zoo, or a file")
+    return found
 
 
 def _as_usage(error: ValidationError) -> UsageError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
@@ -12,6 +13,7 @@ from detbench.errors import DetbenchError, RunFailedError
 from detbench.launch.local import Exit, OnEvent, run_process
 from detbench.modes import Attachment
 from detbench.records import OUTCOME, Failure, Outcome, RunRecord, RunSpec, Status
+from detbench.suite import checkout
 
 LOG = "output.log"
 _SPEC = "spec.json"
@@ -84,7 +86,7 @@ def execute(
         throughput=told.throughput,
         accuracy=told.accuracy,
         memory=told.memory,
-        environment=told.environment,
+        environment={**told.environment, "detbench_commit": _commit()},
         measurements=results.measurements_in(folder),
     )
     kept = results.keep(folder, record)
@@ -101,6 +103,20 @@ def _environment(gpu_uuid: str | None) -> dict[str, str]:
         "LC_ALL": "C.UTF-8",  # profilers write decimal commas under other locales
         **chosen,
     }
+
+
+def _commit() -> str:
+    """The commit that this checkout stands at, `+` after it when files differ from it."""
+    root = checkout()
+    if root is None:
+        return ""
+    done = subprocess.run(
+        ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty=+"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip()
 
 
 def _read_outcome(folder: Path) -> Outcome | None:

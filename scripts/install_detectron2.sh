@@ -76,5 +76,5 @@ case "$source" in
     exit 2
     ;;
 esac
-"$python" -c 'import detectron2.modeling'
+"$python" -W ignore -c 'import detectron2.modeling'
 echo "detectron2 stands: $built"

@@ -61,7 +61,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; every error the user can cause ends in one line and its code."""
-    run_command(cli)
+    run_command(cli, prog_name="detbench")
 
 
 def run_command(command: click.Command, **options: Any) -> None:
@@ -72,9 +72,13 @@ def run_command(command: click.Command, **options: Any) -> None:
         _fail(str(error), error.exit_code)
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        see = f"; see {context.command_path} --help" if context else ""
+        _fail(f"{error.format_message().rstrip('.')}{see}", error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _fail("interrupted", 130)
     except BrokenPipeError:

@@ -12,7 +12,7 @@ import numpy
 import torch
 import torchvision
 
-from detbench import __version__
+from detbench import __version__, gpus
 from detbench.training.protocol import Framework, Job
 
 
@@ -35,11 +35,13 @@ def describe(job: Job, framework: Framework) -> dict[str, Any]:
         "PYTORCH_CUDA_ALLOC_CONF": os.environ.get("PYTORCH_CUDA_ALLOC_CONF", ""),
     }
     if job.device.type == "cuda":
+        gpu, _ = gpus.chosen()
         properties = torch.cuda.get_device_properties(job.device)
         found |= {
             "cuda": torch.version.cuda,
             "cudnn": torch.backends.cudnn.version(),
             "gpu": properties.name,
+            "gpu_driver": gpu.driver if gpu else "",
             "gpu_memory_bytes": properties.total_memory,
             "compute_capability": f"{properties.major}.{properties.minor}",
         }

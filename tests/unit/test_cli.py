@@ -104,5 +104,20 @@ def test_families_and_models_are_listed() -> None:
     assert "mask_rcnn_R_18_FPN_tiny" in [row["model"] for row in models]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("rnu",), "No such command 'rnu'"),
+        (("run",), "FAMILY"),
+        (("run", "maskrcnn", "--start", "-1"), "-1 is not in the range"),
+        (("run", "maskrcnn", "--batch-sizes", "2,x"), "'2,x' is no list of whole numbers"),
+        (("run", "maskrcnn", "--weights", "/no.pth"), "weights file /no.pth does not exist"),
+        (("core-util", "x.csv", "--format", "xml"), "'xml' is not one of"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(arguments: tuple[str, ...], words: str) -> None:
+    assert_refused(detbench(*arguments), 2, words)
+
+
 def test_an_unknown_family_is_refused() -> None:
     assert_refused(detbench("models", "yolo"), 2, "no family 'yolo'", "maskrcnn")

@@ -18,7 +18,7 @@ from detectron2.engine import DefaultTrainer, HookBase, default_setup
 from detectron2.engine.hooks import EvalHook, PeriodicCheckpointer
 from detectron2.evaluation import COCOEvaluator
 
-from detbench.errors import UsageError
+from detbench.errors import MissingError, UsageError
 from detbench.events import emit
 from detbench.records import RunSpec
 from detbench.training.protocol import Hook, Job, Step, Trainer
@@ -49,13 +49,20 @@ def build(job: Job, hooks: Sequence[Hook]) -> Trainer:
 
     Raises:
         UsageError: mixed precision on a CPU, which detectron2 does not have.
+        MissingError: the weights to start from cannot be fetched or read.
     """
     if job.spec.precision == "amp" and job.spec.device != "cuda":
         raise UsageError("detectron2 trains with amp on cuda only", "use --precision fp32")
     cfg = _config(job)
     default_setup(cfg, None)
     trainer = _Trainer(cfg, job.spec, hooks)
-    trainer.resume_or_load(resume=False)
+    try:
+        trainer.resume_or_load(resume=False)
+    except OSError as error:
+        raise MissingError(
+            f"weights {cfg.MODEL.WEIGHTS} cannot be read: {error}",
+            "--weights none starts from scratch, --weights FILE from a file fetched before",
+        ) from error
     return trainer
 
 
