@@ -83,19 +83,21 @@ def compute_util(
 ) -> None:
     """Compute utilization: how much of the profiled time at least one kernel was running.
 
-    FILE is what `profile.sh torch` left: a trace of the PyTorch profiler (.json or .json.gz).
-    A trace made without a GPU holds no kernels; `--device cpu` shows its operators.
+    FILE is what `profile.sh nvprof` or `profile.sh torch` left: an export of Nsight Systems
+    (.sqlite), a file of nvprof (.nvvp, or CSV of --print-gpu-trace), a trace of the PyTorch
+    profiler (.json or .json.gz). A trace made without a GPU holds no kernels; `--device cpu`
+    shows its operators.
 
     \b
     Example:
       python parsers/compute_util.py results/cpu/*/torch_bs4.pt.trace.json.gz --device cpu
     """
-    from detbench.readers.kineto import read_kineto
+    from detbench.readers.timeline_file import read_timeline
     from detbench.utilization import compute
 
     if level is None and style in ("csv", "json"):
         level = "device"
-    timelines = {file: read_kineto(file) for file in files}
+    timelines = {file: read_timeline(file) for file in files}
     chosen = {file: _devices(file, timeline, device) for file, timeline in timelines.items()}
     make: dict[str, tuple[str, Callable[[Timeline, list[str]], pd.DataFrame]]] = {
         "device": ("Compute utilization, share of the window", compute.by_device),
@@ -112,6 +114,8 @@ def compute_util(
     }
     for name, (title, function) in make.items():
         if level in (None, name):
+            if level is None and name != "device":
+                click.echo()
             tables = {f: function(timeline, chosen[f]) for f, timeline in timelines.items()}
             print_table(_stack(tables), style, title)
 

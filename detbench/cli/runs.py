@@ -161,7 +161,11 @@ def _do(family_name: str, mode: Mode, options: dict[str, Any], *, to_accuracy: b
     if dry_run:
         _show_commands(specs, mode, gpu, root)
         return
-    done = [_one(spec, mode, gpu, why_none, root, time_limit, resume) for spec in specs]
+    done = []
+    for spec in specs:
+        done.append(_one(spec, mode, gpu, why_none, root, time_limit, resume))
+        if done[-1][1].status == "interrupted":
+            break  # the user meant all of it
     _print_records(done, style)
     bad = [(folder, record) for folder, record in done if record.status != "ok"]
     if bad:

@@ -25,7 +25,9 @@ class Schema:
 
     columns: tuple[Column, ...]
 
-    def table(self, values: Mapping[str, Sequence[Any] | npt.NDArray[Any]]) -> pd.DataFrame:
+    def table(
+        self, values: Mapping[str, Sequence[Any] | npt.NDArray[Any] | pd.Categorical[Any]]
+    ) -> pd.DataFrame:
         """A table with these columns, and others of `values` after them."""
         typed = {c.name: pd.Series(values[c.name], dtype=c.dtype) for c in self.columns}
         others = {name: pd.Series(v) for name, v in values.items() if name not in typed}

@@ -12,9 +12,11 @@ CPU = "cpu"
 
 ACTIVITIES = Schema(
     (
-        Column("name", "str", "kernel, copy or operator"),
-        Column("kind", "str", "`kernel`, `copy` (memcpy and memset) or `operator` (on the CPU)"),
-        Column("device", "str", "GPU number, or `cpu`"),
+        Column("name", "category", "kernel, copy or operator"),
+        Column(
+            "kind", "category", "`kernel`, `copy` (memcpy and memset) or `operator` (on the CPU)"
+        ),
+        Column("device", "category", "GPU number, or `cpu`"),
         Column("stream", "int64", "stream on a GPU, thread on the CPU"),
         Column("start (ns)", "int64", "from an origin of the file's own"),
         Column("duration (ns)", "int64", ""),

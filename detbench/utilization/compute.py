@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from detbench.readers.timeline import CPU, Timeline
 from detbench.utilization.intervals import busy_time, self_times
 from detbench.utilization.kernel_classes import kernel_class
 
-_STEP = "ProfilerStep#"
+_ITERATION = re.compile(r"(ProfilerStep#|iteration )\d+")  # PyTorch's name, and our NVTX range's
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def devices(timeline: Timeline) -> list[str]:
 
 def window_of(timeline: Timeline, device: str) -> Window:
     """The profiled iterations where the file names them, else first start to last end."""
-    steps = timeline.ranges[timeline.ranges["name"].str.startswith(_STEP)]
+    steps = timeline.ranges[timeline.ranges["name"].str.fullmatch(_ITERATION)]
     if len(steps):
         start = steps["start (ns)"]
         end = start + steps["duration (ns)"]
@@ -86,8 +87,9 @@ def by_name(timeline: Timeline, chosen: list[str], level: str) -> pd.DataFrame:
     for device in chosen:
         work = _inside(_work(timeline, device), window_of(timeline, device)).copy()
         work["time"] = _own_time(work, device)
+        # Categories: each name is classified once, however often it ran.
         work["group"] = work["name"].map(kernel_class) if level == "class" else work["name"]
-        grouped = work.groupby("group")["time"].agg(["sum", "count", "mean"])
+        grouped = work.groupby("group", observed=True)["time"].agg(["sum", "count", "mean"])
         grouped = grouped.sort_values("sum", ascending=False).reset_index()
         total = max(1, grouped["sum"].sum())
         parts.append(

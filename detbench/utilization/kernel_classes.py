@@ -12,7 +12,8 @@ _PATTERNS = (
     ("norm", r"(batch|layer|group|instance)_?norm|bn_(fw|bw)|cunn_?.*norm|_norm"),
     ("pooling", r"pool"),
     ("conv", r"conv|fprop|dgrad|wgrad|implicit|winograd|nchwtonhwc|nhwctonchw"),
-    ("gemm", r"gemm|gemv|cutlass|xmma|cijk_|^aten::(mm|addmm|bmm|baddbmm|linear|matmul)$"),
+    ("other", r"flash_|attention|softmax"),  # their template arguments name cutlass
+    ("gemm", r"gemm|gemv|nvjet|cutlass|xmma|cijk_|^aten::(mm|addmm|bmm|baddbmm|linear|matmul)$"),
     (
         "elementwise",
         r"elementwise|vectorized|foreach|multi_tensor|unrolled|triton_poi"

@@ -45,6 +45,38 @@ def test_every_trace_is_a_table_or_a_refusal(corpus: Path, parser: Run) -> None:
             assert all(0 < row["busy (%)"] <= 100 for row in json.loads(done.stdout)), path
 
 
+@pytest.mark.parametrize(
+    ("name", "num_kernels", "total_ns"),
+    [
+        ("h100_2gpu_1s", 3442, 44829522),  # plain sums, from the manifest
+        ("healthy_1pct", 400, 400_000_000),  # 400 kernels of 1 ms, as its label says
+    ],
+)
+def test_kernels_of_nsight_systems(
+    corpus: Path, parser: Run, name: str, num_kernels: int, total_ns: int
+) -> None:
+    path = corpus / f"nsys/GindaChen__nsys-ai__{name}.sqlite"
+    done = parser("compute_util.py", path, "--by", "class", "--format", "json")
+    rows = json.loads(done.stdout)
+    assert sum(row["count"] for row in rows) == num_kernels
+    assert sum(row["total (ms)"] for row in rows) == pytest.approx(total_ns / 1e6)
+
+
+def test_the_idle_share_of_a_healthy_pipeline(corpus: Path, parser: Run) -> None:
+    path = corpus / "nsys/GindaChen__nsys-ai__healthy_1pct.sqlite"
+    (row,) = json.loads(parser("compute_util.py", path, "--format", "json").stdout)
+    # Its label: gaps of 10 us between the kernels, 399 of them, in 404 ms.
+    assert row["window (ms)"] - row["busy (ms)"] == pytest.approx(3.99)
+
+
+def test_traces_of_nvprof_are_read_and_its_sessions_refused(corpus: Path, parser: Run) -> None:
+    for path in (corpus / "nvprof").glob("*_trace.csv"):
+        (row,) = json.loads(parser("compute_util.py", path, "--format", "json").stdout)
+        assert 0 < row["busy (%)"] <= 100
+    session = corpus / "nvprof/xstupi00__N-Body-OpenACC__profile.nvvp"
+    assert_refused(parser("compute_util.py", session), 5, "session of the Visual Profiler")
+
+
 def test_counters_that_do_not_tell_the_cores_are_refused(corpus: Path, parser: Run) -> None:
     for path in sorted((corpus / "ncu_csv").glob("*.csv")):
         assert_refused(parser("core_util.py", path), 5, path.name, "gpc__cycles_elapsed.max")

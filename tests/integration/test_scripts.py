@@ -159,9 +159,11 @@ def test_a_crash_in_training_is_a_record_with_its_cause(checkout: Path, script: 
 
 
 @pytest.fixture
-def long_run(checkout: Path) -> Iterator[tuple["subprocess.Popen[str]", int]]:
-    """A run without end, and the pid of its training process once that trains."""
-    process, pid = start(checkout)
+def long_run(
+    checkout: Path, request: pytest.FixtureRequest
+) -> Iterator[tuple["subprocess.Popen[str]", int]]:
+    """A run without end of each batch size, and the pid of its training once that trains."""
+    process, pid = start(checkout, getattr(request, "param", "4"))
     yield process, pid
     for left in (process.pid, pid):
         with contextlib.suppress(ProcessLookupError):
@@ -169,9 +171,9 @@ def long_run(checkout: Path) -> Iterator[tuple["subprocess.Popen[str]", int]]:
     process.wait()
 
 
-def start(checkout: Path) -> tuple["subprocess.Popen[str]", int]:
+def start(checkout: Path, batch_sizes: str) -> tuple["subprocess.Popen[str]", int]:
     process = subprocess.Popen(
-        ["bash", "run.sh", "--start", "0", "--count", "100000"],
+        ["bash", "run.sh", "--start", "0", "--count", "100000", "--batch-sizes", batch_sizes],
         cwd=checkout / "benchmarks" / "maskrcnn",
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
@@ -211,6 +213,7 @@ def test_a_killed_training_is_a_record_with_its_cause(
     assert not leftovers(checkout)
 
 
+@pytest.mark.parametrize("long_run", ["4,2"], indirect=True)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_is_a_record_and_leaves_nothing_behind(
     checkout: Path, long_run: tuple["subprocess.Popen[str]", int], number: int

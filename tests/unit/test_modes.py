@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,10 @@ def test_the_one_alias() -> None:
 def test_an_unknown_mode_is_told_the_known_ones() -> None:
     with pytest.raises(UsageError, match="no mode 'foo'; known: noprofile, nvprof, nsight"):
         resolve_mode("foo")
+
+
+@pytest.mark.skipif(shutil.which("ncu") is None, reason="needs Nsight Compute (no GPU)")
+@pytest.mark.parametrize("chip", ["gv100", "tu102", "ga100", "ga102", "ad102", "gh100"])
+def test_every_metric_wanted_on_a_chip_is_one_that_ncu_has_for_it(chip: str) -> None:
+    offered = counters.offered("ncu", chip)
+    assert {metric.partition(".")[0] for metric in counters.wanted(chip)} <= offered

@@ -1,0 +1,151 @@
+"""Timelines in SQLite: exports of Nsight Systems, and files of nvprof. Both hold CUPTI's records.
+
+Nsight Systems (`nsys export --type sqlite`, 2020 to 2026): kernels in CUPTI_ACTIVITY_KIND_KERNEL,
+names in StringIds(id, value), ranges in NVTX_EVENTS. A table that would be empty is not there.
+nvprof (`--export-profile`): kernels in CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL or ..._KERNEL, names
+in StringTable(_id_, value).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pandas.api.types import union_categoricals
+
+from detbench.errors import BadFileError
+from detbench.readers.database import Database, named, open_database
+from detbench.readers.timeline import ACTIVITIES, RANGES, Timeline
+
+# What `copyKind` says (CUpti_ActivityMemcpyKind).
+_COPIES = {
+    1: "HtoD", 2: "DtoH", 3: "HtoA", 4: "AtoH", 5: "AtoA", 6: "AtoD", 7: "DtoA", 8: "DtoD",
+    9: "HtoH", 10: "PtoP",
+}  # fmt: skip
+_KERNELS = ("CUPTI_ACTIVITY_KIND_KERNEL", "CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL")
+_NAME_COLUMNS = ("demangledName", "shortName", "name")
+_PUSH_POP, _START_END = 59, 60  # NVTX_EVENTS.eventType
+
+
+def read_cupti(path: Path) -> Timeline:
+    """Read a timeline.
+
+    Raises:
+        BadFileError: it is no such file, is damaged, or holds no kernel.
+    """
+    with open_database(path) as database:
+        names = database.strings("StringIds", "id", "value")
+        names |= database.strings("StringTable", "_id_", "value")
+        kernels = [_kernels(database, table, names) for table in _tables(database, *_KERNELS)]
+        if not any(len(part.start) for part in kernels):
+            raise BadFileError(
+                path, _why_no_kernel(database), "profile a window that runs on a GPU"
+            )
+        copies = {kind: f"Memcpy {way}" for kind, way in _COPIES.items()}
+        parts = [
+            *kernels,
+            *(
+                _activities(database, table, "copy", "copyKind", copies)
+                for table in _tables(database, "CUPTI_ACTIVITY_KIND_MEMCPY")
+            ),
+            *(
+                _activities(database, table, "copy", "", {})
+                for table in _tables(database, "CUPTI_ACTIVITY_KIND_MEMSET")
+            ),
+        ]
+        return Timeline(_table(parts), _ranges(database, names))
+
+
+class _Activities(NamedTuple):
+    """The rows of one CUPTI table."""
+
+    kind: str
+    name: pd.Categorical[str]
+    device: pd.Categorical[str]
+    stream: npt.NDArray[np.int64]
+    start: npt.NDArray[np.int64]
+    duration: npt.NDArray[np.int64]
+
+
+def _table(parts: list[_Activities]) -> pd.DataFrame:
+    lengths = [len(part.start) for part in parts]
+    kinds = ["kernel", "copy"]
+    codes = np.repeat([kinds.index(part.kind) for part in parts], lengths)
+    return ACTIVITIES.table(
+        {
+            # Categories, as a million kernels have a few hundred names.
+            "name": union_categoricals([part.name for part in parts]),
+            "kind": pd.Categorical.from_codes(codes, pd.Index(kinds, dtype="str")),
+            "device": union_categoricals([part.device for part in parts]),
+            "stream": np.concatenate([part.stream for part in parts]),
+            "start (ns)": np.concatenate([part.start for part in parts]),
+            "duration (ns)": np.concatenate([part.duration for part in parts]),
+        }
+    )
+
+
+def _tables(database: Database, *names: str) -> list[str]:
+    return [table for name in names if (table := database.table(name)) is not None]
+
+
+def _kernels(database: Database, table: str, names: dict[int, str]) -> _Activities:
+    column = next((c for c in _NAME_COLUMNS if c in database.columns[table]), "demangledName")
+    return _activities(database, table, "kernel", column, names)
+
+
+def _activities(
+    database: Database, table: str, kind: str, name_column: str, names: dict[int, str]
+) -> _Activities:
+    """The rows of one CUPTI table; without a name column all are called `Memset`."""
+    columns = ["start", "end", "deviceId", "streamId", *([name_column] if name_column else [])]
+    start, end, device, stream, *ids = database.integers(table, columns)
+    wrong = end < start
+    if wrong.any():
+        raise BadFileError(
+            database.path,
+            "an activity ends before it starts",
+            "export it again",
+            place=f"table {table}, row {int(wrong.argmax()) + 1}",
+        )
+    label = named(ids[0], names) if ids else named(np.zeros_like(start), {0: "Memset"})
+    return _Activities(
+        kind,
+        label,
+        named(device, {number: str(number) for number in np.unique(device)}),
+        stream,
+        start,
+        end - start,
+    )
+
+
+def _ranges(database: Database, names: dict[int, str]) -> pd.DataFrame:
+    """NVTX ranges that have an end; their text stands in the row or among the strings."""
+    table = database.table("NVTX_EVENTS")
+    rows: list[tuple[object, ...]] = []
+    if table is not None:
+        text_id = "textId" if "textId" in database.columns[table] else "null"
+        rows = database.rows(
+            f'select text, {text_id}, start, "end" from {table} '  # noqa: S608
+            f'where eventType in ({_PUSH_POP}, {_START_END}) and "end" is not null'
+        )
+    texts = [
+        str(text) if text is not None else names.get(int(str(i or 0)), "") for text, i, *_ in rows
+    ]
+    times: npt.NDArray[np.int64] = np.array([row[2:] for row in rows], np.int64).reshape(-1, 2)
+    return RANGES.table(
+        {"name": texts, "start (ns)": times[:, 0], "duration (ns)": times[:, 1] - times[:, 0]}
+    )
+
+
+def _why_no_kernel(database: Database) -> str:
+    if not any(name.startswith("CUPTI_") for name in database.columns):
+        known = {"StringIds", "StringTable", "NVTX_EVENTS"} & set(database.columns)
+        return (
+            "no CUDA activity in it: nothing ran on a GPU while it was recorded"
+            if known
+            else "not an export of Nsight Systems nor a file of nvprof"
+        )
+    return "no kernel in it"

@@ -1,0 +1,108 @@
+"""SQLite files that profilers export: opened read-only, read in blocks, refused in one place."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from detbench.errors import BadFileError
+
+MAGIC = b"SQLite format 3\x00"
+_BLOCK = 100_000  # rows held as Python objects at a time
+_AGAIN = "export it again"
+
+
+class Database:
+    """An open database and what its tables hold."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+        names = [row[0] for row in connection.execute("select name from sqlite_master")]
+        self.columns: dict[str, set[str]] = {
+            name: {row[1] for row in connection.execute(f'pragma table_info("{name}")')}
+            for name in names
+        }
+
+    def table(self, name: str) -> str | None:
+        """The table of this name, or of its newest version (`NAME_V3`); None without either."""
+        versions = [n for n in self.columns if re.fullmatch(rf"{name}(_V\d+)?", n)]
+        return max(versions, key=lambda n: (len(n), n), default=None)
+
+    def integers(self, table: str, columns: list[str]) -> list[npt.NDArray[np.int64]]:
+        """Whole columns of a table.
+
+        Raises:
+            BadFileError: a column is missing, or a value in one is no whole number.
+        """
+        missing = [name for name in columns if name not in self.columns[table]]
+        if missing:
+            raise BadFileError(
+                self.path, f"table {table} has no column {', '.join(missing)}", _AGAIN
+            )
+        wanted = ", ".join(f'"{name}"' for name in columns)
+        cursor = self._connection.execute(f'select {wanted} from "{table}"')  # noqa: S608
+        blocks = [np.empty((0, len(columns)), np.int64)]
+        while rows := cursor.fetchmany(_BLOCK):
+            try:
+                block = np.array(rows)
+                if block.dtype != np.int64:
+                    raise ValueError(f"values of type {block.dtype}")
+            except (ValueError, OverflowError) as error:
+                raise BadFileError(
+                    self.path, f"{wanted} are not whole numbers everywhere", place=f"table {table}"
+                ) from error
+            blocks.append(block)
+        return list(np.concatenate(blocks).T)
+
+    def strings(self, table: str, key: str, value: str) -> dict[int, str]:
+        """A table of strings by number; empty when there is none."""
+        if not {key, value} <= self.columns.get(table, set()):
+            return {}
+        rows = self._connection.execute(f'select "{key}", "{value}" from "{table}"')  # noqa: S608
+        return {int(number): str(text) for number, text in rows}
+
+    def rows(self, query: str) -> list[tuple[object, ...]]:
+        """The rows of a query, all at once: for small tables."""
+        return self._connection.execute(query).fetchall()
+
+
+@contextmanager
+def open_database(path: Path) -> Iterator[Database]:
+    """Open a SQLite file for reading.
+
+    Raises:
+        BadFileError: it is none, or it turns out damaged while it is open.
+    """
+    try:
+        with path.open("rb") as stream:
+            is_database = stream.read(len(MAGIC)) == MAGIC
+    except OSError as error:
+        raise BadFileError(path, f"cannot be read: {error.strerror}", "check the path") from error
+    if not is_database:
+        raise BadFileError(path, "not a SQLite database", _AGAIN)
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+    connection.text_factory = lambda content: content.decode("utf-8", errors="replace")
+    try:
+        yield Database(path, connection)
+    except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
+        raise BadFileError(path, f"the database is damaged: {error}", _AGAIN) from error
+    finally:
+        connection.close()
+
+
+def named(ids: npt.NDArray[np.int64], names: dict[int, str]) -> pd.Categorical[str]:
+    """Numbers replaced by their names; a number without one stands for itself."""
+    known, codes = np.unique(ids, return_inverse=True)
+    texts = [names.get(int(number), f"#{number}") for number in known]
+    unique = list(dict.fromkeys(texts))  # two numbers may have the same name
+    position = {text: index for index, text in enumerate(unique)}
+    merged = np.array([position[text] for text in texts], np.int64)[codes]
+    return pd.Categorical.from_codes(merged, pd.Index(unique, dtype="str"))

@@ -1,0 +1,74 @@
+"""nvprof's GPU trace as CSV: `nvprof --csv --print-gpu-trace`, with its `==PID==` lines around it.
+
+The row under the header holds the units, which differ from file to file.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+from detbench.errors import BadFileError
+from detbench.readers.text import open_text, parse_numbers
+from detbench.readers.timeline import ACTIVITIES, RANGES, Timeline
+
+HEADER = '"Start","Duration"'
+_NANOSECONDS = {"s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1.0}
+_NEEDED = ("Start", "Duration", "Device", "Stream", "Name")
+_COPY = re.compile(r"\[CUDA mem(cpy|set).*\]")
+_CORRELATION = re.compile(r" \[\d+\]$")
+_DEVICE = re.compile(r"\((\d+)\)$")
+_AGAIN = "record it again with `nvprof --csv --print-gpu-trace --log-file FILE`"
+
+
+def read_nvprof_trace(path: Path) -> Timeline:
+    """Read a GPU trace.
+
+    Raises:
+        BadFileError: it is no such file, holds no kernel, or a row in it is damaged.
+    """
+    rows: list[tuple[int, list[str]]] = []
+    names: list[str] = []
+    units: list[str] = []
+    with open_text(path) as stream:
+        for number, line in enumerate(stream, 1):
+            if line.startswith(HEADER):
+                names = next(csv.reader([line]))
+            elif names and not units:
+                units = next(csv.reader([line]))
+            elif names and line.strip() and not line.startswith("=="):
+                cells = next(csv.reader([line]))
+                if len(cells) != len(names) or line.count('"') % 2:
+                    raise BadFileError(path, "the row is cut short", _AGAIN, place=f"line {number}")
+                rows.append((number, cells))
+    missing = [name for name in _NEEDED if name not in names]
+    if missing:
+        raise BadFileError(path, f"no GPU trace of nvprof in it: no {', '.join(missing)}", _AGAIN)
+    at = {name: names.index(name) for name in _NEEDED}
+    columns = {name: [cells[at[name]] for _, cells in rows] for name in _NEEDED}
+    if not any(not _COPY.fullmatch(name) for name in columns["Name"]):
+        raise BadFileError(path, "no kernel in it", _AGAIN)
+    times = {}
+    for name in ("Start", "Duration"):
+        unit = units[at[name]] if at[name] < len(units) else ""
+        if unit not in _NANOSECONDS:
+            raise BadFileError(path, f"{name} has no known unit: '{unit}'", _AGAIN)
+        try:
+            numbers = parse_numbers(columns[name])
+            times[name] = [round(value * _NANOSECONDS[unit]) for value in numbers]
+        except ValueError as error:
+            raise BadFileError(path, f"{name}: {error}", _AGAIN) from error
+    return Timeline(
+        ACTIVITIES.table(
+            {
+                "name": [_CORRELATION.sub("", name) for name in columns["Name"]],
+                "kind": ["copy" if _COPY.fullmatch(n) else "kernel" for n in columns["Name"]],
+                "device": [m[1] if (m := _DEVICE.search(d)) else d for d in columns["Device"]],
+                "stream": [int(s) if s.isdigit() else -1 for s in columns["Stream"]],
+                "start (ns)": times["Start"],
+                "duration (ns)": times["Duration"],
+            }
+        ),
+        RANGES.table({"name": [], "start (ns)": [], "duration (ns)": []}),
+    )
