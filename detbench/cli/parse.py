@@ -99,14 +99,15 @@ def compute_util(
         level = "device"
     timelines = {file: read_timeline(file) for file in files}
     chosen = {file: _devices(file, timeline, device) for file, timeline in timelines.items()}
+    work = "operator" if device == "cpu" else "kernel"
     make: dict[str, tuple[str, Callable[[Timeline, list[str]], pd.DataFrame]]] = {
         "device": ("Compute utilization, share of the window", compute.by_device),
         "class": (
-            "By kernel class, share of kernel time",
+            f"By {work} class, share of {work} time",
             lambda timeline, on: compute.by_name(timeline, on, "class"),
         ),
         "kernel": (
-            f"Longest kernels (top {top}), share of kernel time",
+            f"Longest {work}s (top {top}), share of {work} time",
             lambda timeline, on: (
                 compute.by_name(timeline, on, "kernel").groupby("device").head(top)
             ),
@@ -187,8 +188,8 @@ def throughput(files: tuple[Path, ...], batch_size: int | None, warmup: int, sty
         rows.append(
             {
                 "file": str(file),
-                "iterations": f"{one.first_iteration} to {one.last_iteration}",
-                "reports": one.num_reports,
+                "window": f"{one.first_iteration} to {one.last_iteration}",
+                "iterations": one.num_iterations,
                 "restarts": log.num_restarts,
                 "batch size": size,
                 "s / iteration (median)": one.iteration_seconds,

@@ -12,37 +12,40 @@ class LogThroughput:
     """Speed after the warm-up, as far as a log tells it.
 
     Attributes:
-        images_per_second: images over the summed time of the reported iterations; None where
-            the batch size is not known.
+        iteration_seconds: median over the reports of their typical iteration; None where the log
+            has only means.
+        images_per_second: images over the time of the iterations reported on; None where the
+            batch size is not known.
         data_wait_percent: share of that time spent waiting for data; None where not reported.
     """
 
-    num_reports: int
+    num_iterations: int
     first_iteration: int
     last_iteration: int
-    iteration_seconds: float
+    iteration_seconds: float | None
     images_per_second: float | None
     data_wait_percent: float | None
 
 
 def throughput(reports: pd.DataFrame, batch_size: int | None, warmup: int) -> LogThroughput:
-    """Throughput over the reports of iterations from `warmup` on.
+    """Throughput over the reports on nothing of the first `warmup` iterations of a process.
 
     Raises:
-        ValueError: no report is that late.
+        ValueError: there is no such report.
     """
-    measured = reports[reports["iteration"] >= warmup]
+    measured = reports[reports["since start"] - reports["iterations"] >= warmup]
     if measured.empty:
         last = int(reports["iteration"].max())
         raise ValueError(f"its last report is of iteration {last}, inside the warm-up of {warmup}")
-    times = measured["time (s)"]
-    waits = measured["data wait (s)"]
+    num, seconds = int(measured["iterations"].sum()), float(measured["time (s)"].sum())
+    typical, waits = measured["typical (s)"], measured["data wait (s)"]
+    first = measured["iteration"] - measured["iterations"] + 1
     return LogThroughput(
-        num_reports=len(measured),
-        first_iteration=int(measured["iteration"].min()),
+        num_iterations=num,
+        first_iteration=int(first.min()),
         last_iteration=int(measured["iteration"].max()),
-        iteration_seconds=float(times.median()),
+        iteration_seconds=None if typical.isna().all() else float(typical.median()),
         # A ratio of sums: the mean of rates would weigh fast iterations too much.
-        images_per_second=batch_size * len(times) / float(times.sum()) if batch_size else None,
-        data_wait_percent=None if waits.isna().any() else float(100 * waits.sum() / times.sum()),
+        images_per_second=batch_size * num / seconds if batch_size and seconds > 0 else None,
+        data_wait_percent=None if waits.isna().any() else float(100 * waits.sum() / seconds),
     )

@@ -26,8 +26,9 @@ def test_it_trains_to_its_ap_and_prints_the_tables(checkout: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     for table in (
         "Throughput from the training's reports",
+        "box AP50",
         "Compute utilization, share of the window",
-        "By kernel class",
+        "By operator class",
         "At the peak:",
     ):
         assert table in done.stdout
@@ -43,6 +44,9 @@ def test_it_trains_to_its_ap_and_prints_the_tables(checkout: Path) -> None:
     assert box50 >= 85
     assert trained.throughput is not None
     assert trained.throughput.num_iterations == trained.spec.window.count
+    names = {measurement.path for measurement in trained.measurements}
+    assert {"log.txt", "metrics.json", "output.log", "model_final.pth"} <= names
+    assert not any(name.startswith("model_0") for name in names)
     assert (checkout / "benchmarks/maskrcnn/.mode").read_text() == "noprofile\n"
 
     again = quickstart(checkout)

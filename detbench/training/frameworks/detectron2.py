@@ -88,7 +88,7 @@ def _config(job: Job) -> CfgNode:
     cfg.SOLVER.STEPS = tuple(s for s in schedule.steps if s < spec.num_iterations)
     cfg.SOLVER.WARMUP_ITERS = schedule.warmup_iterations
     cfg.SOLVER.WARMUP_FACTOR = 1.0 / max(1, schedule.warmup_iterations)
-    cfg.SOLVER.CHECKPOINT_PERIOD = spec.num_iterations
+    cfg.SOLVER.CHECKPOINT_PERIOD = spec.num_iterations + 1  # model_final.pth is enough
     cfg.SOLVER.AMP.ENABLED = spec.precision == "amp"
     cfg.SEED = spec.seed
     cfg.OUTPUT_DIR = str(job.output)
