@@ -21,16 +21,15 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class _BatchSizes(click.ParamType[tuple[int, ...]]):
-    name = "N,N,..."
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
-        if isinstance(value, tuple):
-            return value
-        try:
-            return tuple(int(part) for part in value.split(","))
-        except ValueError:
-            self.fail(f"'{value}' is no list of whole numbers, such as 2,4,8", param, ctx)
+def _whole_numbers(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in value.split(",")) if value is not None else ()
+    except ValueError:
+        raise click.BadParameter(
+            f"'{value}' is no list of whole numbers, such as 2,4,8", context, parameter
+        ) from None
 
 
 _OPTIONS = (
@@ -39,8 +38,8 @@ _OPTIONS = (
     click.option("--framework", help="detectron2 or torchvision.  [default: detectron2]"),
     click.option(
         "--batch-sizes",
-        type=_BatchSizes(),
-        default=(),
+        metavar="N,N,...",
+        callback=_whole_numbers,
         help="Images an iteration; a run each.",
     ),
     click.option("--device", type=click.Choice(["cpu", "cuda"]), help="[default: cuda if there]"),
