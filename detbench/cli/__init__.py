@@ -27,6 +27,7 @@ _VERBS = {
     "core-util": ("parse", "core_util"),
     "compute-util": ("parse", "compute_util"),
     "memory-util": ("parse", "memory_util"),
+    "monitor-util": ("parse", "monitor_util"),
     "throughput": ("parse", "throughput"),
 }
 

@@ -202,6 +202,41 @@ def throughput(files: tuple[Path, ...], batch_size: int | None, warmup: int, sty
     print_table(table, style, "Throughput from the training's reports, warm-up excluded")
 
 
+@click.command("monitor-util")
+@files_argument
+@click.option(
+    "--by",
+    "level",
+    type=click.Choice(["gpu", "quantity"]),
+    help="One row a GPU, or a GPU and quantity; without it, both tables.",
+)
+@format_option()
+def monitor_util(files: tuple[Path, ...], level: str | None, style: str) -> None:
+    """Monitoring: each GPU's utilization, memory, power, clocks and temperature over a run.
+
+    FILE is what `nvidia-smi --query-gpu=... --format=csv -l 1` or `nvidia-smi dmon` printed.
+
+    \b
+    Example:
+      python parsers/monitor_util.py gpu.csv --by quantity
+    """
+    from detbench.readers.monitoring import read_monitoring
+    from detbench.utilization import monitor
+
+    if level is None and style in ("csv", "json"):
+        level = "quantity"
+    samples = {file: read_monitoring(file) for file in files}
+    make = {
+        "quantity": ("What was sampled, every sample weighing the same", monitor.by_quantity),
+        "gpu": ("Each GPU", monitor.by_gpu),
+    }
+    for name, (title, function) in make.items():
+        if level in (None, name):
+            if level is None and name != "quantity":
+                click.echo()
+            print_table(_stack({f: function(s) for f, s in samples.items()}), style, title)
+
+
 def _of_file(file: Path, hint: str, function: Callable[..., Any], *arguments: Any) -> Any:
     """What a formula makes of a file's table; that it cannot be made is the file's fault."""
     try:

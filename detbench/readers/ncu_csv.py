@@ -1,13 +1,13 @@
-"""Nsight Compute CSV in its long form: one row a kernel and metric.
+"""Nsight Compute CSV: long, one row a kernel and metric, or wide, one row a kernel.
 
-The columns vary by version; those named here have stood in all since 2020. Other lines around
-and between the rows (`==PROF==`, the program's own output) are passed over, a second header, as
-when several processes wrote one log, begins another table.
+The long form is what `ncu --csv --metrics ...` writes, the wide one comes from `--page raw` and has
+a row of units under its header. The columns vary by version; those named here have stood in all
+since 2020. Other lines around and between the rows (`==PROF==`, the program's own output) are
+passed over, a second header, as when several processes wrote one log, begins another table.
 """
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ import pandas as pd
 
 from detbench.errors import BadFileError
 from detbench.readers.schema import Column, Schema
-from detbench.readers.text import open_text, parse_numbers
+from detbench.readers.text import csv_cells, open_text, parse_numbers
 
 SCHEMA = Schema(
     (
@@ -31,10 +31,11 @@ SCHEMA = Schema(
 )
 """One row a kernel launch; after these columns one float64 column a metric, in base units."""
 
-_NEEDED = ("ID", "Process ID", "Kernel Name", "Metric Name", "Metric Unit", "Metric Value")
+_LAUNCH = ("ID", "Process ID", "Kernel Name")
+_METRIC = ("Metric Name", "Metric Unit", "Metric Value")
 _ROW = re.compile(r'"\d+",')
 _SCALE = {
-    "": 1.0, "%": 1.0, "inst": 1.0, "inst/cycle": 1.0,
+    "": 1.0, "-": 1.0, "%": 1.0, "inst": 1.0, "inst/cycle": 1.0,
     "cycle": 1.0, "Kcycle": 1e3, "Mcycle": 1e6, "Gcycle": 1e9,
     "byte": 1.0, "Kbyte": 1e3, "Mbyte": 1e6, "Gbyte": 1e9,
     "nsecond": 1.0, "ns": 1.0, "usecond": 1e3, "us": 1e3, "msecond": 1e6, "ms": 1e6,
@@ -72,7 +73,7 @@ def read_ncu_csv(path: Path, metrics: Collection[str]) -> pd.DataFrame:
     """
     launches, values = _Launches(), {name: _Values() for name in metrics}
     with open_text(path) as stream:
-        for row in _rows(path, stream):
+        for row in _rows(path, stream, metrics):
             launch = launches.index.setdefault(row.key, len(launches.kernel))
             if launch == len(launches.kernel):
                 launches.kernel.append(row.kernel)
@@ -98,54 +99,67 @@ def read_ncu_csv(path: Path, metrics: Collection[str]) -> pd.DataFrame:
 class _Row(NamedTuple):
     key: tuple[int, int, int]  # number of the table in the file, process id, launch ID
     kernel: str
+    device: str
     metric: str
     unit: str
     value: str
-    device: str
 
 
-def _rows(path: Path, lines: Iterator[str]) -> Iterator[_Row]:
-    table = 0
-    id_, process, kernel, metric, unit, value, device = (-1,) * 7
+class _Header:
+    """Where a table's columns are, and what a line of it says.
+
+    A wide row says the value of every wanted metric, a long one that of one metric.
+    """
+
+    def __init__(self, names: list[str], metrics: Collection[str]) -> None:
+        self.is_wide = not set(_METRIC) <= set(names)
+        self.units: list[str] = []  # of a wide table; they stand in the row after the header
+        self._launch = [names.index(name) for name in _LAUNCH]
+        self._device = names.index("Device") if "Device" in names else -1
+        self._metric = [] if self.is_wide else [names.index(name) for name in _METRIC]
+        self._wide = [(m, names.index(m)) for m in metrics if m in names] if self.is_wide else []
+        used = [*self._launch, self._device, *self._metric, *(i for _, i in self._wide)]
+        self.shortest = max(used) + 1
+
+    def rows(self, table: int, cells: list[str]) -> Iterator[_Row]:
+        """What the cells of one line say."""
+        id_, process, kernel = (cells[i] for i in self._launch)
+        device = cells[self._device] if self._device >= 0 else ""
+        launch = (table, int(process), int(id_)), kernel, device
+        if self.is_wide:
+            yield _Row(*launch, "", "", "")  # a launch, even if nothing wanted was collected
+            for metric, index in self._wide:
+                yield _Row(*launch, metric, self.units[index], cells[index])
+        else:
+            yield _Row(*launch, *(cells[i] for i in self._metric))
+
+
+def _rows(path: Path, lines: Iterator[str], metrics: Collection[str]) -> Iterator[_Row]:
+    table, header = 0, None
     for number, line in enumerate(lines, 1):
         place = f"line {number}"
         if line.startswith('"ID"'):
-            names = _cells(path, line, place)
-            missing = [name for name in _NEEDED if name not in names]
+            names = csv_cells(path, line, place)
+            missing = [name for name in _LAUNCH if name not in names]
             if missing:
                 raise BadFileError(
-                    path,
-                    f"no column {', '.join(missing)}: not Nsight Compute's long CSV",
-                    "leave out --page raw",
-                    place=place,
+                    path, f"no column {', '.join(missing)}: not Nsight Compute's", place=place
                 )
-            table += 1
-            id_, process, kernel, metric, unit, value = (names.index(name) for name in _NEEDED)
-            device = names.index("Device") if "Device" in names else -1
-            shortest = max(value, device) + 1
-        elif table and _ROW.match(line):
-            cells = _cells(path, line, place)
-            if len(cells) < shortest or line.count('"') % 2:
+            table, header = table + 1, _Header(names, metrics)
+        elif header is not None and line.startswith('"'):
+            expects_units = header.is_wide and not header.units
+            if not expects_units and not _ROW.match(line):
+                continue
+            cells = csv_cells(path, line, place)
+            if len(cells) < header.shortest or line.count('"') % 2:
                 raise BadFileError(path, "the row is cut short", _AGAIN, place=place)
+            if expects_units:
+                header.units = cells
+                continue
             try:
-                key = (table, int(cells[process]), int(cells[id_]))
+                yield from header.rows(table, cells)
             except ValueError as error:
                 raise BadFileError(path, f"not a process id: {error}", place=place) from error
-            yield _Row(
-                key,
-                cells[kernel],
-                cells[metric],
-                cells[unit],
-                cells[value],
-                cells[device] if device >= 0 else "",
-            )
-
-
-def _cells(path: Path, line: str, place: str) -> list[str]:
-    try:
-        return next(csv.reader([line]))
-    except csv.Error as error:
-        raise BadFileError(path, f"not CSV: {error}", _AGAIN, place=place) from error
 
 
 def _scale(path: Path, unit: str) -> float:

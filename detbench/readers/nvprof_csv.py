@@ -5,12 +5,11 @@ The row under the header holds the units, which differ from file to file.
 
 from __future__ import annotations
 
-import csv
 import re
 from pathlib import Path
 
 from detbench.errors import BadFileError
-from detbench.readers.text import open_text, parse_numbers
+from detbench.readers.text import csv_cells, open_text, parse_numbers
 from detbench.readers.timeline import ACTIVITIES, RANGES, Timeline
 
 HEADER = '"Start","Duration"'
@@ -34,11 +33,11 @@ def read_nvprof_trace(path: Path) -> Timeline:
     with open_text(path) as stream:
         for number, line in enumerate(stream, 1):
             if line.startswith(HEADER):
-                names = next(csv.reader([line]))
+                names = csv_cells(path, line, f"line {number}")
             elif names and not units:
-                units = next(csv.reader([line]))
+                units = csv_cells(path, line, f"line {number}")
             elif names and line.strip() and not line.startswith("=="):
-                cells = next(csv.reader([line]))
+                cells = csv_cells(path, line, f"line {number}")
                 if len(cells) != len(names) or line.count('"') % 2:
                     raise BadFileError(path, "the row is cut short", _AGAIN, place=f"line {number}")
                 rows.append((number, cells))

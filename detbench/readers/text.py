@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +33,18 @@ def open_text(path: Path) -> Iterator[TextIO]:
             raise BadFileError(path, "the file is empty", "profile again, or take another file")
         stream.seek(0)
         yield stream
+
+
+def csv_cells(path: Path, line: str, place: str) -> list[str]:
+    """The cells of one line of CSV.
+
+    Raises:
+        BadFileError: it is none.
+    """
+    try:
+        return next(csv.reader([line], skipinitialspace=True), [])
+    except csv.Error as error:
+        raise BadFileError(path, f"not CSV: {error}", place=place) from error
 
 
 def parse_numbers(cells: Sequence[str]) -> list[float]:

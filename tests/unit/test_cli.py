@@ -75,7 +75,8 @@ def test_several_files_are_a_row_each(parser: Run, log: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "script", ["core_util.py", "compute_util.py", "memory_util.py", "throughput.py"]
+    "script",
+    ["core_util.py", "compute_util.py", "memory_util.py", "monitor_util.py", "throughput.py"],
 )
 @pytest.mark.parametrize(
     "content", [b"", b"hello\n", b"\x00\xff\xfe", b'{"a": 1}', b"\x1f\x8b\x08"]

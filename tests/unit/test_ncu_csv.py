@@ -52,6 +52,29 @@ def test_units_are_brought_to_one_base(log: Path) -> None:
     assert read_ncu_csv(log, METRICS)[counters.CYCLES][0] == 1000
 
 
+WIDE = """==PROF== Connected to process 4711
+"ID","Process ID","Process Name","Kernel Name","Device","gpc__cycles_elapsed.max","{fma}"
+"","","","","","Kcycle","%"
+"0","4711","python","sgemm","1","1.00","50.00"
+"1","4711","python","conv","1","3.00","n/a"
+""".replace("{fma}", FMA)
+
+
+def test_the_wide_form_has_its_units_under_the_header(log: Path) -> None:
+    log.write_text(WIDE)
+    table = read_ncu_csv(log, METRICS)
+    assert table["kernel"].tolist() == ["sgemm", "conv"]
+    assert table["device"].tolist() == ["1", "1"]
+    assert table[counters.CYCLES].tolist() == [1000, 3000]
+    # Weighted over the one kernel that has a value.
+    assert core_utilization(table).percent["fma"] == pytest.approx(50)
+
+
+def test_a_wide_row_cut_short_is_refused(log: Path) -> None:
+    log.write_text(WIDE[: WIDE.rindex(',"n/a"')])
+    assert "line 5: the row is cut short" in refusal(log)
+
+
 def test_lines_of_the_program_between_the_rows_are_passed_over(log: Path) -> None:
     log.write_text(LOG.replace("\n", '\n[12:00] iter: 3 "loss": 0.5, "ok"\n'))
     assert len(read_ncu_csv(log, METRICS)) == 3

@@ -1,0 +1,12 @@
+#!/usr/bin/env python3
+"""The `detbench monitor-util` verb as a script, for machines that have files only; see --help."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from detbench.cli import run_command
+from detbench.cli.parse import monitor_util
+
+run_command(monitor_util)
