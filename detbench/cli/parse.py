@@ -67,19 +67,29 @@ def core_util(files: tuple[Path, ...], style: str | None) -> None:
     print_table(pd.DataFrame(rows), style or "table", "Core utilization, share of kernel cycles")
 
 
+_LEVELS = ("device", "class", "kernel", "stream", "iteration", "gap", "communication")
+_SHOWN = ("device", "class", "kernel")  # without --by
+
+
 @click.command("compute-util")
 @files_argument
 @click.option(
     "--by",
     "level",
-    type=click.Choice(["device", "class", "kernel"]),
-    help="One row a device, kernel class or kernel name; without it, all three tables.",
+    type=click.Choice(_LEVELS),
+    help="One row of what; without it, the tables of " + ", ".join(_SHOWN) + ".",
 )
 @click.option("--device", help="Only this GPU number, or `cpu` for the CPU's operators.")
+@click.option("--range", "range_", help="The window is that of the ranges of this name.")
 @click.option("--top", default=10, show_default=True, help="How many kernel names to list.")
 @format_option()
 def compute_util(
-    files: tuple[Path, ...], level: str | None, device: str | None, top: int, style: str
+    files: tuple[Path, ...],
+    level: str | None,
+    device: str | None,
+    range_: str | None,
+    top: int,
+    style: str,
 ) -> None:
     """Compute utilization: how much of the profiled time at least one kernel was running.
 
@@ -90,35 +100,45 @@ def compute_util(
 
     \b
     Example:
-      python parsers/compute_util.py results/cpu/*/torch_bs4.pt.trace.json.gz --device cpu
+      python parsers/compute_util.py results/torch_bs4.pt.trace.json.gz --device cpu
     """
     from detbench.readers.timeline_file import read_timeline
-    from detbench.utilization import compute
 
-    if level is None and style in ("csv", "json"):
-        level = "device"
     timelines = {file: read_timeline(file) for file in files}
     chosen = {file: _devices(file, timeline, device) for file, timeline in timelines.items()}
-    work = "operator" if device == "cpu" else "kernel"
-    make: dict[str, tuple[str, Callable[[Timeline, list[str]], pd.DataFrame]]] = {
+    levels = (level,) if level else _SHOWN if style in ("table", "md") else _SHOWN[:1]
+    for name in levels:
+        title, function = _compute_table(name, top, "operator" if device == "cpu" else "kernel")
+        tables = {
+            file: _of_file(file, "see --help", function, timeline, chosen[file], range_)
+            for file, timeline in timelines.items()
+        }
+        if name != levels[0]:
+            click.echo()
+        print_table(_stack(tables), style, title)
+
+
+def _compute_table(level: str, top: int, work: str) -> tuple[str, Callable[..., pd.DataFrame]]:
+    """Title and formula of a table of compute utilization."""
+    from detbench.utilization import compute
+
+    def by_class(timeline: Timeline, devices: list[str], name: str | None) -> pd.DataFrame:
+        return compute.by_name(timeline, devices, "class", name)
+
+    def by_kernel(timeline: Timeline, devices: list[str], name: str | None) -> pd.DataFrame:
+        table = compute.by_name(timeline, devices, "kernel", name)
+        return table.groupby("device").head(top)
+
+    tables: dict[str, tuple[str, Callable[..., pd.DataFrame]]] = {
         "device": ("Compute utilization, share of the window", compute.by_device),
-        "class": (
-            f"By {work} class, share of {work} time",
-            lambda timeline, on: compute.by_name(timeline, on, "class"),
-        ),
-        "kernel": (
-            f"Longest {work}s (top {top}), share of {work} time",
-            lambda timeline, on: (
-                compute.by_name(timeline, on, "kernel").groupby("device").head(top)
-            ),
-        ),
+        "class": (f"By {work} class, share of {work} time", by_class),
+        "kernel": (f"Longest {work}s (top {top}), share of {work} time", by_kernel),
+        "stream": ("By stream, share of the window", compute.by_stream),
+        "iteration": ("By iteration, share of each", compute.by_iteration),
+        "gap": (f"Stretches without a {work}, share of the window", compute.by_gap),
+        "communication": ("Communication, share of the window", compute.by_communication),
     }
-    for name, (title, function) in make.items():
-        if level in (None, name):
-            if level is None and name != "device":
-                click.echo()
-            tables = {f: function(timeline, chosen[f]) for f, timeline in timelines.items()}
-            print_table(_stack(tables), style, title)
+    return tables[level]
 
 
 @click.command("memory-util")
@@ -247,9 +267,9 @@ def _of_file(file: Path, hint: str, function: Callable[..., Any], *arguments: An
 
 def _devices(file: Path, timeline: Timeline, wanted: str | None) -> list[str]:
     from detbench.readers.timeline import CPU
-    from detbench.utilization import compute
+    from detbench.utilization.window import devices
 
-    found = compute.devices(timeline)
+    found = devices(timeline)
     if wanted == CPU and (timeline.activities["kind"] == "operator").any():
         return [CPU]
     if not found:

@@ -2,82 +2,145 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
 from detbench.readers.timeline import CPU, Timeline
-from detbench.utilization.intervals import busy_time, self_times
+from detbench.utilization.intervals import busy_time, gaps, self_times
 from detbench.utilization.kernel_classes import kernel_class
-
-_ITERATION = re.compile(r"(ProfilerStep#|iteration )\d+")  # PyTorch's name, and our NVTX range's
-
-
-@dataclass(frozen=True)
-class Window:
-    """The stretch of time that utilization is a share of, in ns, and where it comes from."""
-
-    start: int
-    end: int
-    source: str
-    num_iterations: int | None
-
-    @property
-    def duration(self) -> int:
-        """Its length in ns."""
-        return self.end - self.start
+from detbench.utilization.window import Window, inside, iterations, window_of, work_of
 
 
-def devices(timeline: Timeline) -> list[str]:
-    """The GPUs that ran kernels, or the CPU alone where none did."""
-    kinds = timeline.activities
-    gpus = sorted(kinds.loc[kinds["kind"] == "kernel", "device"].unique())
-    return gpus if gpus else [CPU] if (kinds["kind"] == "operator").any() else []
-
-
-def window_of(timeline: Timeline, device: str) -> Window:
-    """The profiled iterations where the file names them, else first start to last end."""
-    steps = timeline.ranges[timeline.ranges["name"].str.fullmatch(_ITERATION)]
-    if len(steps):
-        start = steps["start (ns)"]
-        end = start + steps["duration (ns)"]
-        return Window(int(start.min()), int(end.max()), "profiled iterations", len(steps))
-    work = _work(timeline, device)
-    end = (work["start (ns)"] + work["duration (ns)"]).max()
-    what = "operator" if device == CPU else "kernel"
-    return Window(int(work["start (ns)"].min()), int(end), f"first to last {what}", None)
-
-
-def by_device(timeline: Timeline, chosen: list[str]) -> pd.DataFrame:
+def by_device(timeline: Timeline, chosen: list[str], name: str | None = None) -> pd.DataFrame:
     """One row a device: busy share of the window, with and without copies."""
     rows = []
     for device in chosen:
-        window = window_of(timeline, device)
+        window = window_of(timeline, device, name)
         copies = timeline.activities[
             (timeline.activities["device"] == device) & (timeline.activities["kind"] == "copy")
         ]
-        work = _work(timeline, device)
+        work = work_of(timeline, device)
         busy = _busy(work, window)
         with_copies = _busy(pd.concat([work, copies]), window)
         rows.append(
             {
                 "device": device,
-                "busy (%)": 100 * busy / window.duration,
-                "busy with copies (%)": 100 * with_copies / window.duration,
+                "busy (%)": window.percent(busy),
+                "busy with copies (%)": window.percent(with_copies),
                 "busy (ms)": busy / 1e6,
                 "window (ms)": window.duration / 1e6,
                 "window": window.source,
                 "iterations": window.num_iterations,
-                "operators" if device == CPU else "kernels": len(_inside(work, window)),
+                "operators" if device == CPU else "kernels": len(inside(work, window)),
             }
         )
-    table = pd.DataFrame(rows)
-    return table.astype({"iterations": "Int64"})
+    return pd.DataFrame(rows).astype({"iterations": "Int64"})
 
 
-def by_name(timeline: Timeline, chosen: list[str], level: str) -> pd.DataFrame:
+def by_stream(timeline: Timeline, chosen: list[str], name: str | None = None) -> pd.DataFrame:
+    """One row a stream, or a thread on the CPU: its busy share of the window."""
+    rows = []
+    for device in chosen:
+        window = window_of(timeline, device, name)
+        for stream, work in inside(work_of(timeline, device), window).groupby("stream"):
+            busy = _busy(work, window)
+            rows.append(
+                {
+                    "device": device,
+                    "stream": stream,
+                    "busy (%)": window.percent(busy),
+                    "busy (ms)": busy / 1e6,
+                    "kernels": len(work),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def by_iteration(timeline: Timeline, chosen: list[str], name: str | None = None) -> pd.DataFrame:
+    """One row an iteration (or a range `name`): how much of it the device was busy.
+
+    Work counts where it ran, also when an earlier iteration launched it.
+
+    Raises:
+        ValueError: the file names no iteration.
+    """
+    steps = iterations(timeline, name)
+    if steps.empty:
+        raise ValueError("it names no iteration")
+    rows = []
+    for device in chosen:
+        work = work_of(timeline, device)
+        for step in steps.itertuples(index=False):
+            label, start, duration = step
+            window = Window(int(start), int(start) + int(duration), str(label), 1)
+            busy = _busy(work, window)
+            rows.append(
+                {
+                    "device": device,
+                    "iteration": label,
+                    "busy (%)": window.percent(busy),
+                    "busy (ms)": busy / 1e6,
+                    "duration (ms)": duration / 1e6,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+_GAP_EDGES = {"< 10 us": 0, "10 to 100 us": 10_000, "0.1 to 1 ms": 100_000, "> 1 ms": 1_000_000}
+
+
+def by_gap(timeline: Timeline, chosen: list[str], name: str | None = None) -> pd.DataFrame:
+    """One row a device: the stretches of the window in which no kernel ran, by their length."""
+    rows = []
+    for device in chosen:
+        window = window_of(timeline, device, name)
+        work = work_of(timeline, device)
+        start = work["start (ns)"].to_numpy()
+        end = start + work["duration (ns)"].to_numpy()
+        idle = gaps(start, end, (window.start, window.end))
+        counts = np.histogram(idle, [*_GAP_EDGES.values(), np.iinfo(np.int64).max])[0]
+        rows.append(
+            {
+                "device": device,
+                "idle (%)": window.percent(int(idle.sum())),
+                "idle (ms)": idle.sum() / 1e6,
+                "gaps": len(idle),
+                "largest (ms)": idle.max(initial=0) / 1e6,
+                **dict(zip(_GAP_EDGES, counts, strict=True)),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def by_communication(
+    timeline: Timeline, chosen: list[str], name: str | None = None
+) -> pd.DataFrame:
+    """One row a device: time in communication kernels, and how much of it compute ran beside."""
+    rows = []
+    for device in chosen:
+        window = window_of(timeline, device, name)
+        work = inside(work_of(timeline, device), window)
+        is_communication = work["name"].map(kernel_class) == "communication"
+        apart = _busy(work[is_communication], window)
+        compute = _busy(work[~is_communication], window)
+        # |A and B| = |A| + |B| - |A or B|
+        overlapped = apart + compute - _busy(work, window)
+        rows.append(
+            {
+                "device": device,
+                "communication (%)": window.percent(apart),
+                "communication (ms)": apart / 1e6,
+                "overlapped (%)": 100 * overlapped / apart if apart else None,
+                "exposed (ms)": (apart - overlapped) / 1e6,
+                "kernels": int(is_communication.sum()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def by_name(
+    timeline: Timeline, chosen: list[str], level: str, name: str | None = None
+) -> pd.DataFrame:
     """Time by kernel `class` or by `kernel` name, largest first, inside the window.
 
     Durations are summed, so the shares are shares of kernel time, not of wall time; on the CPU
@@ -85,7 +148,7 @@ def by_name(timeline: Timeline, chosen: list[str], level: str) -> pd.DataFrame:
     """
     parts = []
     for device in chosen:
-        work = _inside(_work(timeline, device), window_of(timeline, device)).copy()
+        work = inside(work_of(timeline, device), window_of(timeline, device, name)).copy()
         work["time"] = _own_time(work, device)
         # Categories: each name is classified once, however often it ran.
         work["group"] = work["name"].map(kernel_class) if level == "class" else work["name"]
@@ -105,17 +168,6 @@ def by_name(timeline: Timeline, chosen: list[str], level: str) -> pd.DataFrame:
             )
         )
     return pd.concat(parts, ignore_index=True)
-
-
-def _work(timeline: Timeline, device: str) -> pd.DataFrame:
-    kind = "operator" if device == CPU else "kernel"
-    table = timeline.activities
-    return table[(table["device"] == device) & (table["kind"] == kind)]
-
-
-def _inside(work: pd.DataFrame, window: Window) -> pd.DataFrame:
-    end = work["start (ns)"] + work["duration (ns)"]
-    return work[(end > window.start) & (work["start (ns)"] < window.end)]
 
 
 def _busy(work: pd.DataFrame, window: Window) -> int:

@@ -8,21 +8,42 @@ import numpy.typing as npt
 Times = npt.NDArray[np.int64]
 
 
+def union(start: Times, end: Times, within: tuple[int, int] | None = None) -> tuple[Times, Times]:
+    """The union of `[start, end)` as intervals apart from one another, in order, cut to `within`.
+
+    Intervals of no length are left out; ones that touch are joined.
+    """
+    if within is not None:
+        start, end = np.clip(start, *within), np.clip(end, *within)
+    real = end > start
+    start, end = start[real], end[real]
+    if len(start) == 0:
+        return start, end
+    order = np.argsort(start, kind="stable")
+    start, end = start[order], end[order]
+    reached = np.maximum.accumulate(end)  # how far the earlier intervals reach
+    opens = np.concatenate([[True], start[1:] > reached[:-1]])
+    closes = np.concatenate([opens[1:], [True]])
+    return start[opens], reached[closes]
+
+
 def busy_time(start: Times, end: Times, within: tuple[int, int] | None = None) -> int:
     """Length of the union of `[start, end)`, in ns, cut to `within`.
 
     Overlapping kernels on different streams count once; that is what separates utilization
     from a sum of durations (TBD suite, IISWC 2018).
     """
-    if within is not None:
-        start, end = np.clip(start, *within), np.clip(end, *within)
-    if len(start) == 0:
-        return 0
-    order = np.argsort(start, kind="stable")
-    start, end = start[order], end[order]
-    reached = np.maximum.accumulate(end)  # how far the earlier intervals reach
-    uncovered_from = np.maximum(start[1:], reached[:-1])
-    return int(end[0] - start[0]) + int(np.maximum(end[1:] - uncovered_from, 0).sum())
+    start, end = union(start, end, within)
+    return int((end - start).sum())
+
+
+def gaps(start: Times, end: Times, within: tuple[int, int]) -> Times:
+    """Lengths of the stretches of `within` that no interval covers, in ns, in order."""
+    start, end = union(start, end, within)
+    edges_before = np.concatenate([[within[0]], end])
+    edges_after = np.concatenate([start, [within[1]]])
+    lengths: Times = edges_after - edges_before
+    return lengths[lengths > 0]
 
 
 def self_times(start: Times, duration: Times) -> Times:

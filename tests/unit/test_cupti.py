@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from detbench.errors import BadFileError
 from detbench.readers.timeline_file import read_timeline
 from detbench.utilization import compute
+from detbench.utilization.window import devices
 
 # Two devices; on device 0 kernels cover [100, 200) and [150, 250) on two streams, a copy
 # [300, 350); on device 1 there is one kernel.
@@ -73,7 +74,7 @@ def test_ranges_without_an_end_and_other_events_are_none(make: Make) -> None:
 
 def test_a_table_of_a_newer_version_is_found(make: Make) -> None:
     script = NSYS.replace("CUPTI_ACTIVITY_KIND_KERNEL", "CUPTI_ACTIVITY_KIND_KERNEL_V3")
-    assert compute.devices(read_timeline(make(script))) == ["0", "1"]
+    assert devices(read_timeline(make(script))) == ["0", "1"]
 
 
 def test_a_file_of_nvprof(make: Make) -> None:
@@ -111,7 +112,7 @@ def test_damage_anywhere_is_a_table_or_a_refusal(make: Make, data: st.DataObject
         timeline = read_timeline(path)
     except BadFileError:
         return
-    compute.by_device(timeline, compute.devices(timeline))
+    compute.by_device(timeline, devices(timeline))
 
 
 TRACE = """==7== NVPROF is profiling process 7, command: ./app

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detbench.utilization.intervals import busy_time, self_times
+from detbench.utilization.intervals import busy_time, gaps, self_times
 
 
 def busy(*intervals: tuple[int, int], within: tuple[int, int] | None = None) -> int:
@@ -42,6 +42,17 @@ def test_the_union_is_what_counting_ticks_gives(pairs: list[tuple[int, int]]) ->
     intervals = [(start, start + length) for start, length in pairs]
     ticks = {tick for start, end in intervals for tick in range(start, end)}
     assert busy(*intervals) == len(ticks)
+
+
+def test_gaps_are_what_no_interval_covers_edges_included() -> None:
+    # In [0, 100): before 10, between 30 and 60, and after 90.
+    start, end = np.array([10, 20, 60]), np.array([25, 30, 90])
+    assert gaps(start, end, (0, 100)).tolist() == [10, 30, 10]
+
+
+def test_an_empty_window_is_one_gap() -> None:
+    nothing = np.array([], np.int64)
+    assert gaps(nothing, nothing, (5, 25)).tolist() == [20]
 
 
 def test_a_caller_counts_without_what_it_calls() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from detbench.errors import BadFileError
 from detbench.readers.kineto import read_kineto
 from detbench.utilization import compute
+from detbench.utilization.window import devices
 
 
 def event(
@@ -50,6 +51,48 @@ def test_busy_is_the_union_inside_the_profiled_iterations(trace: Path) -> None:
     assert row["kernels"] == 3
 
 
+def test_streams_iterations_and_gaps(trace: Path) -> None:
+    timeline = read_kineto(trace)
+    streams = compute.by_stream(timeline, ["0"]).set_index("stream")
+    # Stream 7: [10, 30) and [90, 100); stream 8: [20, 40).
+    assert streams["busy (%)"].to_dict() == pytest.approx({7: 30, 8: 20})
+    steps = compute.by_iteration(timeline, ["0"])
+    # [10, 40) of [0, 60), [90, 100) of [60, 100).
+    assert steps["busy (%)"].tolist() == pytest.approx([50, 25])
+    (gap,) = compute.by_gap(timeline, ["0"]).to_dict("records")
+    # Idle are [0, 10) and [40, 90), in microseconds.
+    assert (gap["gaps"], gap["largest (ms)"]) == (2, pytest.approx(0.05))
+    assert (gap["idle (%)"], gap["10 to 100 us"]) == (pytest.approx(60), 2)
+
+
+def test_a_range_of_any_name_can_be_the_window(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "t.json.gz",
+        event("forward", 0, 20, "user_annotation"),
+        event("forward", 80, 20, "user_annotation"),
+        event("k", 10, 10),
+    )
+    timeline = read_kineto(path)
+    assert compute.by_device(timeline, ["0"], "forward").iloc[0]["busy (%)"] == pytest.approx(10)
+    assert compute.by_iteration(timeline, ["0"], "forward")["busy (%)"].tolist() == [50, 0]
+    with pytest.raises(ValueError, match="no range 'nope' in it; the most frequent are: forward"):
+        compute.by_device(timeline, ["0"], "nope")
+
+
+def test_communication_counts_apart_from_what_it_overlaps(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "t.json.gz",
+        event("ncclDevKernel_AllReduce", 0, 40),
+        event("gemm", 30, 30, stream=8),
+        event("gemm", 90, 10, stream=8),
+    )
+    (row,) = compute.by_communication(read_kineto(path), ["0"]).to_dict("records")
+    # 40 of 100, of which [30, 40) beside compute.
+    assert row["communication (%)"] == pytest.approx(40)
+    assert row["overlapped (%)"] == pytest.approx(25)
+    assert row["exposed (ms)"] == pytest.approx(0.03)
+
+
 def test_without_steps_the_window_is_from_first_to_last_kernel(tmp_path: Path) -> None:
     path = write(tmp_path / "t.json.gz", event("a", 1000, 10), event("b", 1030, 10))
     row = compute.by_device(read_kineto(path), ["0"]).iloc[0]
@@ -59,7 +102,7 @@ def test_without_steps_the_window_is_from_first_to_last_kernel(tmp_path: Path) -
 
 def test_devices_are_told_apart(tmp_path: Path) -> None:
     path = write(tmp_path / "t.json.gz", event("a", 0, 10), event("b", 0, 10, device=1))
-    assert compute.devices(read_kineto(path)) == ["0", "1"]
+    assert devices(read_kineto(path)) == ["0", "1"]
 
 
 def test_time_by_class_is_a_share_of_kernel_time(trace: Path) -> None:
@@ -106,6 +149,6 @@ def test_a_flipped_byte_never_ends_in_a_traceback(tmp_path: Path, place: int, by
     path.write_bytes(content)
     try:
         timeline = read_kineto(path)
-        compute.by_device(timeline, compute.devices(timeline))
+        compute.by_device(timeline, devices(timeline))
     except BadFileError:
         pass
