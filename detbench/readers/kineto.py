@@ -1,17 +1,25 @@
 """Traces of the PyTorch profiler (Kineto): Chrome trace JSON, plain or gzipped.
 
-Times stand in microseconds in all versions, whatever `displayTimeUnit` says.
+Times stand in microseconds in all versions, whatever `displayTimeUnit` says. A trace is read a
+few megabytes at a time where it has the order of keys that Kineto writes, so that one of many GB
+needs no more memory than its activities do; any other order is read as a whole.
 """
 
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
-from collections import defaultdict
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-import orjson
+import msgspec
+import numpy as np
+import pandas as pd
 
 from detbench.errors import BadFileError
 from detbench.readers.timeline import ACTIVITIES, CPU, RANGES, Timeline
@@ -22,8 +30,40 @@ _KINDS = {
     "gpu_memcpy": "copy", "Memcpy": "copy", "gpu_memset": "copy", "Memset": "copy",
     "cpu_op": "operator", "Operator": "operator",
 }  # fmt: skip
-STEP = "ProfilerStep#"
+_ON_CPU = frozenset({"user_annotation", "cpu_op", "Operator"})
+_STEP = "ProfilerStep#"
+_BLOCK = 4 << 20
+# Between two events. It cannot stand inside a string, where a quote has a backslash before it.
+_BETWEEN = re.compile(rb'\}\s*,\s*(?=\{\s*"ph"\s*:)')
 _AGAIN = "record the trace again, or copy it again"
+
+
+class _Arguments(msgspec.Struct):
+    device: Any = None
+    stream: Any = None
+
+
+class _Event(msgspec.Struct):
+    """The fields of an event that matter here; the decoder skips all others."""
+
+    ph: Any = None
+    cat: Any = None
+    name: Any = ""
+    ts: Any = None
+    dur: Any = None
+    pid: Any = None
+    tid: Any = None
+    args: _Arguments | list[Any] | str | None = None
+
+
+class _Document(msgspec.Struct):
+    traceEvents: list[_Event]  # noqa: N815 - the format's own name
+
+
+# Absolute times in microseconds with a fraction have more digits than a float.
+_DOCUMENT = msgspec.json.Decoder(_Document, float_hook=Decimal)
+_LIST = msgspec.json.Decoder(list[_Event], float_hook=Decimal)
+_UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ArithmeticError)
 
 
 def read_kineto(path: Path) -> Timeline:
@@ -32,70 +72,166 @@ def read_kineto(path: Path) -> Timeline:
     Raises:
         BadFileError: it is unreadable, cut short or no such trace.
     """
-    events = _events(path)
-    rows: defaultdict[str, list[Any]] = defaultdict(list)
-    ranges: defaultdict[str, list[Any]] = defaultdict(list)
-    for index, event in enumerate(events):
-        if not isinstance(event, dict) or event.get("ph") != "X":
-            continue
-        category, name = event.get("cat"), str(event.get("name", ""))
-        # The GPU's side of a range (gpu_user_annotation) would count it twice.
-        on_cpu = category in ("user_annotation", "cpu_op", "Operator")
-        is_range = on_cpu and (name.startswith(STEP) or category == "user_annotation")
-        kind = _KINDS.get(category) if isinstance(category, str) else None
-        if kind is None and not is_range:
-            continue
-        try:
-            start, duration = round(event["ts"] * 1000), round(event["dur"] * 1000)
-        except (KeyError, TypeError, ValueError) as error:
-            raise BadFileError(
-                path, f"'{name}' has no usable time: {error!r}", place=f"event {index}"
-            ) from error
-        into = ranges if is_range else rows
-        into["name"].append(name)
-        into["start (ns)"].append(start)
-        into["duration (ns)"].append(duration)
-        if not is_range:
-            device, stream = _place(event, kind)
-            rows["kind"].append(kind)
-            rows["device"].append(device)
-            rows["stream"].append(stream)
-    return Timeline(ACTIVITIES.table(rows), RANGES.table(ranges))
-
-
-def _events(path: Path) -> list[Any]:
+    rows = _Rows(path)
     try:
-        content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
+        with _opened(path) as stream:
+            for events in _blocks(stream):
+                rows.add(events)
+    except _UnusualOrderError:
+        rows = _Rows(path)
+        with _opened(path) as stream:
+            rows.add(_decoded(path, stream.read()))
+    return rows.timeline()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    try:
+        with path.open("rb") as raw:
+            is_gzip = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            yield gzip.GzipFile(fileobj=raw) if is_gzip else raw  # type: ignore[misc]
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise BadFileError(path, f"the gzip data is damaged: {error}", _AGAIN) from error
     except OSError as error:
         raise BadFileError(path, f"cannot be read: {error.strerror}", "check the path") from error
+
+
+class _UnusualOrderError(Exception):
+    """A block did not decode on its own: the trace has another order of keys, or is damaged."""
+
+
+def _blocks(stream: IO[bytes]) -> Iterator[list[_Event]]:
+    """The events, some at a time: the text between two places where one event ends.
+
+    The first block has the document's head before its events and the last one its tail after
+    them; what is cut off is put back, so that each is a document and gets decoded as such.
+    """
+    head, is_list = b"", False
+    pending: list[bytes] = []
+    while block := stream.read(_BLOCK):
+        text = b"".join([*pending, block])
+        if not head:
+            is_list = text.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"["
+            head = b"[" if is_list else b'{"traceEvents":['
+        ends = list(_BETWEEN.finditer(text))
+        if not ends:
+            pending = [text]
+            continue
+        yield _own(text[: ends[-1].start() + 1] + (b"]" if is_list else b"]}"), is_list)
+        pending = [head, text[ends[-1].end() :]]
+    yield _own(b"".join(pending), is_list)
+
+
+def _own(text: bytes, is_list: bool) -> list[_Event]:
     try:
-        document = orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        raise BadFileError(
-            path, f"not JSON: {error.msg}", _AGAIN, place=f"byte {error.pos}"
-        ) from error
-    events = document.get("traceEvents") if isinstance(document, dict) else document
-    if not isinstance(events, list):
-        raise BadFileError(path, "no traceEvents: not a trace of the PyTorch profiler")
-    return events
+        return _LIST.decode(text) if is_list else _DOCUMENT.decode(text).traceEvents
+    except _UNDECODABLE as error:
+        raise _UnusualOrderError from error
 
 
-def _place(event: dict[str, Any], kind: str | None) -> tuple[str, int]:
+def _decoded(path: Path, content: bytes) -> list[_Event]:
+    content = content.decode("utf-8-sig", errors="replace").encode()
+    try:
+        is_list = content.lstrip()[:1] == b"["
+        return _LIST.decode(content) if is_list else _DOCUMENT.decode(content).traceEvents
+    except _UNDECODABLE as error:
+        raise BadFileError(path, f"no trace of the PyTorch profiler: {error}", _AGAIN) from error
+
+
+class _Rows:
+    """Collects activities and ranges as columns; names and devices as numbers."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._count = 0
+        self._kinds = ["kernel", "copy", "operator"]
+        self._names: dict[str, int] = {}
+        self._devices: dict[str, int] = {}
+        self._activities = [array("q") for _ in range(6)]
+        self._range_names: list[str] = []
+        self._range_times = [array("q"), array("q")]
+
+    def add(self, events: list[_Event]) -> None:
+        for event in events:
+            self._count += 1
+            if event.ph != "X":
+                continue
+            category, name = event.cat, event.name
+            if not isinstance(category, str) or not isinstance(name, str):
+                continue
+            # The GPU's side of a range (gpu_user_annotation) would count it twice.
+            if category in _ON_CPU and (category == "user_annotation" or name.startswith(_STEP)):
+                self._range_names.append(name)
+                for column, value in zip(self._range_times, self._times(event), strict=True):
+                    column.append(value)
+            elif (kind := _KINDS.get(category)) is not None:
+                device, stream = _place(event, kind)
+                row = (
+                    self._names.setdefault(name, len(self._names)),
+                    self._kinds.index(kind),
+                    self._devices.setdefault(device, len(self._devices)),
+                    stream,
+                    *self._times(event),
+                )
+                for column, value in zip(self._activities, row, strict=True):
+                    column.append(value)
+
+    def _times(self, event: _Event) -> tuple[int, int]:
+        """Start and duration in ns."""
+        try:
+            start, duration = round(event.ts * 1000), round(event.dur * 1000)
+            if duration < 0 or not -(2**62) < start < 2**62 or duration >= 2**62:
+                raise ValueError("out of range")
+        except (TypeError, ValueError, ArithmeticError) as error:
+            raise BadFileError(
+                self._path,
+                f"'{event.name}' has no usable time: {error}",
+                _AGAIN,
+                place=f"event {self._count - 1}",
+            ) from error
+        return start, duration
+
+    def timeline(self) -> Timeline:
+        """The tables of what was collected."""
+        name, kind, device, stream, start, duration = (
+            np.frombuffer(column, np.int64) if column else np.empty(0, np.int64)
+            for column in self._activities
+        )
+        activities: dict[str, Any] = {
+            "name": _category(name, self._names),
+            "kind": _category(kind, self._kinds),
+            "device": _category(device, self._devices),
+            "stream": stream,
+            "start (ns)": start,
+            "duration (ns)": duration,
+        }
+        starts, durations = self._range_times
+        ranges: dict[str, Any] = {
+            "name": self._range_names,
+            "start (ns)": np.array(starts, np.int64),
+            "duration (ns)": np.array(durations, np.int64),
+        }
+        return Timeline(ACTIVITIES.table(activities), RANGES.table(ranges))
+
+
+def _category(codes: Any, texts: Any) -> pd.Categorical[str]:
+    return pd.Categorical.from_codes(codes, pd.Index(list(texts), dtype="str"))
+
+
+def _place(event: _Event, kind: str) -> tuple[str, int]:
     """Device and stream of a GPU activity, or the CPU and thread of an operator."""
-    arguments = event.get("args") or {}
     if kind == "operator":
-        return CPU, _integer(event.get("tid"))
-    device = arguments.get("device", event.get("pid"))
-    return str(device), _integer(arguments.get("stream", event.get("tid")))
+        return CPU, _integer(event.tid)
+    arguments = event.args if isinstance(event.args, _Arguments) else _Arguments()
+    device = event.pid if arguments.device is None else arguments.device
+    return str(device), _integer(event.tid if arguments.stream is None else arguments.stream)
 
 
 def _integer(value: Any) -> int:
     """Streams and threads come as numbers, as numbers in strings and as `stream 7`."""
     try:
-        return int(str(value).split()[-1])
+        number = int(str(value).split()[-1])
     except (ValueError, IndexError):
         return -1
+    return number if -(2**62) < number < 2**62 else -1

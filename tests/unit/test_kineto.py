@@ -122,6 +122,45 @@ def test_a_plain_json_list_of_events_is_a_trace_too(tmp_path: Path) -> None:
     assert len(read_kineto(path).activities) == 1
 
 
+def test_times_keep_their_nanoseconds_however_large_they_are(tmp_path: Path) -> None:
+    # As floats both would be rounded to a quarter of a microsecond.
+    text = json.dumps({"traceEvents": [event("a", 1111, 5), event("b", 2222, 5)]})
+    text = text.replace("1111", "1695835535123456.101").replace("2222", "1695835535123466.103")
+    path = tmp_path / "t.json"
+    path.write_text(text)
+    starts = read_kineto(path).activities["start (ns)"].tolist()
+    assert starts == [1695835535123456101, 1695835535123466103]
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("as_list", [True, False])
+def test_blocks_of_any_size_give_the_same_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, indent: int | None, as_list: bool
+) -> None:
+    events = [event(f'k{i} {{"ph": }}, {{', 10 * i, 5, stream=i % 3) for i in range(50)]
+    document: Any = events if as_list else {"schemaVersion": 1, "traceEvents": events, "z": [1]}
+    path = tmp_path / "t.json"
+    path.write_text(json.dumps(document, indent=indent))
+    whole = read_kineto(path).activities
+    assert len(whole) == 50
+    for size in (1, 7, 100, 1000):
+        monkeypatch.setattr("detbench.readers.kineto._BLOCK", size)
+        assert read_kineto(path).activities.equals(whole)
+
+
+def test_another_order_of_keys_is_read_too(tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    events = [dict(sorted(event("k", i, 1).items())) for i in range(3)]
+    path.write_text(json.dumps({"traceEvents": events}))
+    assert len(read_kineto(path).activities) == 3
+
+
+def test_bytes_that_are_no_utf_8_do_not_hide_the_times(tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    path.write_bytes(json.dumps([event("name", 0, 5)]).encode().replace(b"name", b"na\xffe", 2))
+    assert len(read_kineto(path).activities) == 1
+
+
 def test_an_event_without_a_time_is_refused_with_its_place(tmp_path: Path) -> None:
     broken = event("k", 0, 5)
     del broken["dur"]
