@@ -1,7 +1,7 @@
 """Traces of the PyTorch profiler (Kineto): Chrome trace JSON, plain or gzipped.
 
 Times stand in microseconds in all versions, whatever `displayTimeUnit` says. A trace is read a
-few megabytes at a time where it has the order of keys that Kineto writes, so that one of many GB
+megabyte at a time where it has the order of keys that Kineto writes, so that one of many GB
 needs no more memory than its activities do; any other order is read as a whole.
 """
 
@@ -32,18 +32,22 @@ _KINDS = {
 }  # fmt: skip
 _ON_CPU = frozenset({"user_annotation", "cpu_op", "Operator"})
 _STEP = "ProfilerStep#"
-_BLOCK = 4 << 20
-# Between two events. It cannot stand inside a string, where a quote has a backslash before it.
-_BETWEEN = re.compile(rb'\}\s*,\s*(?=\{\s*"ph"\s*:)')
+_BLOCK = 1 << 20
+# The end of what lies between two events, up to the next one's first key. It cannot stand inside
+# a string, where a quote has a backslash before it.
+_BETWEEN = re.compile(rb"\}(\s*,\s*)\{\s*$")
+_FIRST_KEY = b'"ph"'
+_GAP = 64  # bytes that may lie between two events, white space above all
+_LIMIT = 1 << 62  # times beyond it are no times, and sums of them would not fit
 _AGAIN = "record the trace again, or copy it again"
 
 
-class _Arguments(msgspec.Struct):
+class _Arguments(msgspec.Struct, gc=False):
     device: Any = None
     stream: Any = None
 
 
-class _Event(msgspec.Struct):
+class _Event(msgspec.Struct, gc=False):
     """The fields of an event that matter here; the decoder skips all others."""
 
     ph: Any = None
@@ -114,13 +118,23 @@ def _blocks(stream: IO[bytes]) -> Iterator[list[_Event]]:
         if not head:
             is_list = text.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"["
             head = b"[" if is_list else b'{"traceEvents":['
-        ends = list(_BETWEEN.finditer(text))
-        if not ends:
+        end = _last_end(text)
+        if end is None:
             pending = [text]
             continue
-        yield _own(text[: ends[-1].start() + 1] + (b"]" if is_list else b"]}"), is_list)
-        pending = [head, text[ends[-1].end() :]]
+        yield _own(text[: end.start(1)] + (b"]" if is_list else b"]}"), is_list)
+        pending = [head, text[end.end(1) :]]
     yield _own(b"".join(pending), is_list)
+
+
+def _last_end(text: bytes) -> re.Match[bytes] | None:
+    """What separates the last event that begins in `text` from the one before it."""
+    key = text.rfind(_FIRST_KEY)
+    while key > 0:
+        if found := _BETWEEN.search(text, max(0, key - _GAP), key):
+            return found
+        key = text.rfind(_FIRST_KEY, 0, key)
+    return None
 
 
 def _own(text: bytes, is_list: bool) -> list[_Event]:
@@ -145,7 +159,7 @@ class _Rows:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._count = 0
-        self._kinds = ["kernel", "copy", "operator"]
+        self._kinds = {"kernel": 0, "copy": 1, "operator": 2}
         self._names: dict[str, int] = {}
         self._devices: dict[str, int] = {}
         self._activities = [array("q") for _ in range(6)]
@@ -153,42 +167,44 @@ class _Rows:
         self._range_times = [array("q"), array("q")]
 
     def add(self, events: list[_Event]) -> None:
-        for event in events:
-            self._count += 1
-            if event.ph != "X":
-                continue
+        """Take the events that are activities or ranges; the loop every trace goes through."""
+        names, devices, kinds = self._names, self._devices, self._kinds
+        name_codes, kind_codes, device_codes, streams, starts, durations = self._activities
+        for index, event in enumerate(events, self._count):
             category, name = event.cat, event.name
-            if not isinstance(category, str) or not isinstance(name, str):
+            if event.ph != "X" or type(category) is not str or type(name) is not str:
                 continue
             # The GPU's side of a range (gpu_user_annotation) would count it twice.
             if category in _ON_CPU and (category == "user_annotation" or name.startswith(_STEP)):
+                start, duration = self._times(event, index)
                 self._range_names.append(name)
-                for column, value in zip(self._range_times, self._times(event), strict=True):
-                    column.append(value)
+                self._range_times[0].append(start)
+                self._range_times[1].append(duration)
             elif (kind := _KINDS.get(category)) is not None:
+                start, duration = self._times(event, index)
                 device, stream = _place(event, kind)
-                row = (
-                    self._names.setdefault(name, len(self._names)),
-                    self._kinds.index(kind),
-                    self._devices.setdefault(device, len(self._devices)),
-                    stream,
-                    *self._times(event),
-                )
-                for column, value in zip(self._activities, row, strict=True):
-                    column.append(value)
+                name_codes.append(names.setdefault(name, len(names)))
+                kind_codes.append(kinds[kind])
+                device_codes.append(devices.setdefault(device, len(devices)))
+                streams.append(stream)
+                starts.append(start)
+                durations.append(duration)
+        self._count += len(events)
 
-    def _times(self, event: _Event) -> tuple[int, int]:
+    def _times(self, event: _Event, index: int) -> tuple[int, int]:
         """Start and duration in ns."""
         try:
-            start, duration = round(event.ts * 1000), round(event.dur * 1000)
-            if duration < 0 or not -(2**62) < start < 2**62 or duration >= 2**62:
+            start, duration = event.ts * 1000, event.dur * 1000
+            if type(start) is not int or type(duration) is not int:
+                start, duration = round(start), round(duration)
+            if duration < 0 or not -_LIMIT < start < _LIMIT or duration >= _LIMIT:
                 raise ValueError("out of range")
         except (TypeError, ValueError, ArithmeticError) as error:
             raise BadFileError(
                 self._path,
                 f"'{event.name}' has no usable time: {error}",
                 _AGAIN,
-                place=f"event {self._count - 1}",
+                place=f"event {index}",
             ) from error
         return start, duration
 
@@ -222,7 +238,10 @@ def _category(codes: Any, texts: Any) -> pd.Categorical[str]:
 def _place(event: _Event, kind: str) -> tuple[str, int]:
     """Device and stream of a GPU activity, or the CPU and thread of an operator."""
     if kind == "operator":
-        return CPU, _integer(event.tid)
+        thread = event.tid
+        return CPU, thread if type(thread) is int and -_LIMIT < thread < _LIMIT else _integer(
+            thread
+        )
     arguments = event.args if isinstance(event.args, _Arguments) else _Arguments()
     device = event.pid if arguments.device is None else arguments.device
     return str(device), _integer(event.tid if arguments.stream is None else arguments.stream)
@@ -234,4 +253,4 @@ def _integer(value: Any) -> int:
         number = int(str(value).split()[-1])
     except (ValueError, IndexError):
         return -1
-    return number if -(2**62) < number < 2**62 else -1
+    return number if -_LIMIT < number < _LIMIT else -1
