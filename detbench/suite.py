@@ -140,4 +140,6 @@ def load_family(name: str) -> Family:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise BadFileError(path, first["msg"], "compare it with benchmarks/maskrcnn/benchmark.yaml", place=place) from error
+        raise BadFileError(
+            path, first["msg"], "compare it with benchmarks/maskrcnn/benchmark.yaml", place=place
+        ) from error

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from detbench.errors import UsageError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -32,8 +34,37 @@ def format_option(default: str | None = "table") -> Callable[[F], F]:
     )
 
 
+def output_option(function: F) -> F:
+    """Where the tables go instead of stdout."""
+    return click.option(
+        "--output",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="A new file to write to instead of stdout.",
+    )(function)
+
+
 def print_table(table: pd.DataFrame, style: str, title: str = "") -> None:
     """Print a table on stdout, in colour only where that is a terminal."""
+    show([(title, table)], style, None)
+
+
+def show(tables: list[tuple[str, pd.DataFrame]], style: str, output: Path | None) -> None:
+    """Print tables under their titles on stdout, or write them into a new file.
+
+    Raises:
+        UsageError: the file exists already, or cannot be written.
+    """
     from detbench.report.tables import render
 
-    click.echo(render(table, style, title=title, color=sys.stdout.isatty()))  # type: ignore[arg-type]
+    color = output is None and sys.stdout.isatty()
+    texts = [render(table, style, title=title, color=color) for title, table in tables]  # type: ignore[arg-type]
+    if output is None:
+        click.echo("\n\n".join(texts))
+        return
+    try:
+        with output.open("x", encoding="utf-8") as stream:  # never over a file that is there
+            stream.write("\n\n".join(texts) + "\n")
+    except OSError as error:
+        raise UsageError(
+            f"--output {output} cannot be written: {error.strerror}", "name a new file"
+        ) from error

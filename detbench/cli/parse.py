@@ -8,63 +8,110 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from detbench.cli.options import files_argument, format_option, print_table
+from detbench.cli.options import files_argument, format_option, output_option, show
 from detbench.errors import BadFileError, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from detbench.readers.timeline import Timeline
+    from detbench.utilization.core import CoreUtilization
 
 _PERCENT_DIGITS = 5  # what the seed suite's analyzer prints, and scripts cut out
 
 
 @click.command("core-util")
 @files_argument
+@click.option(
+    "--by",
+    "level",
+    type=click.Choice(["file", "device", "class", "kernel"]),
+    help="One row a file, device, kernel class or kernel name.  [default: file]",
+)
+@click.option("--device", help="Only the launches on this device.")
+@click.option("--top", default=20, show_default=True, help="How many classes or kernels to list.")
+@click.option(
+    "--timeline",
+    type=click.Path(path_type=Path),
+    help="A timeline of the same run: shares of wall time are added, by its busy share.",
+)
 @format_option(default=None)
-def core_util(files: tuple[Path, ...], style: str | None) -> None:
+@output_option
+def core_util(
+    files: tuple[Path, ...],
+    level: str | None,
+    device: str | None,
+    top: int,
+    timeline: Path | None,
+    style: str | None,
+    output: Path | None,
+) -> None:
     """Core utilization: how much FMA, FP16, Tensor and SFU cores worked while kernels ran.
 
     FILE is what `profile.sh nsight` left: Nsight Compute's CSV (`ncu --csv --log-file FILE`).
     Weighted by each kernel's cycles; idle time between kernels is not part of it.
 
-    For one file and without --format four lines are printed, `fma<TAB>17.50765 %` and so on,
-    for scripts; several files make a table with a row each.
+    For one file and no option four lines are printed, `fma<TAB>17.50765 %` and so on, for
+    scripts; otherwise a table.
 
     \b
-    Example:
-      python parsers/core_util.py results/*/*/nsight_bs2.csv --format table
+    Examples:
+      python parsers/core_util.py results/nsight_bs2.csv
+      python parsers/core_util.py results/*/*/nsight_bs*.csv --by class --format md
     """
-    import pandas as pd
-
-    from detbench import counters
     from detbench.readers.ncu_csv import read_ncu_csv
-    from detbench.utilization.core import METRICS, core_utilization
+    from detbench.utilization import core
 
-    found = {}
-    for file in files:
-        launches = read_ncu_csv(file, METRICS)
-        found[file] = _of_file(file, "collect it: profile.sh nsight", core_utilization, launches)
-    if len(files) == 1 and style is None:
-        only = found[files[0]]
-        for core in counters.CORES:
-            percent = only.percent[core]
-            shown = "n/a" if percent is None else f"{percent:.{_PERCENT_DIGITS}f} %"
-            click.echo(f"{core}\t{shown}")
-            if percent is None:
-                click.echo(f"{core}: {only.reason[core]}", err=True)
+    launches = {file: _on_device(file, read_ncu_csv(file, core.METRICS), device) for file in files}
+    plain = len(files) == 1 and not (level or style or output or timeline)
+    if plain:
+        _print_four_lines(_of_file(files[0], _COLLECT, core.core_utilization, launches[files[0]]))
         return
-    rows = [
-        {
-            "file": str(file),
-            "kernels": one.num_kernels,
-            "cycles": int(one.cycles),
-            **{f"{core} (%)": one.percent[core] for core in counters.CORES},
-            "tensor cycles (%)": one.percent["tensor_cycles"],
-        }
-        for file, one in found.items()
-    ]
-    print_table(pd.DataFrame(rows), style or "table", "Core utilization, share of kernel cycles")
+    busy = None if timeline is None else _busy_share(timeline, device)
+    tables = {
+        file: _of_file(file, _COLLECT, core.by, found, level or "file", top, busy)
+        for file, found in launches.items()
+    }
+    title = "Core utilization, share of kernel cycles"
+    if busy is not None:
+        title += f"; of wall time: times the {busy:.4g} % that {timeline} is busy"
+    show([(title, _stack(tables, always=True))], style or "table", output)
+
+
+_COLLECT = "collect it: profile.sh nsight"
+
+
+def _print_four_lines(found: CoreUtilization) -> None:
+    from detbench import counters
+
+    for core in counters.CORES:
+        percent = found.percent[core]
+        shown = "n/a" if percent is None else f"{percent:.{_PERCENT_DIGITS}f} %"
+        click.echo(f"{core}\t{shown}")
+        if percent is None:
+            click.echo(f"{core}: {found.reason[core]}", err=True)
+
+
+def _on_device(file: Path, launches: pd.DataFrame, device: str | None) -> pd.DataFrame:
+    if device is None:
+        return launches
+    found: pd.DataFrame = launches[launches["device"] == device]
+    if found.empty:
+        known = ", ".join(sorted(launches["device"].unique()))
+        raise UsageError(f"{file} has no launch on device '{device}'", f"it has: {known or 'none'}")
+    return found
+
+
+def _busy_share(timeline: Path, device: str | None) -> float:
+    """Compute utilization of the one device of a timeline, in percent."""
+    from detbench.readers.timeline_file import read_timeline
+    from detbench.utilization import compute
+
+    read = read_timeline(timeline)
+    found = _devices(timeline, read, device)
+    if len(found) > 1:
+        raise UsageError(f"{timeline} has several devices", f"--device: one of {', '.join(found)}")
+    return float(compute.by_device(read, found)["busy (%)"].iloc[0])
 
 
 _LEVELS = ("device", "class", "kernel", "stream", "iteration", "gap", "communication")
@@ -83,6 +130,7 @@ _SHOWN = ("device", "class", "kernel")  # without --by
 @click.option("--range", "range_", help="The window is that of the ranges of this name.")
 @click.option("--top", default=10, show_default=True, help="How many kernel names to list.")
 @format_option()
+@output_option
 def compute_util(
     files: tuple[Path, ...],
     level: str | None,
@@ -90,6 +138,7 @@ def compute_util(
     range_: str | None,
     top: int,
     style: str,
+    output: Path | None,
 ) -> None:
     """Compute utilization: how much of the profiled time at least one kernel was running.
 
@@ -107,15 +156,15 @@ def compute_util(
     timelines = {file: read_timeline(file) for file in files}
     chosen = {file: _devices(file, timeline, device) for file, timeline in timelines.items()}
     levels = (level,) if level else _SHOWN if style in ("table", "md") else _SHOWN[:1]
+    shown = []
     for name in levels:
         title, function = _compute_table(name, top, "operator" if device == "cpu" else "kernel")
         tables = {
             file: _of_file(file, "see --help", function, timeline, chosen[file], range_)
             for file, timeline in timelines.items()
         }
-        if name != levels[0]:
-            click.echo()
-        print_table(_stack(tables), style, title)
+        shown.append((title, _stack(tables)))
+    show(shown, style, output)
 
 
 def _compute_table(level: str, top: int, work: str) -> tuple[str, Callable[..., pd.DataFrame]]:
@@ -153,7 +202,10 @@ def _compute_table(level: str, top: int, work: str) -> tuple[str, Callable[..., 
 )
 @click.option("--top", default=20, show_default=True, help="How many rows to print.")
 @format_option()
-def memory_util(files: tuple[Path, ...], level: str, top: int, style: str) -> None:
+@output_option
+def memory_util(
+    files: tuple[Path, ...], level: str, top: int, style: str, output: Path | None
+) -> None:
     """Memory: what it was used for at the moment of the highest peak.
 
     FILE is what memory mode left (memory_csv_data/memory_bs4.csv).
@@ -174,7 +226,7 @@ def memory_util(files: tuple[Path, ...], level: str, top: int, style: str) -> No
         first = at.iloc[0]
         titles.append(f"{total:,.1f} MiB in iteration {first['iteration']}, {first['phase']}")
     kind = "Peak of each phase" if level == "phase" else "At the peak"
-    print_table(_stack(tables), style, f"{kind}: {'; '.join(titles)}")
+    show([(f"{kind}: {'; '.join(titles)}", _stack(tables))], style, output)
 
 
 @click.command("throughput")
@@ -186,7 +238,10 @@ def memory_util(files: tuple[Path, ...], level: str, top: int, style: str) -> No
     "--warmup", default=20, show_default=True, help="Iterations at the start that do not count."
 )
 @format_option()
-def throughput(files: tuple[Path, ...], batch_size: int | None, warmup: int, style: str) -> None:
+@output_option
+def throughput(
+    files: tuple[Path, ...], batch_size: int | None, warmup: int, style: str, output: Path | None
+) -> None:
     """Throughput from a training's own log, warm-up excluded.
 
     FILE is detectron2's `metrics.json` or `log.txt`, or a detbench run's.
@@ -219,7 +274,7 @@ def throughput(files: tuple[Path, ...], batch_size: int | None, warmup: int, sty
             }
         )
     table = pd.DataFrame(rows).astype({"batch size": "Int64"})
-    print_table(table, style, "Throughput from the training's reports, warm-up excluded")
+    show([("Throughput from the training's reports, warm-up excluded", table)], style, output)
 
 
 @click.command("monitor-util")
@@ -231,7 +286,10 @@ def throughput(files: tuple[Path, ...], batch_size: int | None, warmup: int, sty
     help="One row a GPU, or a GPU and quantity; without it, both tables.",
 )
 @format_option()
-def monitor_util(files: tuple[Path, ...], level: str | None, style: str) -> None:
+@output_option
+def monitor_util(
+    files: tuple[Path, ...], level: str | None, style: str, output: Path | None
+) -> None:
     """Monitoring: each GPU's utilization, memory, power, clocks and temperature over a run.
 
     FILE is what `nvidia-smi --query-gpu=... --format=csv -l 1` or `nvidia-smi dmon` printed.
@@ -250,11 +308,12 @@ def monitor_util(files: tuple[Path, ...], level: str | None, style: str) -> None
         "quantity": ("What was sampled, every sample weighing the same", monitor.by_quantity),
         "gpu": ("Each GPU", monitor.by_gpu),
     }
-    for name, (title, function) in make.items():
-        if level in (None, name):
-            if level is None and name != "quantity":
-                click.echo()
-            print_table(_stack({f: function(s) for f, s in samples.items()}), style, title)
+    shown = [
+        (title, _stack({file: function(found) for file, found in samples.items()}))
+        for name, (title, function) in make.items()
+        if level in (None, name)
+    ]
+    show(shown, style, output)
 
 
 def _of_file(file: Path, hint: str, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -285,11 +344,11 @@ def _devices(file: Path, timeline: Timeline, wanted: str | None) -> list[str]:
     return found if wanted is None else [wanted]
 
 
-def _stack(tables: dict[Path, pd.DataFrame]) -> pd.DataFrame:
+def _stack(tables: dict[Path, pd.DataFrame], *, always: bool = False) -> pd.DataFrame:
     """One table of several files' tables, told apart by a first column where there are several."""
     import pandas as pd
 
-    if len(tables) == 1:
+    if len(tables) == 1 and not always:
         return next(iter(tables.values()))
     return pd.concat([table.assign(file=str(file)) for file, table in tables.items()])[
         ["file", *next(iter(tables.values())).columns]

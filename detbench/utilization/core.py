@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from detbench import counters
+from detbench.utilization.kernel_classes import kernel_class
 
 METRICS = (
     counters.CYCLES,
@@ -44,6 +45,56 @@ def core_utilization(launches: pd.DataFrame) -> CoreUtilization:
     """
     if counters.CYCLES not in launches or launches[counters.CYCLES].isna().all():
         raise ValueError(f"it holds no {counters.CYCLES}, by which kernels are weighted")
+    percent, reason = _percents(launches)
+    if all(percent[core] is None for core in counters.CORES):
+        raise ValueError(f"it holds none of {', '.join(counters.CORES)}: {reason['fma']}")
+    return CoreUtilization(
+        num_kernels=len(launches),
+        cycles=float(launches[counters.CYCLES].sum()),
+        percent=percent,
+        reason=reason,
+    )
+
+
+def by(
+    launches: pd.DataFrame, level: str, top: int | None = None, busy_percent: float | None = None
+) -> pd.DataFrame:
+    """One row for the whole `file`, or a `device`, kernel `class` or `kernel` name each.
+
+    Groups are in the order of their cycles, the largest `top` of them. With `busy_percent`, the
+    compute utilization of the same run, shares of wall time stand beside those of kernel cycles.
+
+    Raises:
+        ValueError: as `core_utilization` does for the whole file.
+    """
+    core_utilization(launches)  # a file without a table has none of its groups either
+    groups: list[tuple[object, pd.DataFrame]] = [("", launches)]
+    if level != "file":
+        key = launches["kernel"].map(kernel_class) if level == "class" else launches[level]
+        groups = list(launches.groupby(key))
+        groups.sort(key=lambda group: -group[1][counters.CYCLES].sum())
+    total = launches[counters.CYCLES].sum()
+    rows = []
+    for name, group in groups[:top]:
+        percent, _ = _percents(group)
+        cycles = group[counters.CYCLES].sum()
+        wall = {f"{c} of wall (%)": _times(percent[c], busy_percent) for c in counters.CORES}
+        rows.append(
+            {
+                **({level: name} if level != "file" else {}),
+                "kernels": len(group),
+                "cycles": int(cycles),
+                **({"cycles (%)": 100 * cycles / total} if level != "file" else {}),
+                **{f"{core} (%)": percent[core] for core in counters.CORES},
+                "tensor cycles (%)": percent["tensor_cycles"],
+                **(wall if busy_percent is not None else {}),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _percents(launches: pd.DataFrame) -> tuple[dict[str, float | None], dict[str, str]]:
+    """Cycle-weighted utilization by core, and why it is None."""
     choices = {**counters.METRICS, "tensor_cycles": (counters.TENSOR_ACTIVE,)}
     percent: dict[str, float | None] = {}
     reason: dict[str, str] = {}
@@ -59,11 +110,8 @@ def core_utilization(launches: pd.DataFrame) -> CoreUtilization:
             percent[core], reason[core] = None, f"{metric} is n/a for every kernel"
             continue
         percent[core] = float((known[counters.CYCLES] * known[metric]).sum() / cycles)
-    if all(percent[core] is None for core in counters.CORES):
-        raise ValueError(f"it holds none of {', '.join(counters.CORES)}: {reason['fma']}")
-    return CoreUtilization(
-        num_kernels=len(launches),
-        cycles=float(launches[counters.CYCLES].sum()),
-        percent=percent,
-        reason=reason,
-    )
+    return percent, reason
+
+
+def _times(percent: float | None, busy_percent: float | None) -> float | None:
+    return None if percent is None or busy_percent is None else percent * busy_percent / 100

@@ -74,6 +74,25 @@ def test_several_files_are_a_row_each(parser: Run, log: Path, tmp_path: Path) ->
     assert [row["kernels"] for row in rows] == [50, 20]
 
 
+def test_an_output_file_is_new_and_never_written_over(
+    parser: Run, log: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "table.csv"
+    done = parser("core_util.py", log, "--format", "csv", "--output", target)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert target.read_text().startswith("file,kernels,cycles")
+    again = parser("core_util.py", log, "--format", "csv", "--output", log)
+    assert_refused(again, 2, "File exists")
+    assert "==PROF==" in log.read_text()
+
+
+def test_core_util_by_device_class_and_kernel(parser: Run, log: Path) -> None:
+    rows = json.loads(parser("core_util.py", log, "--by", "kernel", "--format", "json").stdout)
+    assert len(rows) == 20
+    assert rows[0]["cycles (%)"] == max(row["cycles (%)"] for row in rows)
+    assert_refused(parser("core_util.py", log, "--device", "3"), 2, "no launch on device '3'")
+
+
 @pytest.mark.parametrize(
     "script",
     ["core_util.py", "compute_util.py", "memory_util.py", "monitor_util.py", "throughput.py"],

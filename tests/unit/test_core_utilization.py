@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from detbench import counters
-from detbench.utilization.core import core_utilization
+from detbench.utilization.core import by, core_utilization
 
 FMA = counters.METRICS["fma"][0]
 FP16, FMA_TYPE_FP16 = counters.METRICS["fp16"]
@@ -43,3 +43,23 @@ def test_without_cycles_there_is_no_weight() -> None:
 def test_without_any_core_there_is_no_table() -> None:
     with pytest.raises(ValueError, match="none of fma, fp16, tensor, sfu"):
         core_utilization(launches(**{counters.CYCLES: [100]}))
+
+
+def test_groups_are_weighted_among_themselves_and_ordered_by_cycles() -> None:
+    table = launches(**{counters.CYCLES: [100, 300, 600], FMA: [50, 10, 20]})
+    table["kernel"] = ["sgemm", "conv2d", "conv2d"]
+    first, second = by(table, "class").to_dict("records")
+    # conv: (300*10 + 600*20) / 900; gemm: 50.
+    assert (first["class"], first["cycles (%)"]) == ("conv", pytest.approx(90))
+    assert first["fma (%)"] == pytest.approx(15000 / 900)
+    assert (second["class"], second["fma (%)"]) == ("gemm", pytest.approx(50))
+    (whole,) = by(table, "file").to_dict("records")
+    assert whole["fma (%)"] == pytest.approx(0.9 * 15000 / 900 + 0.1 * 50)
+    assert by(table, "kernel", top=1)["kernel"].tolist() == ["conv2d"]
+
+
+def test_a_share_of_wall_time_is_the_product_with_the_busy_share() -> None:
+    table = launches(**{counters.CYCLES: [100], FMA: [50]})
+    (row,) = by(table, "file", busy_percent=40.0).to_dict("records")
+    assert row["fma of wall (%)"] == pytest.approx(20)
+    assert row["sfu of wall (%)"] is None
