@@ -14,7 +14,7 @@ from detbench.errors import BadFileError, UsageError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from detbench.readers.timeline import Timeline
+    from detbench.readers.timeline import KernelSums, Timeline
     from detbench.utilization.core import CoreUtilization
 
 _PERCENT_DIGITS = 5  # what the seed suite's analyzer prints, and scripts cut out
@@ -104,10 +104,13 @@ def _on_device(file: Path, launches: pd.DataFrame, device: str | None) -> pd.Dat
 
 def _busy_share(timeline: Path, device: str | None) -> float:
     """Compute utilization of the one device of a timeline, in percent."""
+    from detbench.readers.timeline import KernelSums
     from detbench.readers.timeline_file import read_timeline
     from detbench.utilization import compute
 
     read = read_timeline(timeline)
+    if isinstance(read, KernelSums):
+        raise BadFileError(timeline, "a summary, which tells no busy share", "give a timeline")
     found = _devices(timeline, read, device)
     if len(found) > 1:
         raise UsageError(f"{timeline} has several devices", f"--device: one of {', '.join(found)}")
@@ -144,16 +147,25 @@ def compute_util(
 
     FILE is what `profile.sh nvprof` or `profile.sh torch` left: an export of Nsight Systems
     (.sqlite), a file of nvprof (.nvvp, or CSV of --print-gpu-trace), a trace of the PyTorch
-    profiler (.json or .json.gz). A trace made without a GPU holds no kernels; `--device cpu`
+    profiler (.json or .json.gz). Summaries (nsys stats, nvprof) have tables by class and kernel
+    only. A trace made without a GPU holds no kernels; `--device cpu`
     shows its operators.
 
     \b
     Example:
       python parsers/compute_util.py results/torch_bs4.pt.trace.json.gz --device cpu
     """
+    from detbench.readers.timeline import KernelSums, Timeline
     from detbench.readers.timeline_file import read_timeline
 
-    timelines = {file: read_timeline(file) for file in files}
+    read = {file: read_timeline(file) for file in files}
+    timelines = {f: found for f, found in read.items() if isinstance(found, Timeline)}
+    sums = {f: found for f, found in read.items() if isinstance(found, KernelSums)}
+    if sums and timelines:
+        raise UsageError(f"{next(iter(sums))} is a summary, others are not", "parse them apart")
+    if sums:
+        show(_of_summaries(sums, level, top, style), style, output)
+        return
     chosen = {file: _devices(file, timeline, device) for file, timeline in timelines.items()}
     levels = (level,) if level else _SHOWN if style in ("table", "md") else _SHOWN[:1]
     shown = []
@@ -165,6 +177,28 @@ def compute_util(
         }
         shown.append((title, _stack(tables)))
     show(shown, style, output)
+
+
+def _of_summaries(
+    sums: dict[Path, KernelSums], level: str | None, top: int, style: str
+) -> list[tuple[str, pd.DataFrame]]:
+    """The two tables that summaries have; that there is no utilization in them is said."""
+    from detbench.utilization import compute
+
+    if level not in (None, "class", "kernel"):
+        raise BadFileError(
+            next(iter(sums)),
+            f"a summary, which does not tell when kernels ran: no table by {level}",
+            "--by class or kernel, or a timeline (nsys export --type sqlite)",
+        )
+    levels = [level] if level else ["class", "kernel"] if style in ("table", "md") else ["kernel"]
+    return [
+        (
+            f"By {name}, share of summed kernel time (a summary: no utilization can be told)",
+            _stack({file: compute.of_sums(found, name).head(top) for file, found in sums.items()}),
+        )
+        for name in levels
+    ]
 
 
 def _compute_table(level: str, top: int, work: str) -> tuple[str, Callable[..., pd.DataFrame]]:

@@ -32,6 +32,28 @@ RANGES = Schema(
 )
 
 
+SUMS = Schema(
+    (
+        Column("name", "category", "kernel"),
+        Column("count", "int64", "launches"),
+        Column("total (ns)", "int64", "of their durations, which may overlap"),
+    )
+)
+
+
+@dataclass(frozen=True)
+class KernelSums:
+    """A summary: how long each kernel ran in all, but not when.
+
+    Utilization cannot be had from it, as a sum counts overlapping kernels twice.
+
+    Attributes:
+        kernels: rows as `SUMS` says.
+    """
+
+    kernels: pd.DataFrame
+
+
 @dataclass(frozen=True)
 class Timeline:
     """A recorded timeline.

@@ -10,16 +10,17 @@ from pathlib import Path
 from detbench.errors import BadFileError, MissingError
 from detbench.readers import database
 from detbench.readers.cupti import read_cupti
+from detbench.readers.kernel_sums import is_header, read_kernel_sums
 from detbench.readers.kineto import read_kineto
 from detbench.readers.nvprof_csv import HEADER, read_nvprof_trace
-from detbench.readers.timeline import Timeline
+from detbench.readers.timeline import KernelSums, Timeline
 
 _HEAD = 1 << 16  # a program may have printed something before nvprof's table
 _NSYS_REPORTS = {".nsys-rep", ".qdrep"}
 
 
-def read_timeline(path: Path) -> Timeline:
-    """Read a timeline of the PyTorch profiler, Nsight Systems or nvprof.
+def read_timeline(path: Path) -> Timeline | KernelSums:
+    """Read a timeline of the PyTorch profiler, Nsight Systems or nvprof, or a summary of one.
 
     Raises:
         BadFileError: it is none of them, or damaged.
@@ -42,13 +43,15 @@ def read_timeline(path: Path) -> Timeline:
         )
     if HEADER.encode() in head:
         return read_nvprof_trace(path)
+    if any(is_header(line) for line in head.decode("utf-8-sig", "replace").splitlines()):
+        return read_kernel_sums(path)
     if path.suffix in _NSYS_REPORTS:
         return _exported(path)
     raise BadFileError(
         path,
         "the file is empty" if not head else "no timeline that is known here",
         "known: traces of the PyTorch profiler (JSON), exports of Nsight Systems (SQLite), "
-        "nvprof's .nvvp and --print-gpu-trace",
+        "nvprof's .nvvp and --print-gpu-trace, summaries of both",
     )
 
 

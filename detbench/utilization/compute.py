@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from detbench.readers.timeline import CPU, Timeline
+from detbench.readers.timeline import CPU, KernelSums, Timeline
 from detbench.utilization.intervals import busy_time, gaps, self_times
 from detbench.utilization.kernel_classes import kernel_class
 from detbench.utilization.window import Window, inside, iterations, window_of, work_of
@@ -148,26 +148,35 @@ def by_name(
     """
     parts = []
     for device in chosen:
-        work = inside(work_of(timeline, device), window_of(timeline, device, name)).copy()
-        work["time"] = _own_time(work, device)
-        # Categories: each name is classified once, however often it ran.
-        work["group"] = work["name"].map(kernel_class) if level == "class" else work["name"]
-        grouped = work.groupby("group", observed=True)["time"].agg(["sum", "count", "mean"])
-        grouped = grouped.sort_values("sum", ascending=False).reset_index()
-        total = max(1, grouped["sum"].sum())
-        parts.append(
-            pd.DataFrame(
-                {
-                    "device": device,
-                    level: grouped["group"],
-                    "share (%)": 100 * grouped["sum"] / total,
-                    "total (ms)": grouped["sum"] / 1e6,
-                    "count": grouped["count"],
-                    "mean (us)": grouped["mean"] / 1e3,
-                }
-            )
-        )
+        work = inside(work_of(timeline, device), window_of(timeline, device, name))
+        times = pd.DataFrame({"name": work["name"], "count": 1, "time": _own_time(work, device)})
+        table = _shares(times, level)
+        table.insert(0, "device", device)
+        parts.append(table)
     return pd.concat(parts, ignore_index=True)
+
+
+def of_sums(sums: KernelSums, level: str) -> pd.DataFrame:
+    """The table of `by_name` from a summary, which knows neither devices nor a window."""
+    return _shares(sums.kernels.rename(columns={"total (ns)": "time"}), level)
+
+
+def _shares(times: pd.DataFrame, level: str) -> pd.DataFrame:
+    """Shares of the summed time; `times` has the columns name, count and time (ns)."""
+    # Names are categories: each is classified once, however often it ran.
+    group = times["name"].map(kernel_class) if level == "class" else times["name"]
+    sums = times.groupby(group, observed=True)[["time", "count"]].sum()
+    sums = sums.sort_values("time", ascending=False)
+    total = max(1, sums["time"].sum())
+    return pd.DataFrame(
+        {
+            level: sums.index.astype("str"),
+            "share (%)": 100 * sums["time"].to_numpy() / total,
+            "total (ms)": sums["time"].to_numpy() / 1e6,
+            "count": sums["count"].to_numpy(),
+            "mean (us)": (sums["time"] / sums["count"]).to_numpy() / 1e3,
+        }
+    )
 
 
 def _busy(work: pd.DataFrame, window: Window) -> int:

@@ -77,6 +77,18 @@ def test_traces_of_nvprof_are_read_and_its_sessions_refused(corpus: Path, parser
     assert_refused(parser("compute_util.py", session), 5, "session of the Visual Profiler")
 
 
+def test_summaries_of_nsys_stats(corpus: Path, parser: Run) -> None:
+    for path in (corpus / "nsys").glob("*kern_sum.csv"):
+        done = parser(
+            "compute_util.py", path, "--by", "kernel", "--format", "json", "--top", "9999"
+        )
+        rows = json.loads(done.stdout)
+        lines = path.read_text().splitlines()[1:]
+        assert len(rows) == len({line.split(",", 8)[8] for line in lines})
+        total = sum(int(line.split(",")[1]) for line in lines)
+        assert sum(row["total (ms)"] for row in rows) == pytest.approx(total / 1e6)
+
+
 def test_counters_that_do_not_tell_the_cores_are_refused(corpus: Path, parser: Run) -> None:
     for path in sorted((corpus / "ncu_csv").glob("*.csv")):
         assert_refused(parser("core_util.py", path), 5, path.name, "gpc__cycles_elapsed.max")

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from detbench.errors import BadFileError
+from detbench.readers.timeline import Timeline
 from detbench.readers.timeline_file import read_timeline
 from detbench.utilization import compute
 from detbench.utilization.window import devices
@@ -38,6 +39,14 @@ create table CUPTI_ACTIVITY_KIND_KERNEL
     (_id_ int, "start" int, "end" int, deviceId int, streamId int, name int);
 create table Version (version int);
 """
+
+
+def read(path: Path) -> Timeline:
+    found = read_timeline(path)
+    assert isinstance(found, Timeline)
+    return found
+
+
 Make = Callable[[str], Path]
 
 
@@ -55,7 +64,7 @@ def make(tmp_path: Path) -> Make:
 
 
 def test_our_iteration_ranges_are_the_window(make: Make) -> None:
-    first, second = compute.by_device(read_timeline(make(NSYS)), ["0", "1"]).to_dict("records")
+    first, second = compute.by_device(read(make(NSYS)), ["0", "1"]).to_dict("records")
     # Of [0, 500): [100, 250) on device 0, with the copy 50 more; [100, 400) on device 1.
     assert (first["busy (%)"], first["busy with copies (%)"]) == (30, 40)
     assert second["busy (%)"] == 60
@@ -64,21 +73,21 @@ def test_our_iteration_ranges_are_the_window(make: Make) -> None:
 
 def test_names_come_from_the_strings_and_a_missing_one_is_its_number(make: Make) -> None:
     script = NSYS.replace("(1, 'sgemm'), ", "")
-    names = compute.by_name(read_timeline(make(script)), ["0"], "kernel")["kernel"]
+    names = compute.by_name(read(make(script)), ["0"], "kernel")["kernel"]
     assert set(names) == {"#1", "conv"}
 
 
 def test_ranges_without_an_end_and_other_events_are_none(make: Make) -> None:
-    assert read_timeline(make(NSYS)).ranges["name"].tolist() == ["iteration 5", "ncclSend"]
+    assert read(make(NSYS)).ranges["name"].tolist() == ["iteration 5", "ncclSend"]
 
 
 def test_a_table_of_a_newer_version_is_found(make: Make) -> None:
     script = NSYS.replace("CUPTI_ACTIVITY_KIND_KERNEL", "CUPTI_ACTIVITY_KIND_KERNEL_V3")
-    assert devices(read_timeline(make(script))) == ["0", "1"]
+    assert devices(read(make(script))) == ["0", "1"]
 
 
 def test_a_file_of_nvprof(make: Make) -> None:
-    row = compute.by_device(read_timeline(make(NVPROF)), ["0"]).iloc[0]
+    row = compute.by_device(read(make(NVPROF)), ["0"]).iloc[0]
     assert row["busy (%)"] == 50  # 20 of 40
     assert row["window"] == "first to last kernel"
 
@@ -97,7 +106,7 @@ def test_a_file_of_nvprof(make: Make) -> None:
 )
 def test_what_cannot_be_read_is_refused(make: Make, old: str, new: str, words: str) -> None:
     with pytest.raises(BadFileError, match=words):
-        read_timeline(make(NSYS.replace(old, new)))
+        read(make(NSYS.replace(old, new)))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
@@ -109,7 +118,7 @@ def test_damage_anywhere_is_a_table_or_a_refusal(make: Make, data: st.DataObject
     path = make(NSYS).with_name("damaged.sqlite")
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
     try:
-        timeline = read_timeline(path)
+        timeline = read(path)
     except BadFileError:
         return
     compute.by_device(timeline, devices(timeline))
@@ -128,7 +137,7 @@ ms,us,,,,
 def test_an_nvprof_trace_in_csv_has_units_of_its_own(tmp_path: Path) -> None:
     path = tmp_path / "trace.csv"
     path.write_text(TRACE)
-    timeline = read_timeline(path)
+    timeline = read(path)
     assert timeline.activities["name"].tolist()[1:] == ["void k<float>(int, float)", "sgemm"]
     row = compute.by_device(timeline, ["0"]).iloc[0]
     assert row["busy (%)"] == 50  # 1 ms of the 2 ms from the first kernel to the last one's end
@@ -148,4 +157,4 @@ def test_a_damaged_nvprof_trace_is_refused(tmp_path: Path, old: str, new: str, w
     path = tmp_path / "trace.csv"
     path.write_text(TRACE.replace(old, new))
     with pytest.raises(BadFileError, match=words):
-        read_timeline(path)
+        read(path)
