@@ -1,5 +1,5 @@
 """`python -m detbench` is the `detbench` command."""
 
-from detbench.cli import main
+from detbench.program import start
 
-main()
+start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 
@@ -34,6 +35,14 @@ class MissingError(DetbenchError):
     """The machine lacks a GPU, a program, a permission, a package or a dataset."""
 
     exit_code = 3
+
+
+def missing_package(error: ModuleNotFoundError) -> MissingError:
+    """The line for a user whose Python lacks a package that detbench needs."""
+    return MissingError(
+        f"the Python package {error.name} is not installed for {sys.executable}",
+        "in the checkout: pip install ., or bash scripts/quickstart.sh for all of it",
+    )
 
 
 class RunFailedError(DetbenchError):

@@ -6,7 +6,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from detbench.cli import run_command
-from detbench.cli.parse import memory_util
+from detbench.program import start
 
-run_command(memory_util)
+start("memory_util")

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from detbench import __version__
-from detbench.errors import DetbenchError
+from detbench.errors import DetbenchError, missing_package
 
 # Verb -> module of this package and function in it; a module is imported when its verb is used.
 _VERBS = {
@@ -71,6 +71,9 @@ def run_command(command: click.Command, **options: Any) -> None:
         command.main(standalone_mode=False, **options)
     except DetbenchError as error:
         _fail(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        lack = missing_package(error)
+        _fail(str(lack), lack.exit_code)
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:

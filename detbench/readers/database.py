@@ -15,7 +15,7 @@ import pandas as pd
 from detbench.errors import BadFileError
 
 MAGIC = b"SQLite format 3\x00"
-_BLOCK = 100_000  # rows held as Python objects at a time
+_BLOCK = 10_000  # rows held as Python objects at a time
 _AGAIN = "export it again"
 
 

@@ -7,7 +7,7 @@ import make_ncu_log
 import pytest
 
 from detbench.cli import cli
-from tests.conftest import Run, assert_refused
+from tests.conftest import ROOT, Run, assert_refused
 
 VERBS = cli.list_commands(None)  # type: ignore[arg-type]
 
@@ -116,6 +116,17 @@ def test_a_closed_pipe_is_no_traceback(log: Path) -> None:
     command = f"{sys.executable} -m detbench core-util {log} --format csv | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "program", [["-m", "detbench", "families"], [str(ROOT / "parsers" / "core_util.py"), "x.csv"]]
+)
+def test_a_python_without_the_packages_is_one_line(program: list[str]) -> None:
+    # -S leaves out site-packages, as a system's Python would be.
+    done = subprocess.run(
+        [sys.executable, "-S", *program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert_refused(done, 3, "click is not installed", "bash scripts/quickstart.sh")
 
 
 def test_families_and_models_are_listed() -> None:
