@@ -11,7 +11,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detbench.errors import DetbenchError
+from detbench.errors import DetbenchError, MissingError
 from detbench.events import emit
 from detbench.modes import resolve_mode
 from detbench.records import OUTCOME, Failure, Outcome, RunSpec
@@ -26,18 +26,25 @@ def main(spec_path: Path, output: Path) -> int:
     try:
         outcome = _run(RunSpec.model_validate_json(spec_path.read_bytes()), output)
     except DetbenchError as error:
-        failure = Failure(
-            type=type(error).__name__,
-            message=error.message,
-            hint=error.hint,
-            exit_code=error.exit_code,
+        outcome = Outcome(failure=_refusal(error))
+    except ModuleNotFoundError as error:
+        lack = MissingError(
+            f"training needs the Python package {error.name}, which is not installed",
+            "bash scripts/make_venv.sh train, or pip install '.[train]' and "
+            "bash scripts/install_detectron2.sh",
         )
-        outcome = Outcome(failure=failure)
+        outcome = Outcome(failure=_refusal(lack))
     except (Exception, KeyboardInterrupt) as error:
         traceback.print_exc()
         outcome = Outcome(failure=Failure(type=type(error).__name__, message=str(error)))
     _write(outcome, output)
     return 0 if outcome.failure is None else 1
+
+
+def _refusal(error: DetbenchError) -> Failure:
+    return Failure(
+        type=type(error).__name__, message=error.message, hint=error.hint, exit_code=error.exit_code
+    )
 
 
 def _run(spec: RunSpec, output: Path) -> Outcome:
