@@ -370,7 +370,7 @@ def _devices(file: Path, timeline: Timeline, wanted: str | None) -> list[str]:
     if wanted is None and found == [CPU]:
         raise BadFileError(
             file,
-            "no GPU kernel in it, as it was recorded without a GPU",
+            f"no GPU kernel in it: {timeline.note or 'it was recorded on a CPU alone'}",
             "--device cpu shows the CPU's operators",
         )
     if wanted is not None and wanted not in found:

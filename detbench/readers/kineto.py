@@ -30,6 +30,11 @@ _KINDS = {
     "gpu_memcpy": "copy", "Memcpy": "copy", "gpu_memset": "copy", "Memset": "copy",
     "cpu_op": "operator", "Operator": "operator",
 }  # fmt: skip
+# Categories of traces that have no kernels though they were not recorded on a CPU alone.
+_INSTEAD = {
+    "mtia_ccp_events": "it was recorded on an MTIA, which runs no kernels",
+    "cuda_profiler_range": "it holds counters of CUPTI's range profiler in their place",
+}
 _ON_CPU = frozenset({"user_annotation", "cpu_op", "Operator"})
 _STEP = "ProfilerStep#"
 _BLOCK = 1 << 20
@@ -163,6 +168,7 @@ class _Rows:
         self._names: dict[str, int] = {}
         self._devices: dict[str, int] = {}
         self._activities = [array("q") for _ in range(6)]
+        self._note = ""
         self._range_names: list[str] = []
         self._range_times = [array("q"), array("q")]
 
@@ -189,6 +195,8 @@ class _Rows:
                 streams.append(stream)
                 starts.append(start)
                 durations.append(duration)
+            elif category in _INSTEAD:
+                self._note = _INSTEAD[category]
         self._count += len(events)
 
     def _times(self, event: _Event, index: int) -> tuple[int, int]:
@@ -228,7 +236,7 @@ class _Rows:
             "start (ns)": np.array(starts, np.int64),
             "duration (ns)": np.array(durations, np.int64),
         }
-        return Timeline(ACTIVITIES.table(activities), RANGES.table(ranges))
+        return Timeline(ACTIVITIES.table(activities), RANGES.table(ranges), self._note)
 
 
 def _category(codes: Any, texts: Any) -> pd.Categorical[str]:

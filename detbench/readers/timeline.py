@@ -61,7 +61,9 @@ class Timeline:
     Attributes:
         activities: rows as `ACTIVITIES` says.
         ranges: rows as `RANGES` says, on the CPU's side.
+        note: what else the file holds, where that explains why it has no kernels.
     """
 
     activities: pd.DataFrame
     ranges: pd.DataFrame
+    note: str = ""
