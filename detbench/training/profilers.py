@@ -46,6 +46,9 @@ class CudaWindow(Hook):
 class DlprofWindow(Hook):
     """Names every operator for DLProf, which takes the iterations of the window by itself."""
 
+    def __init__(self) -> None:
+        self._context: torch.autograd.profiler.emit_nvtx | None = None
+
     def before_train(self, trainer: Trainer) -> None:
         import nvidia_dlprof_pytorch_nvtx
 
@@ -54,7 +57,8 @@ class DlprofWindow(Hook):
         self._context.__enter__()
 
     def after_train(self) -> None:
-        self._context.__exit__(None, None, None)
+        if self._context is not None:
+            self._context.__exit__(None, None, None)
 
 
 class TorchProfiler(Hook):
