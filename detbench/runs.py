@@ -170,7 +170,10 @@ def _killed(ended: Exit, folder: Path) -> tuple[Status, str]:
     number = -ended.code if ended.code < 0 else ended.code - 128  # a wrapper's way to say it
     if number == signal.SIGKILL:
         if ended.oom_kills:
-            return "host_oom", "killed by signal 9: the system ran out of memory"
+            return (
+                "host_oom",
+                "killed by signal 9: out of memory, the system's or the limit's on it",
+            )
         if ended.oom_kills is None:
             return "host_oom", "killed by signal 9, most likely for lack of memory"
         return "failed", "killed by signal 9, though not for lack of memory"

@@ -245,6 +245,49 @@ def test_memory_that_runs_out_is_a_host_oom(checkout: Path) -> None:
     assert not leftovers(checkout)
 
 
+@pytest.fixture
+def small_memory() -> Iterator[Path]:
+    """A control group of 700 MB: enough to load torch, too little for a batch of 16."""
+    for base, limit in (
+        (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"),
+        (Path("/sys/fs/cgroup"), "memory.max"),
+    ):
+        group = base / f"detbench-test-{os.getpid()}"
+        try:
+            group.mkdir()
+        except OSError:
+            continue
+        try:
+            (group / limit).write_text("700000000")
+        except OSError:
+            group.rmdir()
+            continue
+        yield group
+        group.rmdir()
+        return
+    pytest.skip("needs the right to make a memory control group")
+
+
+def test_a_kill_by_the_kernel_for_lack_of_memory_is_a_host_oom(
+    checkout: Path, small_memory: Path
+) -> None:
+    enter = f"echo $$ > {small_memory}/cgroup.procs; exec bash run.sh --batch-sizes 16"
+    done = subprocess.run(
+        ["bash", "-c", enter],
+        cwd=checkout / "benchmarks" / "maskrcnn",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 4, done.stderr
+    (record,) = records(checkout)
+    assert record.status == "host_oom"
+    assert record.exit_code == -signal.SIGKILL
+    assert "out of memory" in record.cause
+    assert not leftovers(checkout)
+
+
 def test_a_time_limit_is_a_record(checkout: Path, script: Run) -> None:
     done = script("run.sh", "--start", "0", "--count", "100000", "--time-limit", "12")
     assert done.returncode == 4
