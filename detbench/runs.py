@@ -53,10 +53,10 @@ def execute(
         DetbenchError: the run was refused.
     """
     folder = results.begin(root, spec)
+    (folder / _SPEC).write_text(spec.model_dump_json(indent=2), encoding="utf-8")
+    command = training_command(attachment, folder)
+    started = datetime.now(timezone.utc)
     try:
-        (folder / _SPEC).write_text(spec.model_dump_json(indent=2), encoding="utf-8")
-        command = training_command(attachment, folder)
-        started = datetime.now(timezone.utc)
         ended_as = run_process(
             command,
             log=folder / LOG,
@@ -64,12 +64,13 @@ def execute(
             on_event=on_event,
             time_limit=time_limit,
         )
-        outcome = _read_outcome(folder)
-        if outcome and outcome.failure and outcome.failure.exit_code:
-            raise _refusal(outcome.failure)
-    except BaseException:
+    except OSError:  # it never began
         results.discard(folder)
         raise
+    outcome = _read_outcome(folder)
+    if outcome and outcome.failure and outcome.failure.exit_code:
+        results.discard(folder)
+        raise _refusal(outcome.failure)
     status, cause = classify(ended_as, outcome, folder, attachment.file)
     told = outcome or Outcome()
     for file in (folder / OUTCOME, folder / _SPEC):

@@ -40,6 +40,7 @@ QUANTITIES: dict[str, tuple[str, ...]] = {
 
 _GPU = ("index", "gpu", "uuid", "gpu_uuid", "pci.bus_id", "gpu_bus_id", "name", "gpu_name")
 _TIME = ("timestamp", "t", "time")
+_KNOWN = {*_GPU, *_TIME, *(name for names in QUANTITIES.values() for name in names)}
 _THROTTLE = re.compile(
     r"clocks_(throttle|event)_reasons\.(?!supported|active|gpu_idle|applications)"
     r"|swpowercap|hwslowdown|hwthermal|swthermal|hwpowerbrake"
@@ -115,9 +116,8 @@ def _samples(path: Path) -> Iterator[tuple[int, list[str] | None, list[str]]]:
                 continue
             cells = csv_cells(path, line, f"line {number}")
             names = [re.sub(r" *\[.*\]$", "", cell.strip()).lower() for cell in cells]
-            known = {*_GPU, *_TIME, *(n for aliases in QUANTITIES.values() for n in aliases)}
             if header is None or names == header:
-                if len(set(names) & known) < 2:
+                if len(set(names) & _KNOWN) < 2:
                     raise BadFileError(
                         path, "no header of nvidia-smi", "record it without noheader",
                         place=f"line {number}",

@@ -92,8 +92,8 @@ class MemoryTracker(Hook, TorchDispatchMode):
     # Attaching to the model and letting go of it.
 
     def _attach(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        for name, parameter in model.named_parameters():
-            owner = name.rpartition(".")[0]
+        owners = {p: name.rpartition(".")[0] for name, p in model.named_parameters()}
+        for parameter, owner in owners.items():
             self._watch(parameter, ("weights", owner))
             self._mark_gradient(owner, parameter)
             if parameter.requires_grad:
@@ -104,7 +104,6 @@ class MemoryTracker(Hook, TorchDispatchMode):
                 )
         for name, buffer in model.named_buffers():
             self._watch(buffer, ("buffers", name.rpartition(".")[0]))
-        owners = {p: name.rpartition(".")[0] for name, p in model.named_parameters()}
         self._mark_optimizer_state(owners, optimizer)
         self._on_removal(optimizer.register_step_pre_hook(self._optimizer_begins))
         self._on_removal(

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -229,16 +230,22 @@ def test_ctrl_c_is_a_record_and_leaves_nothing_behind(
         os.kill(pid, 0)
 
 
-def test_memory_that_runs_out_is_a_host_oom(checkout: Path) -> None:
-    # The limit is the kernel's own, on the address space; torch's libraries fit, the batch not.
-    done = subprocess.run(
-        ["bash", "-c", "ulimit -v 14000000; exec bash run.sh --batch-sizes 4000 --count 2"],
+def run_limited(checkout: Path, limit: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """run.sh in a shell that first puts a limit on itself."""
+    return subprocess.run(
+        ["bash", "-c", f"{limit}; exec bash run.sh {shlex.join(arguments)}"],
         cwd=checkout / "benchmarks" / "maskrcnn",
         capture_output=True,
         text=True,
         check=False,
         timeout=600,
     )
+
+
+def test_memory_that_runs_out_is_a_host_oom(checkout: Path) -> None:
+    # The limit is the kernel's own, on the address space; torch's libraries fit, the batch not.
+    limit = "ulimit -v 14000000"
+    done = run_limited(checkout, limit, "--batch-sizes", "4000", "--count", "2")
     assert done.returncode == 4, done.stderr
     (record,) = records(checkout)
     assert record.status == "host_oom", record.cause
@@ -271,15 +278,8 @@ def small_memory() -> Iterator[Path]:
 def test_a_kill_by_the_kernel_for_lack_of_memory_is_a_host_oom(
     checkout: Path, small_memory: Path
 ) -> None:
-    enter = f"echo $$ > {small_memory}/cgroup.procs; exec bash run.sh --batch-sizes 16"
-    done = subprocess.run(
-        ["bash", "-c", enter],
-        cwd=checkout / "benchmarks" / "maskrcnn",
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
+    limit = f"echo $$ > {small_memory}/cgroup.procs"
+    done = run_limited(checkout, limit, "--batch-sizes", "16")
     assert done.returncode == 4, done.stderr
     (record,) = records(checkout)
     assert record.status == "host_oom"
