@@ -7,17 +7,15 @@ import sys
 from detbench.errors import missing_package
 
 
-def start(name: str | None = None) -> None:
-    """Run `detbench`, or as a program of its own its parsing verb of this function's name."""
+def start(verb: str | None = None) -> None:
+    """Run `detbench`, or as a program of its own one verb of it."""
     try:
         from detbench import cli
     except ModuleNotFoundError as error:
         lack = missing_package(error)
         print(f"detbench: {lack}", file=sys.stderr)
         sys.exit(lack.exit_code)
-    if name is None:
+    if verb is None:
         cli.main()
     else:
-        from detbench.cli import parse
-
-        cli.run_command(getattr(parse, name))
+        cli.run_command(cli.command(verb))

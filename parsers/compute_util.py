@@ -8,4 +8,4 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from detbench.program import start
 
-start("compute_util")
+start("compute-util")

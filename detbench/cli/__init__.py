@@ -24,11 +24,11 @@ _VERBS = {
     "train": ("runs", "train"),
     "run": ("runs", "run"),
     "profile": ("runs", "profile"),
-    "core-util": ("parse", "core_util"),
-    "compute-util": ("parse", "compute_util"),
-    "memory-util": ("parse", "memory_util"),
-    "monitor-util": ("parse", "monitor_util"),
-    "throughput": ("parse", "throughput"),
+    "core-util": ("parse.core", "core_util"),
+    "compute-util": ("parse.compute", "compute_util"),
+    "memory-util": ("parse.memory", "memory_util"),
+    "monitor-util": ("parse.monitor", "monitor_util"),
+    "throughput": ("parse.throughput", "throughput"),
 }
 
 
@@ -41,10 +41,15 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _VERBS:
             return None
-        module, function = _VERBS[cmd_name]
-        command = getattr(import_module(f"detbench.cli.{module}"), function)
-        assert isinstance(command, click.Command)
-        return command
+        return command(cmd_name)
+
+
+def command(verb: str) -> click.Command:
+    """A verb's command; its module is imported now."""
+    module, function = _VERBS[verb]
+    found = getattr(import_module(f"detbench.cli.{module}"), function)
+    assert isinstance(found, click.Command)
+    return found
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,0 +1,125 @@
+"""`compute-util`: how busy a device was, from a timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from detbench.cli.options import files_argument, format_option, output_option, show
+from detbench.cli.parse.shared import devices_of, of_file, stack
+from detbench.errors import BadFileError, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from detbench.readers.timeline import KernelSums, Timeline
+
+
+_LEVELS = ("device", "class", "kernel", "stream", "iteration", "gap", "communication")
+_SHOWN = ("device", "class", "kernel")  # without --by
+
+
+@click.command("compute-util")
+@files_argument
+@click.option(
+    "--by",
+    "level",
+    type=click.Choice(_LEVELS),
+    help="One row of what; without it, the tables of " + ", ".join(_SHOWN) + ".",
+)
+@click.option("--device", help="Only this GPU number, or `cpu` for the CPU's operators.")
+@click.option("--range", "range_", help="The window is that of the ranges of this name.")
+@click.option("--top", default=10, show_default=True, help="How many kernel names to list.")
+@format_option()
+@output_option
+def compute_util(
+    files: tuple[Path, ...],
+    level: str | None,
+    device: str | None,
+    range_: str | None,
+    top: int,
+    style: str,
+    output: Path | None,
+) -> None:
+    """Compute utilization: how much of the profiled time at least one kernel was running.
+
+    FILE is what `profile.sh nvprof` or `profile.sh torch` left: an export of Nsight Systems
+    (.sqlite), a file of nvprof (.nvvp, or CSV of --print-gpu-trace), a trace of the PyTorch
+    profiler (.json or .json.gz). Summaries (nsys stats, nvprof) have tables by class and kernel
+    only. A trace made without a GPU holds no kernels; `--device cpu`
+    shows its operators.
+
+    \b
+    Example:
+      python parsers/compute_util.py results/torch_bs4.pt.trace.json.gz --device cpu
+    """
+    from detbench.readers.timeline import KernelSums, Timeline
+    from detbench.readers.timeline_file import read_timeline
+
+    read = {file: read_timeline(file) for file in files}
+    timelines = {f: found for f, found in read.items() if isinstance(found, Timeline)}
+    sums = {f: found for f, found in read.items() if isinstance(found, KernelSums)}
+    if sums and timelines:
+        raise UsageError(f"{next(iter(sums))} is a summary, others are not", "parse them apart")
+    if sums:
+        show(_of_summaries(sums, level, top, style), style, output)
+        return
+    chosen = {file: devices_of(file, timeline, device) for file, timeline in timelines.items()}
+    levels = (level,) if level else _SHOWN if style in ("table", "md") else _SHOWN[:1]
+    shown = []
+    for name in levels:
+        title, function = _compute_table(name, top, "operator" if device == "cpu" else "kernel")
+        tables = {
+            file: of_file(file, "see --help", function, timeline, chosen[file], range_)
+            for file, timeline in timelines.items()
+        }
+        shown.append((title, stack(tables)))
+    show(shown, style, output)
+
+
+def _of_summaries(
+    sums: dict[Path, KernelSums], level: str | None, top: int, style: str
+) -> list[tuple[str, pd.DataFrame]]:
+    """The two tables that summaries have; that there is no utilization in them is said."""
+    from detbench.utilization import compute
+
+    if level not in (None, "class", "kernel"):
+        raise BadFileError(
+            next(iter(sums)),
+            f"a summary, which does not tell when kernels ran: no table by {level}",
+            "--by class or kernel, or a timeline (nsys export --type sqlite)",
+        )
+    levels = [level] if level else ["class", "kernel"] if style in ("table", "md") else ["kernel"]
+    return [
+        (
+            f"By {name}, share of summed kernel time (a summary: no utilization can be told)",
+            stack({file: compute.of_sums(found, name).head(top) for file, found in sums.items()}),
+        )
+        for name in levels
+    ]
+
+
+def _compute_table(level: str, top: int, work: str) -> tuple[str, Callable[..., pd.DataFrame]]:
+    """Title and formula of a table of compute utilization."""
+    from detbench.utilization import compute
+
+    def by_class(timeline: Timeline, devices: list[str], name: str | None) -> pd.DataFrame:
+        return compute.by_name(timeline, devices, "class", name)
+
+    def by_kernel(timeline: Timeline, devices: list[str], name: str | None) -> pd.DataFrame:
+        table = compute.by_name(timeline, devices, "kernel", name)
+        return table.groupby("device").head(top)
+
+    tables: dict[str, tuple[str, Callable[..., pd.DataFrame]]] = {
+        "device": ("Compute utilization, share of the window", compute.by_device),
+        "class": (f"By {work} class, share of {work} time", by_class),
+        "kernel": (f"Longest {work}s (top {top}), share of {work} time", by_kernel),
+        "stream": ("By stream, share of the window", compute.by_stream),
+        "iteration": ("By iteration, share of each", compute.by_iteration),
+        "gap": (f"Stretches without a {work}, share of the window", compute.by_gap),
+        "communication": ("Communication, share of the window", compute.by_communication),
+    }
+    return tables[level]
