@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from detbench.cli.options import files_argument, format_option, output_option, show
+from detbench.cli.parse.progress import reading
 from detbench.cli.parse.shared import stack
 
 
@@ -36,7 +37,8 @@ def monitor_util(
 
     if level is None and style in ("csv", "json"):
         level = "quantity"
-    samples = {file: read_monitoring(file) for file in files}
+    with reading(files) as each:
+        samples = {file: read_monitoring(file) for file in each}
     make = {
         "quantity": ("What was sampled, every sample weighing the same", monitor.by_quantity),
         "gpu": ("Each GPU", monitor.by_gpu),
