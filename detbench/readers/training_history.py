@@ -90,7 +90,7 @@ class History:
 
     reports: list[Report] = field(default_factory=list)
     curves: list[dict[str, float]] = field(default_factory=list)  # one a report: losses and lr
-    owners: list[int] = field(default_factory=list)  # one a report: its training
+    owners: list[int] = field(default_factory=list)  # one a report: its process
     processes: list[Process] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)
     batch_size: int | None = None
@@ -128,7 +128,7 @@ class History:
         self._settle(each, report.iteration)
         self.reports.append(report)
         self.curves.append({"iteration": report.iteration, **curve})
-        self.owners.append(self.processes[-1].training)
+        self.owners.append(len(self.processes) - 1)
         self._computed += report.time
         self._reported = True
 
@@ -206,8 +206,7 @@ def metrics_of(evaluations: pd.DataFrame) -> list[str]:
 def tables(history: History) -> TrainingLog:
     """A log's history as tables."""
     history.end()
-    latest = {report.iteration: report for report in history.reports}
-    rows = [latest[iteration] for iteration in sorted(latest)]
+    rows = sorted(history.reports[i] for i in _latest(history, across=True))
     columns = {c.name: [row[i] for row in rows] for i, c in enumerate(REPORTS.columns)}
     return TrainingLog(
         reports=REPORTS.table(columns),
@@ -219,16 +218,34 @@ def tables(history: History) -> TrainingLog:
     )
 
 
+def _latest(history: History, *, across: bool) -> list[int]:
+    """Which reports are on iterations that no later process did again.
+
+    Args:
+        history: the log's.
+        across: whether processes of other trainings count, or those of the same only.
+    """
+    of_process: dict[int, list[int]] = {}
+    for index, owner in enumerate(history.owners):
+        of_process.setdefault(owner, []).append(index)
+    kept: list[int] = []
+    done: list[tuple[int, int, int]] = []  # training, first and last iteration of later processes
+    for owner, own in reversed(of_process.items()):
+        training, start = history.processes[owner]
+        later = [(first, last) for other, first, last in done if across or other == training]
+        iterations = [(index, history.reports[index].iteration) for index in own]
+        kept += [i for i, at in iterations if not any(first <= at <= last for first, last in later)]
+        done.append((training, start, iterations[-1][1]))
+    return sorted(kept)
+
+
 def _curves(history: History) -> pd.DataFrame:
     table = pd.DataFrame(history.curves)
-    table.insert(0, "training", history.owners)
+    table.insert(0, "training", [history.processes[owner].training for owner in history.owners])
     if table.empty:
         return table
-    return (
-        table.drop_duplicates(["training", "iteration"], keep="last")
-        .sort_values(["training", "iteration"])
-        .reset_index(drop=True)
-    )
+    kept = table.iloc[_latest(history, across=False)]
+    return kept.sort_values(["training", "iteration"]).reset_index(drop=True)
 
 
 def _evaluations(rows: list[Evaluation]) -> pd.DataFrame:

@@ -39,6 +39,7 @@ def draw(logs: Mapping[str, TrainingLog], path: Path) -> None:
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
     except ModuleNotFoundError as error:
         raise MissingError(
             f"--plot needs the Python package {error.name}",
@@ -63,7 +64,8 @@ def draw(logs: Mapping[str, TrainingLog], path: Path) -> None:
     if several:  # names of files are long: below the panels there is room
         shown = [h for h in axes[0].get_lines() if not str(h.get_label()).startswith("_")]
         figure.legend(handles=shown, loc="outside lower left", fontsize=8, frameon=False)
-    axes[-1].set_xlabel("iteration")
+    axes[-1].set_xlabel("iteration, counted from 0")
+    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     title = ", ".join(logs)
     figure.suptitle(title if len(title) < _LONGEST_TITLE else f"{len(logs)} logs", fontsize=11)
     try:
@@ -102,7 +104,8 @@ def _draw_all(axes: Mapping[str, Axes], logs: Mapping[str, TrainingLog], *, seve
             color = f"C{number % _NUM_COLORS}"
             losses += _draw_losses(axes["loss"], own, label, color)
             if "learning rate" in axes and "lr" in own:
-                axes["learning rate"].plot(own["iteration"], own["lr"], color=color)
+                axis = axes["learning rate"]
+                axis.plot(own["iteration"], own["lr"], color=color, **_marks(len(own)))
             if "AP (%)" in axes:
                 _draw_ap(axes["AP (%)"], log, training, color if several else None)
             _mark_restarts(axes, log, training, color if several else "0.45")
@@ -137,9 +140,15 @@ def _draw_losses(axis: Axes, own: pd.DataFrame, label: str, color: str) -> list[
             label=label or name,
             linewidth=1.4 if index == 0 else 0.9,
             color=color if index == 0 else f"C{index % _NUM_COLORS}",
+            **_marks(len(own)),
         )
         drawn += own[name].dropna().tolist()
     return drawn
+
+
+def _marks(num_points: int) -> dict[str, Any]:
+    """A dot a point where there are few: a single one has no line."""
+    return {"marker": "o", "markersize": 3.5} if num_points < _MANY else {}
 
 
 def _draw_ap(axis: Axes, log: TrainingLog, training: int, color: str | None) -> None:
@@ -155,8 +164,7 @@ def _draw_ap(axis: Axes, log: TrainingLog, training: int, color: str | None) -> 
             label=metric,
             color=color or f"C{index}",
             linestyle=_AP_STYLES.get(metric, ":"),
-            marker="o" if len(told) < _MANY else None,
-            markersize=3.5,
+            **_marks(len(told)),
         )
 
 

@@ -46,6 +46,18 @@ def test_a_restart_counts_an_iteration_once(tmp_path: Path) -> None:
     assert log.reports["typical (s)"].tolist() == [2, 1, 2]
 
 
+def test_what_a_killed_process_reported_last_is_done_again_too(tmp_path: Path) -> None:
+    path = metrics(
+        tmp_path / "metrics.json",
+        report(19, 1), report(39, 1), report(47, 9),  # killed; its last report is of 8 iterations
+        report(39, 2), report(59, 2),
+    )  # fmt: skip
+    log = read_training_log(path)
+    assert log.reports["iteration"].tolist() == [19, 39, 59]
+    assert log.reports["iterations"].sum() == 60
+    assert log.curves["iteration"].tolist() == [19, 39, 59]
+
+
 def test_a_line_cut_by_the_kill_is_left_out(tmp_path: Path) -> None:
     path = metrics(tmp_path / "metrics.json", report(19, 1), end='{"iteration": 39, "ti')
     assert len(read_training_log(path).reports) == 1
@@ -338,7 +350,7 @@ def test_what_a_plot_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert (loss.get_ylabel(), rate.get_ylabel(), ap.get_xlabel()) == (
         "loss",
         "learning rate",
-        "iteration",
+        "iteration, counted from 0",
     )
     assert ap.get_lines()[0].get_ydata().tolist() == [10.0, 40.0]
 

@@ -193,4 +193,6 @@ def _plot(logs: dict[Path, TrainingLog], path: Path) -> None:
         if log.reports.empty:
             raise BadFileError(file, "no iteration in it: no curve to draw", "leave --plot out")
     names = short_names([str(file) for file in logs])
+    if len(logs) == 1:  # `metrics.json` alone would not tell which
+        names = {str(file): str(Path(*file.absolute().parts[-2:])) for file in logs}
     draw({names[str(file)]: log for file, log in logs.items()}, path)
