@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import NamedTuple
-
-import pandas as pd
 
 from detbench.readers.schema import Column, Schema
 
@@ -90,7 +87,7 @@ class History:
 
     reports: list[Report] = field(default_factory=list)
     curves: list[dict[str, float]] = field(default_factory=list)  # one a report: losses and lr
-    owners: list[int] = field(default_factory=list)  # one a report: its process
+    owners: list[int] = field(default_factory=list)  # one a report: its training
     processes: list[Process] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)
     batch_size: int | None = None
@@ -98,6 +95,7 @@ class History:
     rank: int = 0
     _computed: float = 0.0  # seconds of the current training's iterations
     _waiting: list[Evaluation] = field(default_factory=list)
+    _reported: bool = False  # by the current process
 
     @property
     def training(self) -> int | None:
@@ -110,8 +108,6 @@ class History:
         if self.reports and self._reported:
             return self.reports[-1].iteration
         return self.processes[-1].start - 1 if self.processes else -1
-
-    _reported: bool = False  # by the current process
 
     def begin(self, start: int) -> None:
         """A process begins to train with iteration `start`."""
@@ -128,7 +124,7 @@ class History:
         self._settle(each, report.iteration)
         self.reports.append(report)
         self.curves.append({"iteration": report.iteration, **curve})
-        self.owners.append(len(self.processes) - 1)
+        self.owners.append(self.processes[-1].training)
         self._computed += report.time
         self._reported = True
 
@@ -156,112 +152,3 @@ class History:
             if evaluation.iteration > self.last:
                 evaluation.iterations += each * (evaluation.iteration - self.last)
         self._waiting.clear()
-
-
-@dataclass(frozen=True)
-class TrainingLog:
-    """A training's reports and evaluations.
-
-    Attributes:
-        reports: rows as `REPORTS` says, by iteration, without duplicates; may be empty.
-        batch_size: images an iteration, where the log names it.
-        curves: `training`, `iteration`, `lr` and the losses of every report; what a restart did
-            again is there once, in its later version.
-        evaluations: rows as `EVALUATIONS` says, in the log's order; then a column a metric, such
-            as `box AP`, in percent.
-        processes: those that trained, in their order.
-        no_wall: why the evaluations have no wall time; empty where they have.
-    """
-
-    reports: pd.DataFrame
-    batch_size: int | None
-    curves: pd.DataFrame
-    evaluations: pd.DataFrame
-    processes: tuple[Process, ...]
-    no_wall: str
-
-    @property
-    def num_restarts(self) -> int:
-        """How many processes trained after the first one."""
-        return max(0, len(self.processes) - 1)
-
-    @property
-    def accuracy(self) -> dict[str, float]:
-        """Every AP, AP50 and AP75 of the last evaluation that could be computed, in percent."""
-        if self.evaluations.empty:
-            return {}
-        last = self.evaluations.iloc[-1]
-        metrics = [name for name in metrics_of(self.evaluations) if name.endswith(_SHORT)]
-        return {name: float(last[name]) for name in metrics if not math.isnan(last[name])}
-
-
-_SHORT = (" AP", " AP50", " AP75")
-
-
-def metrics_of(evaluations: pd.DataFrame) -> list[str]:
-    """The names of the metrics in a table of evaluations."""
-    return [str(name) for name in evaluations.columns[len(EVALUATIONS.columns) :]]
-
-
-def tables(history: History) -> TrainingLog:
-    """A log's history as tables."""
-    history.end()
-    rows = sorted(history.reports[i] for i in _latest(history, across=True))
-    columns = {c.name: [row[i] for row in rows] for i, c in enumerate(REPORTS.columns)}
-    return TrainingLog(
-        reports=REPORTS.table(columns),
-        batch_size=history.batch_size,
-        curves=_curves(history),
-        evaluations=_evaluations(history.evaluations),
-        processes=tuple(history.processes),
-        no_wall=history.no_wall,
-    )
-
-
-def _latest(history: History, *, across: bool) -> list[int]:
-    """Which reports are on iterations that no later process did again.
-
-    Args:
-        history: the log's.
-        across: whether processes of other trainings count, or those of the same only.
-    """
-    of_process: dict[int, list[int]] = {}
-    for index, owner in enumerate(history.owners):
-        of_process.setdefault(owner, []).append(index)
-    kept: list[int] = []
-    done: list[tuple[int, int, int]] = []  # training, first and last iteration of later processes
-    for owner, own in reversed(of_process.items()):
-        training, start = history.processes[owner]
-        later = [(first, last) for other, first, last in done if across or other == training]
-        iterations = [(index, history.reports[index].iteration) for index in own]
-        kept += [i for i, at in iterations if not any(first <= at <= last for first, last in later)]
-        done.append((training, start, iterations[-1][1]))
-    return sorted(kept)
-
-
-def _curves(history: History) -> pd.DataFrame:
-    table = pd.DataFrame(history.curves)
-    table.insert(0, "training", [history.processes[owner].training for owner in history.owners])
-    if table.empty:
-        return table
-    kept = table.iloc[_latest(history, across=False)]
-    return kept.sort_values(["training", "iteration"]).reset_index(drop=True)
-
-
-def _evaluations(rows: list[Evaluation]) -> pd.DataFrame:
-    names = list(dict.fromkeys(name for row in rows for name in row.figures))
-    fields = [
-        (
-            r.training, r.iteration, r.dataset, r.wall, r.pauses, r.iterations,
-            r.seconds, r.per_image, r.per_batch, r.devices,
-        )
-        for r in rows
-    ]  # fmt: skip
-    columns = {c.name: [row[i] for row in fields] for i, c in enumerate(EVALUATIONS.columns)}
-    figures = {name: [row.figures.get(name, math.nan) for row in rows] for name in names}
-    return EVALUATIONS.table({**columns, **figures})
-
-
-def restarts(processes: tuple[Process, ...]) -> list[Process]:
-    """The processes that went on with a training."""
-    return [b for a, b in pairwise(processes) if a.training == b.training]

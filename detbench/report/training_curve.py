@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detbench.errors import MissingError, UsageError
-from detbench.readers.training_history import TrainingLog, metrics_of, restarts
+from detbench.readers.training_log import TrainingLog, metrics_of, restarts
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from detbench.readers.training_history import TrainingLog, metrics_of
+from detbench.readers.training_log import TrainingLog, metrics_of
 
 
 def time_to_train(log: TrainingLog, targets: Mapping[str, float]) -> pd.DataFrame:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from detbench.readers.run_facts import RunFacts
-    from detbench.readers.training_history import TrainingLog
+    from detbench.readers.training_log import TrainingLog
 
 _OPTIONAL = (  # columns of evaluations that are left out for the eye where no log tells them
     "dataset",
@@ -144,7 +144,7 @@ def _batch_size(
 
 
 def _evaluations(logs: dict[Path, TrainingLog], style: str) -> pd.DataFrame:
-    from detbench.readers.training_history import metrics_of
+    from detbench.readers.training_log import metrics_of
 
     tables = {}
     for file, log in logs.items():
