@@ -127,10 +127,9 @@ def _latest(history: History, *, across: bool) -> list[int]:
 
 
 def _curves(history: History) -> pd.DataFrame:
-    table = pd.DataFrame(history.curves)
-    table.insert(0, "training", history.owners)
-    if table.empty:
-        return table
+    table = pd.DataFrame({"training": history.owners}, dtype="int64").join(
+        pd.DataFrame(history.curves, columns=None if history.curves else ["iteration"])
+    )
     kept = table.iloc[_latest(history, across=False)]
     return kept.sort_values(["training", "iteration"]).reset_index(drop=True)
 

@@ -50,7 +50,7 @@ def _row(own: pd.DataFrame, targets: Mapping[str, float], log: TrainingLog) -> d
     }
     if met.empty:
         reported = log.curves.loc[log.curves["training"] == training, "iteration"]
-        last = max(int(own["iteration"].max()), *map(int, reported))
+        last = max([int(own["iteration"].max()), *map(int, reported)])
         return row | {"result": f"not reached after {last + 1} iterations"}
     first = met.iloc[0]
     row["iteration"] = int(first["iteration"])

@@ -217,6 +217,18 @@ def test_a_target_that_was_not_reached_has_no_time(tmp_path: Path) -> None:
         time_to_train(log, {"mask AP": 1.0})
 
 
+def test_a_training_without_a_report_can_have_an_evaluation(tmp_path: Path) -> None:
+    path = written(
+        tmp_path / "log.txt",
+        STARTED.format("01/01 00:00:00", "01/01 00:00:00", 30).replace("EVAL_PERIOD: 30", ""),
+        EVALUATED.format("01/01 00:00:00", "01/01 00:02:00", "40.0000"),
+    )
+    log = read_training_log(path)
+    assert (len(log.reports), len(log.curves), len(log.evaluations)) == (0, 0, 1)
+    (row,) = time_to_train(log, {"box AP": 50.0}).to_dict("records")
+    assert row["result"] == "not reached after 30 iterations"
+
+
 def test_a_clock_that_steps_back_tells_no_wall_time(tmp_path: Path) -> None:
     path = written(
         tmp_path / "log.txt",
