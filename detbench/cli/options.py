@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from detbench.cli.parse.files import expand, short_names
 from detbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,10 +22,14 @@ FORMATS = ("table", "csv", "json", "md")
 
 
 def files_argument(function: F) -> F:
-    """One or more input files."""
-    return click.argument(
-        "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
-    )(function)
+    """One or more input files, or quoted patterns of them; the verb gets paths."""
+    return click.argument("files", nargs=-1, required=True, metavar="FILE...", callback=_expand)(
+        function
+    )
+
+
+def _expand(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[Path, ...]:
+    return expand(given)
 
 
 def format_option(default: str | None = "table") -> Callable[[F], F]:
@@ -57,6 +62,8 @@ def show(tables: list[tuple[str, pd.DataFrame]], style: str, output: Path | None
     from detbench.report.tables import render
 
     color = output is None and sys.stdout.isatty()
+    if style in ("table", "md"):
+        tables = [(title, _shortened(table)) for title, table in tables]
     texts = [render(table, style, title=title, color=color) for title, table in tables]  # type: ignore[arg-type]
     if output is None:
         click.echo("\n\n".join(texts))
@@ -68,3 +75,10 @@ def show(tables: list[tuple[str, pd.DataFrame]], style: str, output: Path | None
         raise UsageError(
             f"--output {output} cannot be written: {error.strerror}", "name a new file"
         ) from error
+
+
+def _shortened(table: pd.DataFrame) -> pd.DataFrame:
+    """The table for the eye: files without the folders that they share."""
+    if "file" not in table:
+        return table
+    return table.assign(file=table["file"].map(short_names(table["file"].unique().tolist())))

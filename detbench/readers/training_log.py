@@ -1,179 +1,148 @@
 """What a training says of itself: detectron2's `metrics.json` and `log.txt`.
 
-Both have a report every 20 iterations. In `metrics.json` it is the median iteration of the last
-20. In `log.txt` `time` is the mean of all iterations since the process began, but for its first
-two; what lies between two reports follows from their difference. A restart makes the iteration go
+Both have a report every 20 iterations, and evaluations. A restart makes the iteration go
 backwards; the later report of an iteration counts.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import re
-from collections.abc import Iterator
+from bisect import bisect_left, insort
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pandas as pd
 
 from detbench.errors import BadFileError
-from detbench.readers.schema import Column, Schema
+from detbench.readers.detectron2_log import from_log
+from detbench.readers.metrics_json import from_metrics
 from detbench.readers.text import open_text
+from detbench.readers.training_history import EVALUATIONS, REPORTS, Evaluation, History, Process
 
-REPORTS = Schema(
-    (
-        Column("iteration", "int64", "the last one reported on, counted from 0"),
-        Column("iterations", "int64", "how many the report is about"),
-        Column("since start", "int64", "iterations of this process until then"),
-        Column("time (s)", "float64", "of those iterations together, data included"),
-        Column("typical (s)", "float64", "one iteration: their median, or the last one"),
-        Column("data wait (s)", "float64", "of the time; NaN where not reported"),
-    )
-)
-_PERIOD = 20  # iterations between two reports: the default of detectron2's writers
-_NOT_TIMED = 2  # at the start of a process: detectron2's IterationTimer leaves them out
-
-_ITERATION = re.compile(r"\biter: (\d+)\b.*? time: ([\d.]+)")
-_LAST_TIME = re.compile(r" last_time: ([\d.]+)")
-_DATA_TIME = re.compile(r" data_time: ([\d.]+)")
-_START = re.compile(r"Starting training from iteration (\d+)")
-_BATCH_SIZE = re.compile(r"\bIMS_PER_BATCH: (\d+)")
-_AP_TASK = re.compile(r"copypaste: Task: (\w+)")
-_AP_NAMES = re.compile(r"copypaste: (AP[\w,\- ]*)$")
-_AP_VALUES = re.compile(r"copypaste: ([\d.,nan\-]+)$")
-_COLOR = re.compile(r"\x1b\[[0-9;]*m")
-_TASKS = {"bbox": "box", "segm": "mask"}
-_ACCURACY = ("AP", "AP50", "AP75")
+_SHORT = (" AP", " AP50", " AP75")
 
 
 @dataclass(frozen=True)
 class TrainingLog:
-    """A training's reports.
+    """A training's reports and evaluations.
 
     Attributes:
-        reports: rows as `REPORTS` says, by iteration, without duplicates.
+        reports: rows as `REPORTS` says, by iteration, without duplicates; may be empty.
         batch_size: images an iteration, where the log names it.
-        accuracy: the last evaluation, such as `box AP`, in percent.
-        num_restarts: how often the iteration went backwards.
+        curves: `training`, `iteration`, `lr` and the losses of every report; what a restart did
+            again is there once, in its later version.
+        evaluations: rows as `EVALUATIONS` says, in the log's order; then a column a metric, such
+            as `box AP`, in percent.
+        processes: those that trained, in their order.
+        no_wall: why the evaluations have no wall time; empty where they have.
     """
 
     reports: pd.DataFrame
     batch_size: int | None
-    accuracy: dict[str, float]
-    num_restarts: int
+    curves: pd.DataFrame
+    evaluations: pd.DataFrame
+    processes: tuple[Process, ...]
+    no_wall: str
+
+    @property
+    def num_restarts(self) -> int:
+        """How many processes trained after the first one."""
+        return max(0, len(self.processes) - 1)
+
+    @property
+    def accuracy(self) -> dict[str, float]:
+        """Every AP, AP50 and AP75 of the last evaluation that could be computed, in percent."""
+        if self.evaluations.empty:
+            return {}
+        last = self.evaluations.iloc[-1]
+        metrics = [name for name in metrics_of(self.evaluations) if name.endswith(_SHORT)]
+        return {name: float(last[name]) for name in metrics if not math.isnan(last[name])}
 
 
 def read_training_log(path: Path) -> TrainingLog:
     """Read a `metrics.json` or a `log.txt`, whichever the content is.
 
     Raises:
-        BadFileError: it is neither, or reports no iteration's time.
+        BadFileError: it is neither, or has neither an iteration's time nor an evaluation.
     """
     with open_text(path) as stream:
         is_json = stream.read(1) == "{"
         stream.seek(0)
-        found = _from_metrics(path, stream) if is_json else _from_log(stream)
-    rows, batch_size, accuracy = found
-    if not rows:
+        history = (from_metrics if is_json else from_log)(path, stream)
+    if history.reports or history.evaluations:
+        return _tables(history)
+    if history.rank or path.name.rpartition(".rank")[2].isdigit():
         raise BadFileError(
-            path, "no iteration's time in it: not a training log of detectron2 or detbench"
+            path, "no iteration's time in it: it is of a process that reports none", "give log.txt"
         )
-    restarts = sum(b.iteration < a.iteration for a, b in pairwise(rows))
-    latest = {row.iteration: row for row in rows}
-    ordered = [latest[iteration] for iteration in sorted(latest)]
-    columns = dict(zip((c.name for c in REPORTS.columns), zip(*ordered, strict=True), strict=True))
-    return TrainingLog(REPORTS.table(columns), batch_size, accuracy, restarts)
+    raise BadFileError(
+        path, "no iteration's time in it: not a training log of detectron2 or detbench"
+    )
 
 
-class _Report(NamedTuple):
-    """A row of `REPORTS`."""
-
-    iteration: int
-    iterations: int
-    since_start: int
-    time: float
-    typical: float
-    data_wait: float
+def metrics_of(evaluations: pd.DataFrame) -> list[str]:
+    """The names of the metrics in a table of evaluations."""
+    return [str(name) for name in evaluations.columns[len(EVALUATIONS.columns) :]]
 
 
-_Found = tuple[list[_Report], int | None, dict[str, float]]
+def restarts(processes: tuple[Process, ...]) -> list[Process]:
+    """The processes that went on with a training."""
+    return [b for a, b in pairwise(processes) if a.training == b.training]
 
 
-def _from_metrics(path: Path, lines: Iterator[str]) -> _Found:
-    rows: list[_Report] = []
-    accuracy: dict[str, float] = {}
-    pending = ""
-    start = 0
-    for number, line in enumerate(lines, 1):
-        if pending:  # only the last line may be damaged: a killed training cuts it
-            raise BadFileError(path, pending, "copy the file again", place=f"line {number - 1}")
-        if not line.strip():
+def _tables(history: History) -> TrainingLog:
+    """A log's history as tables."""
+    history.end()
+    rows = sorted(history.reports[i] for i in _latest(history, across=True))
+    columns = {c.name: [row[i] for row in rows] for i, c in enumerate(REPORTS.columns)}
+    return TrainingLog(
+        reports=REPORTS.table(columns),
+        batch_size=history.batch_size,
+        curves=_curves(history),
+        evaluations=_evaluations(history.evaluations),
+        processes=tuple(history.processes),
+        no_wall=history.no_wall,
+    )
+
+
+def _latest(history: History, *, across: bool) -> list[int]:
+    """Which reports are on iterations that were not done again later.
+
+    Args:
+        history: the log's.
+        across: whether another training counts as doing them again.
+    """
+    kept: list[int] = []
+    covered: dict[int, list[tuple[int, int]]] = {}  # last, before the first
+    for index in reversed(range(len(history.reports))):
+        report = history.reports[index]
+        spans = covered.setdefault(0 if across else history.owners[index], [])
+        place = bisect_left(spans, (report.iteration, -1))
+        if place < len(spans) and spans[place][1] < report.iteration:
             continue
-        try:
-            entry: dict[str, Any] = json.loads(line)  # orjson refuses the NaN of an AP
-            if "time" in entry:
-                iteration, time = int(entry["iteration"]), float(entry["time"])
-                wait = float(entry.get("data_time", "nan"))
-                before = rows[-1].iteration if rows else -1
-                if iteration <= before:
-                    start = max(0, iteration + 1 - _PERIOD)
-                    before = start - 1
-                since = iteration + 1 - start
-                num = min(_PERIOD, iteration - before)
-                rows.append(_Report(iteration, num, since, num * time, time, num * wait))
-            accuracy |= {
-                f"{_TASKS.get(task, task)} {metric}": float(value)
-                for key, value in entry.items()
-                if (task := key.partition("/")[0]) and (metric := key.partition("/")[2])
-                if metric in _ACCURACY and not math.isnan(value)
-            }
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            pending = f"not a line of metrics: {error}"
-    return rows, None, accuracy
+        insort(spans, (report.iteration, report.iteration - max(1, report.iterations)))
+        kept.append(index)
+    return sorted(kept)
 
 
-def _from_log(lines: Iterator[str]) -> _Found:
-    rows: list[_Report] = []
-    start, before, known_start = 0, (0, 0.0), False
-    batch_size: int | None = None
-    accuracy: dict[str, float] = {}
-    task, names = "", [""]
-    for raw in lines:
-        line = _COLOR.sub("", raw).rstrip()
-        if found := _ITERATION.search(line):
-            iteration, mean = int(found[1]), float(found[2])
-            if rows and iteration <= rows[-1].iteration and not known_start:
-                start, before = max(0, iteration + 1 - _PERIOD), (0, 0.0)
-            known_start = False
-            since = iteration + 1 - start
-            timed = max(0, since - _NOT_TIMED)
-            num, total = timed - before[0], timed * mean
-            wait = num * _first(_DATA_TIME, line)
-            last = _first(_LAST_TIME, line)
-            rows.append(_Report(iteration, num, since, total - before[1], last, wait))
-            before = (timed, total)
-        elif found := _START.search(line):
-            start, before, known_start = int(found[1]), (0, 0.0), True
-        elif found := _BATCH_SIZE.search(line):
-            batch_size = int(found[1])
-        elif found := _AP_TASK.search(line):
-            task = _TASKS.get(found[1], found[1])
-        elif found := _AP_NAMES.search(line):
-            names = found[1].split(",")
-        elif found := _AP_VALUES.search(line):
-            pairs = zip(names, found[1].split(","), strict=False)
-            accuracy |= {
-                f"{task} {name}": float(value)
-                for name, value in pairs
-                if name in _ACCURACY and not math.isnan(float(value))
-            }
-    return rows, batch_size, accuracy
+def _curves(history: History) -> pd.DataFrame:
+    table = pd.DataFrame({"training": history.owners}, dtype="int64").join(
+        pd.DataFrame(history.curves, columns=None if history.curves else ["iteration"])
+    )
+    kept = table.iloc[_latest(history, across=False)]
+    return kept.sort_values(["training", "iteration"]).reset_index(drop=True)
 
 
-def _first(pattern: re.Pattern[str], line: str) -> float:
-    """The number that `pattern` finds in a line, NaN when it finds none."""
-    found = pattern.search(line)
-    return float(found[1]) if found else math.nan
+def _evaluations(rows: list[Evaluation]) -> pd.DataFrame:
+    names = list(dict.fromkeys(name for row in rows for name in row.figures))
+    fields = [
+        (
+            r.training, r.iteration, r.dataset, r.wall, r.pauses, r.iterations,
+            r.seconds, r.per_image, r.per_batch, r.devices,
+        )
+        for r in rows
+    ]  # fmt: skip
+    columns = {c.name: [row[i] for row in fields] for i, c in enumerate(EVALUATIONS.columns)}
+    figures = {name: [row.figures.get(name, math.nan) for row in rows] for name in names}
+    return EVALUATIONS.table({**columns, **figures})

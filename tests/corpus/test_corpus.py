@@ -118,6 +118,55 @@ def test_the_median_iteration_of_a_restarted_training(corpus: Path, parser: Run)
     assert row["restarts"] > 0
 
 
-def test_a_log_of_evaluations_only_has_no_throughput(corpus: Path, parser: Run) -> None:
+DETECTRON2 = "detectron2/HaowenGuan__NYU-Semi-Supervise-Object-Detection__"
+
+
+def test_a_log_of_evaluations_only_has_ap_but_no_throughput(corpus: Path, parser: Run) -> None:
     path = corpus / "detectron2/SummerOf15__tiny-instance-segmentation__log.txt"
-    assert_refused(parser("throughput.py", path), 5, "no iteration's time")
+    assert_refused(parser("throughput.py", path), 5, "no iteration's time", "--by evaluation")
+    done = parser("throughput.py", path, "--by", "evaluation", "--format", "json")
+    (row,) = json.loads(done.stdout)
+    figures = [row[f"box {name}"] for name in ("AP", "AP50", "AP75", "APs", "APm", "APl")]
+    assert figures == [89.7633, 96.8180, 96.4667, None, 60.1320, 90.7860]
+    assert row["inference (s/img)"] == 0.216131
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "first", "last", "ap"),
+    [
+        ("log_supervised_lr_0.004_warmup.txt", 56, 499, 40999, 7.3013),
+        ("log_supervised_lr_0.040_balance.txt", 2, 999, 1999, 15.1559),
+        ("metrics.json", 76, 499, 19999, 11.6282),  # its second training ends there
+    ],
+)
+def test_every_evaluation_of_a_training(
+    corpus: Path, parser: Run, name: str, count: int, first: int, last: int, ap: float
+) -> None:
+    path = f"{corpus / DETECTRON2}{name}"
+    rows = json.loads(
+        parser("throughput.py", path, "--by", "evaluation", "--format", "json").stdout
+    )
+    assert len(rows) == count
+    assert (rows[0]["iteration"], rows[-1]["iteration"]) == (first, last)
+    assert rows[-1]["box AP"] == pytest.approx(ap, abs=5e-5)
+
+
+def test_log_and_metrics_of_a_training_tell_the_same_evaluations(corpus: Path, parser: Run) -> None:
+    def first_training(name: str) -> list[tuple[int, float]]:
+        path = f"{corpus / DETECTRON2}{name}"
+        done = parser("throughput.py", path, "--by", "evaluation", "--format", "json")
+        rows = [row for row in json.loads(done.stdout) if row["training"] == 1]
+        return [(row["iteration"], round(row["box AP"], 4)) for row in rows]
+
+    assert first_training("metrics.json") == first_training("log_supervised_lr_0.004_warmup.txt")
+
+
+def test_time_to_train_by_the_clock_of_a_restarted_log(corpus: Path, parser: Run) -> None:
+    path = f"{corpus / DETECTRON2}log_supervised_lr_0.004_warmup.txt"
+    done = parser("throughput.py", path, "--target", "box=1", "--format", "json")
+    (row,) = json.loads(done.stdout)
+    assert row["iteration"] == 7999
+    # From 02:58:04 to 05:28:00, but for 04:31:45 to 04:44:54, when nothing ran.
+    assert row["time (min)"] == pytest.approx((8996 - 789) / 60)
+    done = parser("throughput.py", path, "--target", "box=37.7", "--format", "json")
+    assert json.loads(done.stdout)[0]["result"] == "not reached after 42000 iterations"

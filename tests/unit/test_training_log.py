@@ -1,11 +1,16 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from detbench.errors import BadFileError
-from detbench.readers.training_log import read_training_log
+from detbench.readers.log_clock import LogClock
+from detbench.readers.training_log import metrics_of, read_training_log
+from detbench.report import training_curve
 from detbench.utilization.throughput import throughput
+from detbench.utilization.time_to_train import time_to_train
+from tests.conftest import Run, assert_refused
 
 
 def metrics(path: Path, *entries: dict[str, float], end: str = "") -> Path:
@@ -38,6 +43,18 @@ def test_a_restart_counts_an_iteration_once(tmp_path: Path) -> None:
     assert log.num_restarts == 1
     assert log.reports["iteration"].tolist() == [19, 39, 59]
     assert log.reports["typical (s)"].tolist() == [2, 1, 2]
+
+
+def test_what_a_killed_process_reported_last_is_done_again_too(tmp_path: Path) -> None:
+    path = metrics(
+        tmp_path / "metrics.json",
+        report(19, 1), report(39, 1), report(47, 9),  # killed; its last report is of 8 iterations
+        report(39, 2), report(59, 2),
+    )  # fmt: skip
+    log = read_training_log(path)
+    assert log.reports["iteration"].tolist() == [19, 39, 59]
+    assert log.reports["iterations"].sum() == 60
+    assert log.curves["iteration"].tolist() == [19, 39, 59]
 
 
 def test_a_line_cut_by_the_kill_is_left_out(tmp_path: Path) -> None:
@@ -123,3 +140,234 @@ def test_a_logs_mean_is_over_the_process_and_restarts_with_it(tmp_path: Path) ->
     found = throughput(reports.reset_index(), batch_size=2, warmup=20)
     # Only [20, 40) and [60, 80) lie after their process's warm-up: 40 iterations in 61 s.
     assert found.images_per_second == pytest.approx(80 / 61)
+
+
+TRAINED = (
+    "[{} d2.utils.events]:  iter: {}  total_loss: 1.5  time: 1.0000  data_time: 0.1  lr: 0.01  \n"
+)
+STARTED = """[{0} detectron2]: Rank of current process: 0. World size: 1
+[{0} detectron2]: Running with full config:
+  IMS_PER_BATCH: 2
+  EVAL_PERIOD: 30
+[{1} d2.engine.train_loop]: Starting training from iteration {2}
+"""
+EVALUATED = """[{0} d2.evaluation.evaluator]: Start inference on 8 images
+[{1} d2.evaluation]: Total inference time: 0:08 (0.250000 s / img per device, on 2 devices)
+[{1} d2.engine.defaults]: Evaluation results for val in csv format:
+[{1} d2.evaluation.testing]: copypaste: Task: bbox
+[{1} d2.evaluation.testing]: copypaste: AP,AP50,APs
+[{1} d2.evaluation.testing]: copypaste: {2},50.0000,nan
+[{1} d2.evaluation.testing]: copypaste: Task: sem_seg
+[{1} d2.evaluation.testing]: copypaste: mIoU
+[{1} d2.evaluation.testing]: copypaste: 33.0000
+"""
+
+
+def written(path: Path, *parts: str) -> Path:
+    path.write_text("".join(parts))
+    return path
+
+
+def over_new_year(path: Path) -> Path:
+    """Trains from 23:58 on, is killed at 00:03, goes on from a checkpoint at 01:00."""
+    return written(
+        path,
+        STARTED.format("12/31 23:58:00", "12/31 23:58:10", 0),
+        TRAINED.format("12/31 23:59:00", 19),
+        EVALUATED.format("12/31 23:59:30", "01/01 00:01:30", "10.0000"),
+        TRAINED.format("01/01 00:02:00", 39),
+        TRAINED.format("01/01 00:03:00", 49),
+        STARTED.format("01/01 01:00:00", "01/01 01:00:10", 30),
+        TRAINED.format("01/01 01:01:00", 49),
+        EVALUATED.format("01/01 01:02:00", "01/01 01:04:00", "40.0000"),
+    )
+
+
+def test_every_evaluation_has_its_iteration_speed_and_figures(tmp_path: Path) -> None:
+    found = read_training_log(over_new_year(tmp_path / "log.txt")).evaluations
+    # EVAL_PERIOD is 30: after iterations 29 and 59, between two reports and after the last one.
+    assert found["iteration"].tolist() == [29, 59]
+    assert found["dataset"].tolist() == ["val", "val"]
+    assert found["inference (s/img)"].tolist() == [0.25, 0.25]
+    assert found["devices"].tolist() == [2, 2]
+    assert found["box AP"].tolist() == [10.0, 40.0]
+    assert found["box APs"].isna().all()
+    assert found["sem_seg mIoU"].tolist() == [33.0, 33.0]
+
+
+def test_time_to_train_counts_lost_work_but_no_pause(tmp_path: Path) -> None:
+    log = read_training_log(over_new_year(tmp_path / "log.txt"))
+    (row,) = time_to_train(log, {"box AP": 40.0}).to_dict("records")
+    # 23:58 to 00:03, then 01:00 to 01:04: 9 minutes, of which two evaluations took 2 each.
+    assert row["result"] == "reached"
+    assert row["iteration"] == 59
+    assert row["time (min)"] == pytest.approx(9)
+    assert row["of it evaluation (min)"] == pytest.approx(4)
+    assert row["pauses, not in it (min)"] == pytest.approx(57)
+    assert row["clock"] == "wall time"
+
+
+def test_a_target_that_was_not_reached_has_no_time(tmp_path: Path) -> None:
+    log = read_training_log(over_new_year(tmp_path / "log.txt"))
+    (row,) = time_to_train(log, {"box AP": 20.0, "sem_seg mIoU": 60.0}).to_dict("records")
+    assert row["result"] == "not reached after 60 iterations"
+    assert pd.isna(row["time (min)"])
+    assert row["best sem_seg mIoU"] == 33.0
+    with pytest.raises(ValueError, match="no mask AP in it, but box AP, "):
+        time_to_train(log, {"mask AP": 1.0})
+
+
+def test_a_training_without_a_report_can_have_an_evaluation(tmp_path: Path) -> None:
+    path = written(
+        tmp_path / "log.txt",
+        STARTED.format("01/01 00:00:00", "01/01 00:00:00", 30).replace("EVAL_PERIOD: 30", ""),
+        EVALUATED.format("01/01 00:00:00", "01/01 00:02:00", "40.0000"),
+    )
+    log = read_training_log(path)
+    assert (len(log.reports), len(log.curves), len(log.evaluations)) == (0, 0, 1)
+    (row,) = time_to_train(log, {"box AP": 50.0}).to_dict("records")
+    assert row["result"] == "not reached after 30 iterations"
+
+
+def test_a_clock_that_steps_back_tells_no_wall_time(tmp_path: Path) -> None:
+    path = written(
+        tmp_path / "log.txt",
+        STARTED.format("10/25 02:58:00", "10/25 02:58:00", 0),
+        TRAINED.format("10/25 02:59:00", 29),
+        EVALUATED.format("10/25 02:01:00", "10/25 02:02:00", "40.0000"),
+    )
+    (row,) = time_to_train(read_training_log(path), {"box AP": 1.0}).to_dict("records")
+    # 28 timed iterations at a mean of 1 s.
+    assert row["time (min)"] == pytest.approx(28 / 60)
+    assert row["clock"] == "iterations only: the log's clock steps back at 10/25 02:01:00"
+
+
+def test_a_29_february_makes_a_leap_year() -> None:
+    clock = LogClock()
+    before, leap, after = (
+        clock.read(f"[{s} x") for s in ("02/28 00:00:00", "02/29 00:00:00", "03/01 00:00:00")
+    )
+    assert before is not None and leap is not None and after is not None
+    assert (leap - before, after - before) == (86400, 2 * 86400)
+    common = LogClock()
+    first, second = common.read("[02/28 00:00:00]"), common.read("[03/01 00:00:00]")
+    assert first is not None and second is not None
+    assert second - first == 86400
+
+
+def test_metrics_count_iterations_only_and_a_new_training_anew(tmp_path: Path) -> None:
+    evaluated = {"bbox/AP": 50.0, "rpn/num_pos_anchors": 3.0}
+    path = metrics(
+        tmp_path / "metrics.json",
+        report(19, 1.0),
+        {"iteration": 29, **evaluated},  # between two reports, written with the next
+        report(39, 2.0),
+        report(19, 3.0) | evaluated,
+        {"iteration": 20, **evaluated},  # after the last iteration of a training of 20
+    )
+    log = read_training_log(path)
+    assert log.evaluations["iteration"].tolist() == [29, 19, 19]
+    assert log.evaluations["training"].tolist() == [1, 2, 2]
+    # 20 of 1 s and 10 of 2 s; then 20 of 3 s, of a training of its own.
+    assert log.evaluations["iterations (s)"].tolist() == pytest.approx([40, 60, 60])
+    assert metrics_of(log.evaluations) == ["box AP"]
+    first, second = time_to_train(log, {"box AP": 50.0}).to_dict("records")
+    assert first["time (min)"] == pytest.approx(40 / 60)
+    assert second["clock"] == "iterations only: metrics.json has no clock"
+
+
+def test_datasets_evaluated_together_are_a_row_each(tmp_path: Path) -> None:
+    both = {"iteration": 19, "coco/val/bbox/AP": 10.0, "mini/bbox/AP": 20.0}
+    path = metrics(tmp_path / "metrics.json", report(19, 1) | both)
+    found = read_training_log(path).evaluations
+    assert found["dataset"].tolist() == ["coco/val", "mini"]
+    assert found["box AP"].tolist() == [10.0, 20.0]
+
+
+@pytest.mark.parametrize("cut", ["39  total_loss: 1.5  time: 9.0", "39  total_loss: 1.5  time: 9"])
+def test_a_report_cut_by_the_kill_is_left_out(tmp_path: Path, cut: str) -> None:
+    path = written(
+        tmp_path / "log.txt",
+        TRAINED.format("01/01 00:02:00", 19),
+        f"[01/01 00:03:00 d2.utils.events]:  iter: {cut}",
+    )
+    assert read_training_log(path).reports["iteration"].tolist() == [19]
+
+
+@pytest.mark.parametrize("row", ["89.7633,96.81", "89.7633,96.8180", "89.7633,96.8180,90.78"])
+def test_an_ap_row_cut_by_the_kill_is_left_out(tmp_path: Path, row: str) -> None:
+    head = "[01/01 00:02:00 d2]: copypaste: "
+    path = written(
+        tmp_path / "log.txt",
+        TRAINED.format("01/01 00:02:00", 19),
+        f"{head}Task: bbox\n{head}AP,AP50,AP75\n{head}{row}",
+    )
+    assert read_training_log(path).evaluations.empty
+
+
+def test_the_log_of_another_rank_is_refused_by_the_name_of_the_right_one(tmp_path: Path) -> None:
+    path = tmp_path / "log.txt.rank1"
+    path.write_text("[01/01 00:02:00] detectron2 INFO: Rank of current process: 1. World size: 2\n")
+    with pytest.raises(BadFileError, match="of a process that reports none; give log"):
+        read_training_log(path)
+
+
+def test_the_batch_size_comes_from_beside_the_log_and_says_so(parser: Run, tmp_path: Path) -> None:
+    path = metrics(tmp_path / "metrics.json", report(19, 1), report(39, 0.5))
+
+    def told(*options: str) -> tuple[object, object, object]:
+        done = parser("throughput.py", path, "--format", "json", *options)
+        (row,) = json.loads(done.stdout)
+        return row["batch size"], row["batch size from"], row["images/s"]
+
+    assert told() == (None, None, None)
+    (tmp_path / "config.yaml").write_text(
+        "SOLVER:\n  IMS_PER_BATCH: 8\nDATASETS:\n  TRAIN:\n  - a\n"
+    )
+    assert told() == (8, "config.yaml", 16)
+    (tmp_path / "run.json").write_text('{"spec": {"batch_size": 4, "dataset": "embedded"}}')
+    assert told() == (4, "run.json", 8)
+    assert told("--batch-size", "2") == (2, "--batch-size", 4)
+    (tmp_path / "run.json").write_text('["of another program"]')
+    assert told() == (8, "config.yaml", 16)
+
+
+def test_a_plot_is_a_new_png_and_the_table_is_printed_too(parser: Run, tmp_path: Path) -> None:
+    log, picture = over_new_year(tmp_path / "log.txt"), tmp_path / "curve.png"
+    done = parser("throughput.py", log, "--warmup", "0", "--plot", picture)
+    assert done.returncode == 0, done.stderr
+    assert "images/s" in done.stdout
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    before = picture.read_bytes()
+    again = parser("throughput.py", log, "--warmup", "0", "--plot", picture)
+    assert_refused(again, 2, "curve.png", "File exists")
+    assert picture.read_bytes() == before
+
+
+def test_what_a_plot_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figure_module = pytest.importorskip("matplotlib.figure")
+    kept = []
+    monkeypatch.setattr(
+        figure_module.Figure, "savefig", lambda figure, *_, **__: kept.append(figure)
+    )
+    log = read_training_log(over_new_year(tmp_path / "log.txt"))
+    training_curve.draw({"log.txt": log}, tmp_path / "curve.png")
+    loss, rate, ap = kept[0].axes
+    assert kept[0].get_suptitle() == "log.txt"
+    # What was done again after the restart is drawn once.
+    assert loss.get_lines()[0].get_xdata().tolist() == [19, 49]
+    assert loss.get_lines()[0].get_ydata().tolist() == [1.5, 1.5]
+    (restart,) = [line for line in loss.get_lines() if line.get_label() == "restart"]
+    assert restart.get_xdata() == [30, 30]
+    assert (loss.get_ylabel(), rate.get_ylabel(), ap.get_xlabel()) == (
+        "loss",
+        "learning rate",
+        "iteration, counted from 0",
+    )
+    assert ap.get_lines()[0].get_ydata().tolist() == [10.0, 40.0]
+
+
+@pytest.mark.parametrize("target", ["box", "box=", "=1", "box=x", "box=1,"])
+def test_a_target_that_is_none_is_a_line(parser: Run, tmp_path: Path, target: str) -> None:
+    path = over_new_year(tmp_path / "log.txt")
+    assert_refused(parser("throughput.py", path, "--target", target), 2, "NAME=PERCENT")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from detbench.cli.options import files_argument, format_option, output_option, show
+from detbench.cli.parse.progress import reading
 from detbench.cli.parse.shared import devices_of, of_file, stack
 from detbench.errors import BadFileError, UsageError
 
@@ -59,7 +60,8 @@ def compute_util(
     from detbench.readers.timeline import KernelSums, Timeline
     from detbench.readers.timeline_file import read_timeline
 
-    read = {file: read_timeline(file) for file in files}
+    with reading(files) as each:
+        read = {file: read_timeline(file) for file in each}
     timelines = {f: found for f, found in read.items() if isinstance(found, Timeline)}
     sums = {f: found for f, found in read.items() if isinstance(found, KernelSums)}
     if sums and timelines:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from detbench.cli.options import files_argument, format_option, output_option, show
+from detbench.cli.parse.progress import reading
 from detbench.cli.parse.shared import devices_of, of_file, stack
 from detbench.errors import BadFileError, UsageError
 
@@ -62,7 +63,8 @@ def core_util(
     from detbench.readers.ncu_csv import read_ncu_csv
     from detbench.utilization import core
 
-    launches = {file: _on_device(file, read_ncu_csv(file, core.METRICS), device) for file in files}
+    with reading(files) as each:
+        launches = {f: _on_device(f, read_ncu_csv(f, core.METRICS), device) for f in each}
     plain = len(files) == 1 and not (level or style or output or timeline)
     if plain:
         _print_four_lines(of_file(files[0], _COLLECT, core.core_utilization, launches[files[0]]))

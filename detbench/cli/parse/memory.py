@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from detbench.cli.options import files_argument, format_option, output_option, show
+from detbench.cli.parse.progress import reading
 from detbench.cli.parse.shared import stack
 
 
@@ -37,9 +38,10 @@ def memory_util(
     from detbench.readers.memory_csv import read_memory_csv
     from detbench.utilization import memory
 
+    with reading(files) as each:
+        read = {file: read_memory_csv(file) for file in each}
     tables, titles = {}, []
-    for file in files:
-        parts = read_memory_csv(file)
+    for file, parts in read.items():
         tables[file] = memory.by(parts, level).head(top)
         at = memory.peak(parts)
         total = at["bytes"].sum() / 2**20

@@ -49,6 +49,7 @@ def stack(tables: dict[Path, pd.DataFrame], *, always: bool = False) -> pd.DataF
 
     if len(tables) == 1 and not always:
         return next(iter(tables.values()))
+    columns = dict.fromkeys(name for table in tables.values() for name in table.columns)
     return pd.concat([table.assign(file=str(file)) for file, table in tables.items()])[
-        ["file", *next(iter(tables.values())).columns]
+        ["file", *columns]
     ]

@@ -32,6 +32,7 @@ from detbench.training.protocol import Hook, Job, Step, Trainer
 _REPORT_EVERY = 20  # iterations between two lines of metrics.json, as in detectron2
 _MOMENTUM, _WEIGHT_DECAY = 0.9, 1e-4  # upstream: detectron2's and torchvision's references alike
 _MASK_THRESHOLD = 0.5
+_TASKS = {"bbox": "box", "segm": "mask"}  # detectron2's names and ours
 
 
 def versions() -> dict[str, str]:
@@ -112,10 +113,10 @@ class _Trainer:
             job.device.type, enabled=amp and job.device.type == "cuda"
         )
         self._loader = _training_batches(job)
+        self._reports = _Reports(job.output / "metrics.json")
 
     def train(self) -> None:
         self.model.train()
-        reports = _Reports(self._job.output / "metrics.json")
         try:
             for hook in self._hooks:
                 hook.before_train(self)
@@ -127,8 +128,9 @@ class _Trainer:
                 elapsed = time.perf_counter() - started
                 for hook in self._hooks:
                     hook.after_step(step)
-                reports.add(step, elapsed, float(self._scheduler.get_last_lr()[0]))
+                self._reports.add(step, elapsed, float(self._scheduler.get_last_lr()[0]))
                 self._scheduler.step()
+            self._reports.write()
         finally:
             for hook in self._hooks:
                 hook.after_train()
@@ -166,7 +168,9 @@ class _Trainer:
             image, _ = images[index]
             found = self.model([image.to(self._job.device)])[0]
             detections += _as_coco(image_id, found, images.category_ids)
-        return coco_accuracy(images.coco, detections, ("bbox", "segm"))
+        accuracy = coco_accuracy(images.coco, detections, tuple(_TASKS))
+        self._reports.add_accuracy(self._job.spec.num_iterations, accuracy)
+        return accuracy
 
 
 def learning_rate_factor(schedule: Schedule, iteration: int) -> float:
@@ -198,21 +202,41 @@ class _Reports:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._recent: list[tuple[Step, float]] = []
+        self._learning_rate = math.nan
 
     def add(self, step: Step, elapsed: float, learning_rate: float) -> None:
         self._recent.append((step, elapsed))
-        if len(self._recent) < _REPORT_EVERY:
+        self._learning_rate = learning_rate
+        if len(self._recent) == _REPORT_EVERY:
+            self.write()
+
+    def write(self) -> None:
+        """Write what was not reported yet."""
+        if not self._recent:
             return
-        line = {
-            "iteration": step.iteration,
-            "time": median(elapsed for _, elapsed in self._recent),
-            "data_time": median(step.data_seconds for step, _ in self._recent),
-            "total_loss": median(step.loss for step, _ in self._recent),
-            "lr": learning_rate,
-        }
-        with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(line) + "\n")
+        self._line(
+            iteration=self._recent[-1][0].iteration,
+            time=median(elapsed for _, elapsed in self._recent),
+            data_time=median(step.data_seconds for step, _ in self._recent),
+            total_loss=median(step.loss for step, _ in self._recent),
+            lr=self._learning_rate,
+        )
         self._recent.clear()
+
+    def add_accuracy(self, iteration: int, accuracy: dict[str, float | None]) -> None:
+        """An evaluation; detectron2 counts it to the iteration that would come next."""
+        names = {f"{ours} ": f"{theirs}/" for theirs, ours in _TASKS.items()}
+        values = {
+            name.replace(ours, theirs): math.nan if value is None else value
+            for name, value in accuracy.items()
+            for ours, theirs in names.items()
+            if name.startswith(ours)
+        }
+        self._line(iteration=iteration, **values)
+
+    def _line(self, **values: float) -> None:
+        with self._path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(values) + "\n")
 
 
 def _as_coco(

@@ -1,0 +1,50 @@
+"""The files that a parsing verb is given: patterns, folders, and short names for the eye."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Sequence
+from os.path import commonpath
+from pathlib import Path
+
+from detbench.errors import UsageError
+
+
+def expand(given: Sequence[str]) -> tuple[Path, ...]:
+    """The files that paths and patterns name, each once; a pattern's in natural order.
+
+    A shell expands a pattern already, unless it is quoted. A file that is not there is left to
+    its reader.
+
+    Raises:
+        UsageError: a pattern matches no file, or a path is a folder.
+    """
+    found: dict[Path, None] = {}
+    for text in given:
+        path = Path(text)
+        if path.is_dir():
+            raise UsageError(f"{text} is a folder", f"name files in it, such as '{path / '*'}'")
+        if path.exists() or not glob.has_magic(text):
+            found[path] = None
+            continue
+        matches = [Path(name) for name in glob.glob(text, recursive=True)]  # noqa: PTH207
+        files = [match for match in matches if not match.is_dir()]
+        if not files:
+            raise UsageError(f"no file matches '{text}'", "check the pattern")
+        found |= dict.fromkeys(sorted(files, key=natural))
+    return tuple(found)
+
+
+def natural(path: Path) -> list[tuple[int, int, str]]:
+    """Sorts bs2 before bs10."""
+    return [
+        (0, int(part), part) if part.isdigit() else (1, 0, part)
+        for part in re.split(r"(\d+)", str(path))
+    ]
+
+
+def short_names(files: Sequence[str]) -> dict[str, str]:
+    """Every file's path without the folders that all of them are in."""
+    folder = commonpath([Path(file).parent.absolute() for file in files]) if files else ""
+    return {file: str(Path(file).absolute().relative_to(folder)) for file in files}

@@ -1,0 +1,115 @@
+"""detectron2's `metrics.json`: an object a line, of what changed since the line before.
+
+A report there is the median iteration of the last 20. An evaluation stands in the line of its
+iteration; the one at a training's end in a line of the iteration that would come next.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from detbench.errors import BadFileError
+from detbench.readers.training_history import PERIOD, Evaluation, History, Report, figure
+
+# Tasks of detectron2's evaluators; other things with a slash are counters of the model's heads.
+# A metric with a hyphen is one category's.
+_METRIC = re.compile(
+    r"(?:(?P<dataset>.+)/)?"
+    r"(?P<task>(?:bbox|segm|keypoints|box_proposals|sem_seg|panoptic_seg)\w*)/(?P<metric>[^/-]+)"
+)
+_MOST = 2**53
+
+
+def from_metrics(path: Path, lines: Iterator[str]) -> History:
+    """The history in a `metrics.json`.
+
+    Raises:
+        BadFileError: a line other than the last, which a kill may have cut, is damaged.
+    """
+    reader = _Reader()
+    pending = ""
+    for number, line in enumerate(lines, 1):
+        if pending:  # only the last line may be damaged: a killed training cuts it
+            raise BadFileError(path, pending, "copy the file again", place=f"line {number - 1}")
+        if not line.strip():
+            continue
+        try:
+            reader.entry(json.loads(line))  # orjson refuses the NaN of an AP
+        except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
+            pending = f"not a line of metrics: {error}"
+        except RecursionError:
+            pending = "not a line of metrics: nested too deep"
+    reader.end_of_training()
+    reader.history.no_wall = "metrics.json has no clock"
+    return reader.history
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.history = History()
+        self._final: list[Evaluation] = []  # maybe of the training's end
+
+    def entry(self, entry: dict[str, Any]) -> None:
+        history = self.history
+        if "time" in entry:
+            iteration, time = _count(entry["iteration"]), _seconds(entry["time"])
+            wait = float(entry.get("data_time", "nan"))
+            before = history.reports[-1].iteration if history.reports else -1
+            if not history.processes:
+                history.begin(0)
+            elif iteration <= before:
+                self.end_of_training()
+                start = max(0, iteration + 1 - PERIOD)
+                history.begin(start)
+                before = start - 1
+            self._final.clear()
+            since = iteration + 1 - history.processes[-1].start
+            num = min(PERIOD, iteration - before)
+            curve = {
+                key: float(value)
+                for key, value in entry.items()
+                if key in ("lr", "total_loss") or key.startswith("loss")
+            }
+            history.report(Report(iteration, num, since, num * time, time, num * wait), curve)
+        for evaluation in _evaluations(entry).values():
+            evaluation.training = history.training
+            evaluation.iteration = _count(entry["iteration"])
+            history.evaluated(evaluation)
+            if "time" not in entry:
+                self._final.append(evaluation)
+
+    def end_of_training(self) -> None:
+        for evaluation in self._final:
+            if evaluation.iteration == self.history.last + 1:
+                evaluation.iteration = self.history.last
+        self._final.clear()
+
+
+def _evaluations(entry: dict[str, Any]) -> dict[str | None, Evaluation]:
+    """The evaluations in a line, by the dataset they name."""
+    found: dict[str | None, Evaluation] = {}
+    for key, value in entry.items():
+        if "/" in key and (match := _METRIC.fullmatch(key)):
+            dataset = match["dataset"]
+            evaluation = found.setdefault(dataset, Evaluation(dataset=dataset))
+            evaluation.figures[figure(match["task"], match["metric"])] = float(value)
+    return found
+
+
+def _count(value: Any) -> int:
+    number = int(value)
+    if not 0 <= number < _MOST:
+        raise ValueError(f"{value} is no iteration")
+    return number
+
+
+def _seconds(value: Any) -> float:
+    number = float(value)
+    if not 0 <= number < math.inf:
+        raise ValueError(f"{value} is no time")
+    return number

@@ -1,0 +1,56 @@
+"""What lies beside a training's log: detbench's `run.json`, detectron2's `config.yaml`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+
+class RunFacts(NamedTuple):
+    """Images an iteration and the training set, and the file that tells them."""
+
+    batch_size: int | None
+    dataset: str | None
+    source: str
+
+
+def read_run_facts(log: Path) -> RunFacts:
+    """What is known of the run whose log this is; nothing where no such file lies beside it.
+
+    A file of another program by one of those names tells nothing, and is no error.
+    """
+    for name, load, places in _FILES:
+        try:
+            document = load((log.parent / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError, yaml.YAMLError, RecursionError):
+            continue
+        for size_at, dataset_at in places:
+            size, dataset = _at(document, size_at), _at(document, dataset_at)
+            if isinstance(size, int) and size > 0:
+                names = dataset if isinstance(dataset, list) else [dataset]
+                told = ", ".join(name for name in names if isinstance(name, str))
+                return RunFacts(size, told or None, name)
+    return RunFacts(None, None, "")
+
+
+_FILES: tuple[tuple[str, Callable[[str], Any], tuple[tuple[str, str], ...]], ...] = (
+    ("run.json", json.loads, (("spec.batch_size", "spec.dataset"),)),
+    (
+        "config.yaml",
+        yaml.safe_load,
+        (
+            ("SOLVER.IMS_PER_BATCH", "DATASETS.TRAIN"),
+            ("dataloader.train.total_batch_size", "dataloader.train.dataset.names"),  # lazy configs
+        ),
+    ),
+)
+
+
+def _at(document: Any, keys: str) -> Any:
+    for key in keys.split("."):
+        document = document.get(key) if isinstance(document, dict) else None
+    return document

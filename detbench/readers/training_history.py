@@ -1,0 +1,154 @@
+"""What a training's log is turned into, whichever of its two formats it has.
+
+A log holds processes, one after another. A process that goes on from a checkpoint belongs to the
+training before it; one that begins at iteration 0 begins a training of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from detbench.readers.schema import Column, Schema
+
+PERIOD = 20  # iterations between two reports: the default of detectron2's writers
+
+REPORTS = Schema(
+    (
+        Column("iteration", "int64", "the last one reported on, counted from 0"),
+        Column("iterations", "int64", "how many the report is about"),
+        Column("since start", "int64", "iterations of this process until then"),
+        Column("time (s)", "float64", "of those iterations together, data included"),
+        Column("typical (s)", "float64", "one iteration: their median, or the last one"),
+        Column("data wait (s)", "float64", "of the time; NaN where not reported"),
+    )
+)
+EVALUATIONS = Schema(
+    (
+        Column("training", "Int64", "counted from 1; NA where nothing was trained"),
+        Column("iteration", "Int64", "the last one done before it, counted from 0"),
+        Column("dataset", "object", "None where the log names none"),
+        Column("wall (s)", "float64", "since the training's first process began, pauses left out"),
+        Column("pauses (s)", "float64", "until then, in which no process ran"),
+        Column("iterations (s)", "float64", "of all iterations until then, by their reports"),
+        Column("evaluation (s)", "float64", "that it took, inference and AP"),
+        Column("inference (s/img)", "float64", "on one device"),
+        Column("inference (s/batch)", "float64", "on one device"),
+        Column("devices", "Int64", "that it ran on"),
+    )
+)
+_TASKS = {"bbox": "box", "segm": "mask"}
+
+
+class Report(NamedTuple):
+    """A row of `REPORTS`."""
+
+    iteration: int
+    iterations: int
+    since_start: int
+    time: float
+    typical: float
+    data_wait: float
+
+
+@dataclass
+class Evaluation:
+    """A row of `EVALUATIONS`; `figures` are its metrics, such as `box AP`, in percent."""
+
+    training: int | None = None
+    iteration: int | None = None
+    dataset: str | None = None
+    wall: float = math.nan
+    pauses: float = math.nan
+    iterations: float = math.nan
+    seconds: float = math.nan
+    per_image: float = math.nan
+    per_batch: float = math.nan
+    devices: int | None = None
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+def figure(task: str, metric: str) -> str:
+    """What a metric of one of detectron2's tasks is called here: `box AP`, `sem_seg mIoU`."""
+    return f"{_TASKS.get(task, task)} {metric}"
+
+
+class Process(NamedTuple):
+    """A process that trained: of which training, and the iteration it began with."""
+
+    training: int
+    start: int
+
+
+@dataclass
+class History:
+    """Everything a log tells, in its order; the two readers fill it."""
+
+    reports: list[Report] = field(default_factory=list)
+    curves: list[dict[str, float]] = field(default_factory=list)  # one a report: losses and lr
+    owners: list[int] = field(default_factory=list)  # one a report: its training
+    processes: list[Process] = field(default_factory=list)
+    evaluations: list[Evaluation] = field(default_factory=list)
+    batch_size: int | None = None
+    no_wall: str = ""  # why the log tells no wall time
+    rank: int = 0
+    _computed: float = 0.0  # seconds of the current training's iterations
+    _waiting: list[Evaluation] = field(default_factory=list)
+    _reported: bool = False  # by the current process
+
+    @property
+    def training(self) -> int | None:
+        """The current training; None before the first."""
+        return self.processes[-1].training if self.processes else None
+
+    @property
+    def last(self) -> int:
+        """The last iteration reported on by the current process, or the one before it began."""
+        if self.reports and self._reported:
+            return self.reports[-1].iteration
+        return self.processes[-1].start - 1 if self.processes else -1
+
+    def begin(self, start: int) -> None:
+        """A process begins to train with iteration `start`."""
+        self.end()
+        new = not self.processes or start == 0
+        self.processes.append(Process((self.training or 0) + new, start))
+        self._reported = False
+        if new:
+            self._computed = 0.0
+
+    def report(self, report: Report, curve: dict[str, float]) -> None:
+        """A report of the current process."""
+        each = report.time / report.iterations if report.iterations > 0 else math.nan
+        self._settle(each, report.iteration)
+        self.reports.append(report)
+        self.curves.append({"iteration": report.iteration, **curve})
+        self.owners.append(self.processes[-1].training)
+        self._computed += report.time
+        self._reported = True
+
+    def evaluated(self, evaluation: Evaluation) -> None:
+        """An evaluation, of what the current process trained where there is one.
+
+        Its iteration may lie between two reports, so that its time is known at the next one.
+        """
+        self.evaluations.append(evaluation)
+        if evaluation.training is not None:
+            evaluation.iterations = self._computed
+            self._waiting.append(evaluation)
+
+    def end(self) -> None:
+        """The current process ended, or the log does."""
+        last = self.reports[-1] if self.reports and self._reported else None
+        self._settle(last.time / last.iterations if last and last.iterations else math.nan, None)
+
+    def _settle(self, each: float, following: int | None) -> None:
+        for evaluation in self._waiting:
+            assert evaluation.iteration is not None
+            latest = self.last + PERIOD if following is None else following
+            if evaluation.iteration > latest:
+                evaluation.iteration = self.last
+            if evaluation.iteration > self.last:
+                evaluation.iterations += each * (evaluation.iteration - self.last)
+        self._waiting.clear()
