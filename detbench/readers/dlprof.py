@@ -26,6 +26,7 @@ _COPY = re.compile(r"\[?(CUDA )?mem(cpy|set)", re.IGNORECASE)
 _TAKE = "take the kernel report (dlprof --reports=kernel) or the iteration report (=iteration)"
 _AGAIN = "write it again: dlprof --reports=kernel,iteration"
 _TEXTS = {"Kernel Name", "Uses TC"}
+_MEAN = "Avg"  # how the name of the column of mean times begins
 
 
 def is_dlprof(line: str) -> bool:
@@ -53,13 +54,13 @@ def _title(line: str) -> str:
 
 
 def _kernel_report(path: Path, lines: Iterator[str]) -> KernelSums:
-    total, mean = "Total GPU Time (ns)", "Avg GPU Time (ns)"
-    table = _table(path, lines, ["Kernel Name", "Uses TC", total, mean])
+    total = "Total GPU Time (ns)"
+    table = _table(path, lines, ["Kernel Name", "Uses TC", total, _MEAN])
     table = table[~table["Kernel Name"].str.match(_COPY)]
     if table.empty:
         raise BadFileError(path, "no kernel in it", _AGAIN)
-    # It has no column of launches; they follow from their mean, which is a whole number of ns.
-    count = (table[total] / table[mean].where(table[mean] > 0)).round().fillna(1)
+    # It has no column of launches: they follow from the mean, as exactly as that is rounded.
+    count = (table[total] / table[_MEAN].where(table[_MEAN] > 0)).round().fillna(1)
     return KernelSums(
         SUMS.table(
             {
@@ -103,10 +104,12 @@ def _iteration_report(path: Path, lines: Iterator[str]) -> Timeline:
 
 
 def _table(path: Path, lines: Iterator[str], names: list[str]) -> pd.DataFrame:
-    """The columns `names` of a report; those that are no text are whole numbers."""
+    """The columns `names` of a report; but for the texts and the mean they are whole numbers."""
     reader = csv.reader(lines, strict=True)  # strict: a quote that is left open is an error
     try:
         header = [name.strip() for name in next(reader, [])]
+        means = [name for name in header if name.startswith(_MEAN)]
+        header = [_MEAN if name in means[:1] else name for name in header]  # API's come later
         missing = [name for name in names if name not in header]
         if missing:
             raise BadFileError(path, f"DLProf's report has no column {', '.join(missing)}", _AGAIN)
@@ -128,10 +131,10 @@ def _table(path: Path, lines: Iterator[str], names: list[str]) -> pd.DataFrame:
     for name in names:
         if name not in _TEXTS:
             numbers = pd.to_numeric(table[name], errors="coerce")
-            bad = numbers.isna() | (numbers % 1 != 0)
+            bad = numbers.isna() | ((numbers % 1 != 0) & (name != _MEAN))
             if bad.any():
                 raise BadFileError(
                     path, f"{name} is no whole number in row {int(bad.argmax()) + 1}", _AGAIN
                 )
-            table[name] = numbers.astype("int64")
+            table[name] = numbers.astype("float64" if name == _MEAN else "int64")
     return table
