@@ -1,27 +1,31 @@
-"""Summaries of kernels as CSV: `nsys stats` reports, and nvprof's summary mode.
+"""Summaries of kernels: `nsys stats` reports as CSV or text, and nvprof's summary as CSV.
 
-`nsys stats --report cuda_gpu_kern_sum` (to 2022 `gpukernsum`) has the unit in its column names;
-nvprof has it in a row under the header. Both may stand among other lines and other reports.
+`nsys stats --report cuda_gpu_kern_sum` (to 2022 `gpukernsum`) and `cuda_gpu_sum` (`gpusum`) have
+the unit in their column names; nvprof has it in a row under the header.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from detbench.errors import BadFileError
-from detbench.readers.text import csv_cells, open_text, parse_numbers
+from detbench.readers import printed
+from detbench.readers.text import open_text, parse_numbers
 from detbench.readers.timeline import SUMS, KernelSums
 
-_NANOSECONDS = {"s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1.0}
-_TYPE = "GPU activities"  # nvprof's word for kernels and copies, beside `API calls`
+# Before 2021 the unit stood in the title of the text form, and was always this.
+_TOTAL = re.compile(r"Total Time(?: ?\((\w+)\))?")
+# The column that tells kernels from the rest, and its word for them.
+_KINDS = {"Category": "CUDA_KERNEL", "Type": "GPU activities"}
 _AGAIN = "write it again: nsys stats --report cuda_gpu_kern_sum --format csv"
 
 
-def is_header(line: str) -> bool:
-    """Whether a line is the header of such a summary."""
-    return _Columns.of(line) is not None
+def is_summary(names: list[str]) -> bool:
+    """Whether a table's columns are those of such a summary."""
+    return _Columns.of(names) is not None
 
 
 class _Columns(NamedTuple):
@@ -30,67 +34,70 @@ class _Columns(NamedTuple):
     name: int
     calls: int
     total: int
-    type_: int
+    percent: int
+    kind: int
     unit: str
-    num: int
 
     @classmethod
-    def of(cls, line: str) -> _Columns | None:
-        names = [cell.strip().strip('"') for cell in line.rstrip().split(",")]
-        if {"Total Time (ns)", "Instances", "Name"} <= set(names):
-            found = (names.index("Name"), names.index("Instances"), names.index("Total Time (ns)"))
-            return cls(*found, -1, "ns", len(names))
-        if {"Time(%)", "Time", "Calls", "Name"} <= set(names):
-            found = (names.index("Name"), names.index("Calls"), names.index("Time"))
-            type_ = names.index("Type") if "Type" in names else -1
-            return cls(*found, type_, "", len(names))
+    def of(cls, names: list[str]) -> _Columns | None:
+        at = {name: index for index, name in enumerate(names)}
+        percent = at.get("Time (%)", at.get("Time(%)"))
+        name = at.get("Name", at.get("Operation") if "Category" in at else None)
+        if percent is None or name is None:
+            return None
+        kind = next((at[column] for column in _KINDS if column in at), -1)
+        if "Instances" in at:
+            for column, index in at.items():
+                if found := _TOTAL.fullmatch(column):
+                    return cls(name, at["Instances"], index, percent, kind, found[1] or "ns")
+        if {"Time", "Calls"} <= set(at):
+            return cls(name, at["Calls"], at["Time"], percent, kind, "")
         return None
 
 
 def read_kernel_sums(path: Path) -> KernelSums:
     """Read a summary.
 
+    Where a file holds several reports, one of kernels alone is taken before one that holds them
+    among copies and calls: they tell of the same kernels.
+
     Raises:
         BadFileError: it is none, holds no kernel, or a row in it is damaged.
     """
-    names, counts, totals = [], [], []
+    apart: list[tuple[str, int, int]] = []
+    among: list[tuple[str, int, int]] = []
     with open_text(path) as stream:
-        for name, count, total in _rows(path, stream):
-            names.append(name)
-            counts.append(count)
-            totals.append(total)
-    if not names:
-        raise BadFileError(path, "no kernel in it", _AGAIN)
+        for is_mixed, row in _rows(path, stream):
+            (among if is_mixed else apart).append(row)
+        stream.seek(0)
+        why = printed.why_none(stream)
+    if not apart and not among:
+        raise BadFileError(path, f"no kernel in it{why and f'; it says: {why}'}", _AGAIN)
+    names, counts, totals = zip(*(apart or among), strict=True)
     return KernelSums(SUMS.table({"name": names, "count": counts, "total (ns)": totals}))
 
 
-def _rows(path: Path, lines: Iterator[str]) -> Iterator[tuple[str, int, int]]:
-    columns: _Columns | None = None
-    unit = ""
-    for number, line in enumerate(lines, 1):
+def _rows(path: Path, lines: Iterator[str]) -> Iterator[tuple[bool, tuple[str, int, int]]]:
+    """Whether it is a report of more than kernels, and a kernel's name, launches and ns."""
+    columns, unit = _Columns(0, 0, 0, 0, 0, ""), ""
+    for number, names, cells in printed.rows(path, lines, is_summary, _AGAIN):
         place = f"line {number}"
-        header = _Columns.of(line)
-        if header is not None:
-            columns, unit = header, header.unit
-            continue
-        if columns is None:
-            continue
-        if not line.strip() or line.startswith(("==", "** ", "Processing")):
-            columns = None  # the report ends; another one may follow
-            continue
-        cells = csv_cells(path, line, place)
-        if len(cells) != columns.num or line.count('"') % 2:
-            raise BadFileError(path, "the row is cut short", _AGAIN, place=place)
-        if not unit:
-            unit = cells[columns.total]
-            if unit not in _NANOSECONDS:
+        is_header, is_units = not cells, bool(cells) and not unit
+        if is_header:
+            columns = _Columns.of(names) or columns
+        if is_header or is_units:
+            unit = cells[columns.total] if is_units else columns.unit
+            if unit not in printed.NANOSECONDS and (unit or is_units):
                 raise BadFileError(path, f"no known unit of time: '{unit}'", place=place)
             continue
-        name = cells[columns.name]
-        if name.startswith("[CUDA mem") or (columns.type_ >= 0 and cells[columns.type_] != _TYPE):
+        is_kernel = columns.kind < 0 or cells[columns.kind] in _KINDS.values()
+        if not is_kernel or printed.COPY.fullmatch(cells[columns.name]):
             continue
         try:
-            count, total = parse_numbers([cells[columns.calls], cells[columns.total]])
-            yield name, int(count), round(total * _NANOSECONDS[unit])
+            # The share has a decimal point always, which tells how the others are written.
+            read = (cells[i] for i in (columns.percent, columns.calls, columns.total))
+            _, count, total = parse_numbers(list(read))
+            time = round(total * printed.NANOSECONDS[unit])
+            yield "Category" in names, (cells[columns.name], int(count), time)
         except (ValueError, OverflowError) as error:
             raise BadFileError(path, str(error), _AGAIN, place=place) from error

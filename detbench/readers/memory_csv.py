@@ -12,8 +12,10 @@ from detbench.readers.text import open_text
 
 SCHEMA = Schema(
     (
-        Column("iteration", "int64", "counted from 0"),
-        Column("phase", "str", "data, forward, backward or optimizer"),
+        Column("iteration", "Int64", "counted from 0; missing where the file does not tell"),
+        Column(
+            "phase", "str", "data, forward, backward or optimizer; other files' own word for when"
+        ),
         Column("category", "str", "what the memory is there for"),
         Column("module", "str", "the module it belongs to; empty where none does"),
         Column("bytes", "int64", "at the phase's peak"),
@@ -46,7 +48,7 @@ def read_memory_csv(path: Path) -> pd.DataFrame:
         if bad.any():
             place = f"line {int(bad.argmax()) + 2}"
             raise BadFileError(path, f"{name} is no whole number", _AGAIN, place=place)
-        table[name] = numbers.astype("int64")
+        table[name] = numbers.astype("Int64" if name == "iteration" else "int64")
     is_total = table["category"] == _TOTAL
     parts = table[~is_total]
     sums = parts.groupby(["iteration", "phase"])["bytes"].sum()

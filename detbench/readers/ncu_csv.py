@@ -23,8 +23,8 @@ from detbench.readers.text import csv_cells, open_text, parse_numbers
 
 SCHEMA = Schema(
     (
-        Column("process", "int64", "process id"),
-        Column("launch", "int64", "the kernel launch's ID within its process, from the log"),
+        Column("process", "int64", "process id; -1 where the file does not tell"),
+        Column("launch", "int64", "the kernel launch's ID within its process"),
         Column("kernel", "str", "kernel name"),
         Column("device", "str", "device number; empty in versions that do not write it"),
     )
@@ -82,7 +82,7 @@ def read_ncu_csv(path: Path, metrics: Collection[str]) -> pd.DataFrame:
             if found is not None:
                 found.launch.append(launch)
                 found.cell.append(row.value)
-                found.scale.append(_scale(path, row.unit))
+                found.scale.append(unit_scale(path, row.unit))
     if not launches.kernel:
         raise BadFileError(path, _why_no_kernel(path), _AGAIN)
     return SCHEMA.table(
@@ -162,7 +162,12 @@ def _rows(path: Path, lines: Iterator[str], metrics: Collection[str]) -> Iterato
                 raise BadFileError(path, f"not a process id: {error}", place=place) from error
 
 
-def _scale(path: Path, unit: str) -> float:
+def unit_scale(path: Path, unit: str) -> float:
+    """What a unit is in base units (byte, cycle, ns).
+
+    Raises:
+        BadFileError: it is none that is known.
+    """
     if unit not in _SCALE:
         raise BadFileError(path, f"unknown unit '{unit}'", "collect with --print-units base")
     return _SCALE[unit]

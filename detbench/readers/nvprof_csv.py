@@ -9,13 +9,12 @@ import re
 from pathlib import Path
 
 from detbench.errors import BadFileError
+from detbench.readers.printed import COPY, NANOSECONDS
 from detbench.readers.text import csv_cells, open_text, parse_numbers
-from detbench.readers.timeline import ACTIVITIES, RANGES, Timeline
+from detbench.readers.timeline import ACTIVITIES, NO_RANGES, Timeline
 
 HEADER = '"Start","Duration"'
-_NANOSECONDS = {"s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1.0}
 _NEEDED = ("Start", "Duration", "Device", "Stream", "Name")
-_COPY = re.compile(r"\[CUDA mem(cpy|set).*\]")
 _CORRELATION = re.compile(r" \[\d+\]$")
 _DEVICE = re.compile(r"\((\d+)\)$")
 _AGAIN = "record it again with `nvprof --csv --print-gpu-trace --log-file FILE`"
@@ -46,28 +45,28 @@ def read_nvprof_trace(path: Path) -> Timeline:
         raise BadFileError(path, f"no GPU trace of nvprof in it: no {', '.join(missing)}", _AGAIN)
     at = {name: names.index(name) for name in _NEEDED}
     columns = {name: [cells[at[name]] for _, cells in rows] for name in _NEEDED}
-    if not any(not _COPY.fullmatch(name) for name in columns["Name"]):
+    if not any(not COPY.fullmatch(name) for name in columns["Name"]):
         raise BadFileError(path, "no kernel in it", _AGAIN)
     times = {}
     for name in ("Start", "Duration"):
         unit = units[at[name]] if at[name] < len(units) else ""
-        if unit not in _NANOSECONDS:
+        if unit not in NANOSECONDS:
             raise BadFileError(path, f"{name} has no known unit: '{unit}'", _AGAIN)
         try:
             numbers = parse_numbers(columns[name])
-            times[name] = [round(value * _NANOSECONDS[unit]) for value in numbers]
+            times[name] = [round(value * NANOSECONDS[unit]) for value in numbers]
         except ValueError as error:
             raise BadFileError(path, f"{name}: {error}", _AGAIN) from error
     return Timeline(
         ACTIVITIES.table(
             {
                 "name": [_CORRELATION.sub("", name) for name in columns["Name"]],
-                "kind": ["copy" if _COPY.fullmatch(n) else "kernel" for n in columns["Name"]],
+                "kind": ["copy" if COPY.fullmatch(n) else "kernel" for n in columns["Name"]],
                 "device": [m[1] if (m := _DEVICE.search(d)) else d for d in columns["Device"]],
                 "stream": [int(s) if s.isdigit() else -1 for s in columns["Stream"]],
                 "start (ns)": times["Start"],
                 "duration (ns)": times["Duration"],
             }
         ),
-        RANGES.table({"name": [], "start (ns)": [], "duration (ns)": []}),
+        NO_RANGES,
     )

@@ -9,6 +9,8 @@ import pandas as pd
 from detbench.readers.schema import Column, Schema
 
 CPU = "cpu"
+TENSOR = "tensor cores"
+"""A column that few files have: whether the kernel uses Tensor Cores, `yes` or `no`."""
 
 ACTIVITIES = Schema(
     (
@@ -31,6 +33,7 @@ RANGES = Schema(
     )
 )
 
+NO_RANGES = RANGES.table({"name": [], "start (ns)": [], "duration (ns)": []})
 
 SUMS = Schema(
     (
@@ -48,7 +51,7 @@ class KernelSums:
     Utilization cannot be had from it, as a sum counts overlapping kernels twice.
 
     Attributes:
-        kernels: rows as `SUMS` says.
+        kernels: rows as `SUMS` says; with the column `TENSOR` where the file has it.
     """
 
     kernels: pd.DataFrame
@@ -59,7 +62,7 @@ class Timeline:
     """A recorded timeline.
 
     Attributes:
-        activities: rows as `ACTIVITIES` says.
+        activities: rows as `ACTIVITIES` says; with the column `TENSOR` where the file has it.
         ranges: rows as `RANGES` says, on the CPU's side.
         note: what else the file holds, where that explains why it has no kernels.
     """

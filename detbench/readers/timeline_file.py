@@ -5,22 +5,28 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from detbench.errors import BadFileError, MissingError
-from detbench.readers import database
+from detbench.readers import database, printed
 from detbench.readers.cupti import read_cupti
-from detbench.readers.kernel_sums import is_header, read_kernel_sums
+from detbench.readers.dlprof import is_dlprof, read_dlprof
+from detbench.readers.kernel_sums import is_summary, read_kernel_sums
 from detbench.readers.kineto import read_kineto
+from detbench.readers.nsys_trace import is_trace, read_nsys_trace
 from detbench.readers.nvprof_csv import HEADER, read_nvprof_trace
+from detbench.readers.nvprof_text import is_nvprof_text, read_nvprof_text
+from detbench.readers.text import open_text
 from detbench.readers.timeline import KernelSums, Timeline
 
-_HEAD = 1 << 16  # a program may have printed something before nvprof's table
+_HEAD = 1 << 16
+_STATS = "nsys stats --report cuda_gpu_trace --format csv, of a window that runs on a GPU"
 _NSYS_REPORTS = {".nsys-rep", ".qdrep"}
 
 
 def read_timeline(path: Path) -> Timeline | KernelSums:
-    """Read a timeline of the PyTorch profiler, Nsight Systems or nvprof, or a summary of one.
+    """Read a timeline of the PyTorch profiler, Nsight Systems, nvprof or DLProf, or a summary.
 
     Raises:
         BadFileError: it is none of them, or damaged.
@@ -41,18 +47,48 @@ def read_timeline(path: Path) -> Timeline | KernelSums:
             "a session of the Visual Profiler: it names a program and holds no measurement",
             "nvprof --export-profile writes one that does",
         )
-    if HEADER.encode() in head:
-        return read_nvprof_trace(path)
-    if any(is_header(line) for line in head.decode("utf-8-sig", "replace").splitlines()):
-        return read_kernel_sums(path)
     if path.suffix in _NSYS_REPORTS:
         return _exported(path)
+    if head and b"\0" not in head and (read := _reader_of_text(path)) is not None:
+        return read(path)
     raise BadFileError(
         path,
         "the file is empty" if not head else "no timeline that is known here",
         "known: traces of the PyTorch profiler (JSON), exports of Nsight Systems (SQLite), "
-        "nvprof's .nvvp and --print-gpu-trace, summaries of both",
+        "nvprof's .nvvp and --print-gpu-trace, what nsys stats and nvprof print, DLProf's reports",
     )
+
+
+def _reader_of_text(path: Path) -> Callable[[Path], Timeline | KernelSums] | None:
+    """The reader for a text file. A trace tells more than a summary, wherever it stands."""
+    with open_text(path) as lines:
+        if is_dlprof(lines.readline()):
+            return read_dlprof
+        lines.seek(0)
+        is_nvprof = False
+        for line in lines:
+            if line.startswith(HEADER):
+                return read_nvprof_trace
+            is_nvprof = is_nvprof or is_nvprof_text(line)
+        lines.seek(0)
+        is_sums = False
+        for row in printed.rows(path, lines, _is_table, _STATS):
+            if is_trace(row.names):
+                return read_nsys_trace
+            is_sums = True
+        lines.seek(0)
+        why = printed.why_none(lines)
+    if is_sums:
+        return read_kernel_sums
+    if is_nvprof:
+        return read_nvprof_text
+    if why:
+        raise BadFileError(path, f"no kernel in it; it says: {why}", _STATS)
+    return None
+
+
+def _is_table(names: list[str]) -> bool:
+    return is_trace(names) or is_summary(names)
 
 
 def _exported(path: Path) -> Timeline:

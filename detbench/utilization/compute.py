@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from detbench.readers.timeline import CPU, KernelSums, Timeline
+from detbench.readers.timeline import CPU, TENSOR, KernelSums, Timeline
 from detbench.utilization.intervals import busy_time, gaps, self_times
 from detbench.utilization.kernel_classes import kernel_class
 from detbench.utilization.window import Window, inside, iterations, window_of, work_of
@@ -141,16 +141,18 @@ def by_communication(
 def by_name(
     timeline: Timeline, chosen: list[str], level: str, name: str | None = None
 ) -> pd.DataFrame:
-    """Time by kernel `class` or by `kernel` name, largest first, inside the window.
+    """Time by kernel `class`, `kernel` name or use of `tensor` cores, largest first, in the window.
 
     Durations are summed, so the shares are shares of kernel time, not of wall time; on the CPU
     an operator counts without the operators it calls.
+
+    Raises:
+        ValueError: the file does not say which kernels use Tensor Cores.
     """
     parts = []
     for device in chosen:
         work = inside(work_of(timeline, device), window_of(timeline, device, name))
-        times = pd.DataFrame({"name": work["name"], "count": 1, "time": _own_time(work, device)})
-        table = _shares(times, level)
+        table = _shares(work.assign(count=1, time=_own_time(work, device)), level)
         table.insert(0, "device", device)
         parts.append(table)
     return pd.concat(parts, ignore_index=True)
@@ -163,14 +165,17 @@ def of_sums(sums: KernelSums, level: str) -> pd.DataFrame:
 
 def _shares(times: pd.DataFrame, level: str) -> pd.DataFrame:
     """Shares of the summed time; `times` has the columns name, count and time (ns)."""
+    if level == "tensor" and TENSOR not in times:
+        raise ValueError("it does not say which kernels use Tensor Cores")
+    column = times[TENSOR if level == "tensor" else "name"]
     # Names are categories: each is classified once, however often it ran.
-    group = times["name"].map(kernel_class) if level == "class" else times["name"]
+    group = column.map(kernel_class) if level == "class" else column
     sums = times.groupby(group, observed=True)[["time", "count"]].sum()
     sums = sums.sort_values("time", ascending=False)
     total = max(1, sums["time"].sum())
     return pd.DataFrame(
         {
-            level: sums.index.astype("str"),
+            {"tensor": TENSOR}.get(level, level): sums.index.astype("str"),
             "share (%)": 100 * sums["time"].to_numpy() / total,
             "total (ms)": sums["time"].to_numpy() / 1e6,
             "count": sums["count"].to_numpy(),

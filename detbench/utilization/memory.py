@@ -5,13 +5,14 @@ from __future__ import annotations
 import pandas as pd
 
 _MIB = 1 << 20
+_SNAPSHOT = ["iteration", "phase"]
 
 
 def peak(parts: pd.DataFrame) -> pd.DataFrame:
     """The rows of the snapshot with the largest sum; `parts` as `memory_csv` returns them."""
-    sums = parts.groupby(["iteration", "phase"], sort=False)["bytes"].sum()
-    iteration, phase = sums.index[int(sums.argmax())]
-    chosen: pd.DataFrame = parts[(parts["iteration"] == iteration) & (parts["phase"] == phase)]
+    snapshots = parts.groupby(_SNAPSHOT, sort=False, dropna=False)
+    highest = int(snapshots["bytes"].sum().argmax())
+    chosen: pd.DataFrame = parts[snapshots.ngroup() == highest]
     return chosen
 
 
@@ -21,10 +22,8 @@ def by(parts: pd.DataFrame, level: str) -> pd.DataFrame:
     MiB are 2^20 bytes; shares are of the snapshot's total.
     """
     if level == "phase":
-        table = parts.pivot_table(
-            index=["iteration", "phase"], columns="category", values="bytes", aggfunc="sum",
-            fill_value=0, sort=False,
-        )  # fmt: skip
+        sums = parts.groupby([*_SNAPSHOT, "category"], sort=False, dropna=False)["bytes"].sum()
+        table = sums.unstack("category", fill_value=0, sort=False)
         table["total"] = table.sum(axis=1)
         table.columns = [f"{name} (MiB)" for name in table.columns]
         return (table / _MIB).reset_index()

@@ -1,6 +1,11 @@
 """Real files of others: what their sources publish about them, reproduced."""
 
+import gzip
 import json
+import shutil
+import sqlite3
+import subprocess
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -170,3 +175,67 @@ def test_time_to_train_by_the_clock_of_a_restarted_log(corpus: Path, parser: Run
     assert row["time (min)"] == pytest.approx((8996 - 789) / 60)
     done = parser("throughput.py", path, "--target", "box=37.7", "--format", "json")
     assert json.loads(done.stdout)[0]["result"] == "not reached after 42000 iterations"
+
+
+def test_metrics_of_nvprof_are_levels(corpus: Path, parser: Run) -> None:
+    # Of reduction 101 launches at level 8 and 100 at level 1; matrixMul is one kernel.
+    expected = {"reduction": (201, (101 * 8 + 100 * 1) / 201), "matrixMul": (301, 1)}
+    for name, (num_launches, level) in expected.items():
+        path = corpus / f"nvprof/leimingyu__magus__{name}_metrics.csv"
+        rows = json.loads(parser("core_util.py", path, "--format", "json").stdout)
+        (dram,) = (row for row in rows if row["unit"] == "dram")
+        assert len(rows) == 14
+        assert dram["kernels"] == num_launches
+        assert dram["level (0 to 10)"] == pytest.approx(level)
+
+
+def test_metrics_of_nvprof_as_text(corpus: Path, parser: Run) -> None:
+    path = corpus / "nvprof/xstupi00__N-Body-OpenACC__step4_profile.out"
+    (row,) = json.loads(parser("core_util.py", path, "--format", "json").stdout)
+    # Three kernels twice at level 1, one once at level 5.
+    assert row == {
+        "unit": "alu_fu",
+        "level (0 to 10)": pytest.approx((6 * 1 + 5) / 7),
+        "min": 1,
+        "max": 5,
+        "kernels": 7,
+    }
+    assert_refused(parser("compute_util.py", path), 5, "core_util.py reads")
+
+
+def test_torchs_memory_timeline(corpus: Path, parser: Run) -> None:
+    path = corpus / "memory/facebookresearch__HolisticTraceAnalysis__memory_timeline.raw.gz"
+    with gzip.open(path) as stream:
+        events = json.load(stream)
+    held = list(accumulate(size for _, _, size, _ in events))
+    done = parser("memory_util.py", path, "--format", "json")
+    rows = {row["category"]: row["memory (MiB)"] * 2**20 for row in json.loads(done.stdout)}
+    assert sum(rows.values()) == pytest.approx(max(held))
+    # A tensor of 4000 bytes is the bias of a layer of 1000 classes: ResNet-50 has 25,557,032
+    # parameters of 4 bytes, and SGD's momentum as many.
+    assert rows["weights"] == pytest.approx(25_557_032 * 4, rel=3e-3)
+    assert rows["optimizer state"] == pytest.approx(25_557_032 * 4, rel=3e-3)
+
+
+@pytest.mark.skipif(shutil.which("nsys") is None, reason="needs nsys: it prints what is read here")
+@pytest.mark.parametrize("style", ["csv", "column", "table"])
+def test_what_nsys_stats_prints_says_what_its_database_says(
+    corpus: Path, parser: Run, tmp_path: Path, style: str
+) -> None:
+    database = tmp_path / "copy.sqlite"  # nsys stats adds to what it reads
+    database.write_bytes((corpus / "nsys/GindaChen__nsys-ai__h100_2gpu_1s.sqlite").read_bytes())
+    with sqlite3.connect(database) as connection:  # its project has cut these away
+        connection.execute("create table TARGET_INFO_GPU (id integer, name text)")
+        connection.execute("insert into TARGET_INFO_GPU values (0, 'H100'), (1, 'H100')")
+    expected = json.loads(parser("compute_util.py", database, "--format", "json").stdout)
+    printed = {}
+    for report in ("gputrace", "gpukernsum"):
+        command = ["nsys", "stats", "--report", report, "--format", style, database]
+        printed[report] = tmp_path / f"{report}.txt"
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        printed[report].write_text(done.stdout)
+    trace = parser("compute_util.py", printed["gputrace"], "--format", "json")
+    assert json.loads(trace.stdout) == expected
+    sums = parser("compute_util.py", printed["gpukernsum"], "--by", "class", "--format", "json")
+    total = sum(row["total (ms)"] for row in json.loads(sums.stdout))
+    assert total == pytest.approx(44829522 / 1e6)  # the plain sum, from the manifest

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from detbench.readers.timeline import KernelSums, Timeline
 
 
-_LEVELS = ("device", "class", "kernel", "stream", "iteration", "gap", "communication")
+_LEVELS = ("device", "class", "kernel", "tensor", "stream", "iteration", "gap", "communication")
 _SHOWN = ("device", "class", "kernel")  # without --by
 
 
@@ -49,9 +49,10 @@ def compute_util(
 
     FILE is what `profile.sh nvprof` or `profile.sh torch` left: an export of Nsight Systems
     (.sqlite), a file of nvprof (.nvvp, or CSV of --print-gpu-trace), a trace of the PyTorch
-    profiler (.json or .json.gz). Summaries (nsys stats, nvprof) have tables by class and kernel
-    only. A trace made without a GPU holds no kernels; `--device cpu`
-    shows its operators.
+    profiler (.json or .json.gz); or a trace of `nsys stats` (cuda_gpu_trace), or DLProf's iteration
+    report. Summaries (nsys stats, nvprof, DLProf's kernel report) have tables by class and kernel
+    only. `--by tensor` is for DLProf's reports, which say what uses Tensor Cores. A trace made
+    without a GPU holds no kernels; `--device cpu` shows its operators.
 
     \b
     Example:
@@ -82,23 +83,31 @@ def compute_util(
     show(shown, style, output)
 
 
+_TENSOR = "DLProf's kernel and iteration reports say it"
+
+
 def _of_summaries(
     sums: dict[Path, KernelSums], level: str | None, top: int, style: str
 ) -> list[tuple[str, pd.DataFrame]]:
     """The two tables that summaries have; that there is no utilization in them is said."""
     from detbench.utilization import compute
 
-    if level not in (None, "class", "kernel"):
+    if level not in (None, "class", "kernel", "tensor"):
         raise BadFileError(
             next(iter(sums)),
             f"a summary, which does not tell when kernels ran: no table by {level}",
-            "--by class or kernel, or a timeline (nsys export --type sqlite)",
+            "--by class or kernel, or take a timeline (nsys export --type sqlite)",
         )
     levels = [level] if level else ["class", "kernel"] if style in ("table", "md") else ["kernel"]
     return [
         (
             f"By {name}, share of summed kernel time (a summary: no utilization can be told)",
-            stack({file: compute.of_sums(found, name).head(top) for file, found in sums.items()}),
+            stack(
+                {
+                    file: of_file(file, _TENSOR, compute.of_sums, found, name).head(top)
+                    for file, found in sums.items()
+                }
+            ),
         )
         for name in levels
     ]
@@ -115,10 +124,14 @@ def _compute_table(level: str, top: int, work: str) -> tuple[str, Callable[..., 
         table = compute.by_name(timeline, devices, "kernel", name)
         return table.groupby("device").head(top)
 
+    def by_tensor(timeline: Timeline, devices: list[str], name: str | None) -> pd.DataFrame:
+        return compute.by_name(timeline, devices, "tensor", name)
+
     tables: dict[str, tuple[str, Callable[..., pd.DataFrame]]] = {
         "device": ("Compute utilization, share of the window", compute.by_device),
         "class": (f"By {work} class, share of {work} time", by_class),
         "kernel": (f"Longest {work}s (top {top}), share of {work} time", by_kernel),
+        "tensor": (f"By use of Tensor Cores, share of {work} time", by_tensor),
         "stream": ("By stream, share of the window", compute.by_stream),
         "iteration": ("By iteration, share of each", compute.by_iteration),
         "gap": (f"Stretches without a {work}, share of the window", compute.by_gap),

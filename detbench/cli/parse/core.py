@@ -49,8 +49,11 @@ def core_util(
 ) -> None:
     """Core utilization: how much FMA, FP16, Tensor and SFU cores worked while kernels ran.
 
-    FILE is what `profile.sh nsight` left: Nsight Compute's CSV (`ncu --csv --log-file FILE`).
-    Weighted by each kernel's cycles; idle time between kernels is not part of it.
+    FILE is what `profile.sh nsight` left: Nsight Compute's CSV (`ncu --csv --log-file FILE`), or
+    a report of it (.ncu-rep, needs the package ncu-report). Weighted by each kernel's cycles; idle
+    time between kernels is not part of it.
+
+    FILE may also be what `nvprof --metrics` printed: its levels of use, 0 to 10, are shown as such.
 
     For one file and no option four lines are printed, `fma<TAB>17.50765 %` and so on, for
     scripts; otherwise a table.
@@ -60,11 +63,19 @@ def core_util(
       python parsers/core_util.py results/nsight_bs2.csv
       python parsers/core_util.py results/*/*/nsight_bs*.csv --by class --format md
     """
-    from detbench.readers.ncu_csv import read_ncu_csv
+    from detbench.readers.counters_file import Launches, Levels, read_counters
     from detbench.utilization import core
 
     with reading(files) as each:
-        launches = {f: _on_device(f, read_ncu_csv(f, core.METRICS), device) for f in each}
+        read = {file: read_counters(file, core.METRICS) for file in each}
+    chosen = {file: _on_device(file, found.table, device) for file, found in read.items()}
+    if any(isinstance(found, Levels) for found in read.values()):
+        if timeline or any(isinstance(found, Launches) for found in read.values()):
+            first = next(file for file, found in read.items() if isinstance(found, Levels))
+            raise UsageError(f"{first} holds levels, no percentages", "parse it apart")
+        _show_levels(chosen, level or "file", top, style or "table", output)
+        return
+    launches = chosen
     plain = len(files) == 1 and not (level or style or output or timeline)
     if plain:
         _print_four_lines(of_file(files[0], _COLLECT, core.core_utilization, launches[files[0]]))
@@ -78,6 +89,16 @@ def core_util(
     if busy is not None:
         title += f"; of wall time: times the {busy:.4g} % that {timeline} is busy"
     show([(title, stack(tables, always=True))], style or "table", output)
+
+
+def _show_levels(
+    read: dict[Path, pd.DataFrame], level: str, top: int, style: str, output: Path | None
+) -> None:
+    """The levels of nvprof, a table of their own."""
+    from detbench.utilization import levels
+
+    tables = {file: levels.by(found, level, top) for file, found in read.items()}
+    show([(levels.TITLE, stack(tables))], style, output)
 
 
 _COLLECT = "collect it: profile.sh nsight"

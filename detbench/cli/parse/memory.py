@@ -29,23 +29,27 @@ def memory_util(
 ) -> None:
     """Memory: what it was used for at the moment of the highest peak.
 
-    FILE is what memory mode left (memory_csv_data/memory_bs4.csv).
+    FILE is what memory mode left (memory_csv_data/memory_bs4.csv), the memory CSV of the TBD
+    suite's profiler, or torch's memory timeline (export_memory_timeline to *.raw.json.gz).
 
     \b
     Example:
       python parsers/memory_util.py results/memory_csv_data/memory_bs4.csv --by module
     """
-    from detbench.readers.memory_csv import read_memory_csv
+    import pandas as pd
+
+    from detbench.readers.memory_file import read_memory
     from detbench.utilization import memory
 
     with reading(files) as each:
-        read = {file: read_memory_csv(file) for file in each}
+        read = {file: read_memory(file) for file in each}
     tables, titles = {}, []
     for file, parts in read.items():
         tables[file] = memory.by(parts, level).head(top)
         at = memory.peak(parts)
         total = at["bytes"].sum() / 2**20
         first = at.iloc[0]
-        titles.append(f"{total:,.1f} MiB in iteration {first['iteration']}, {first['phase']}")
+        known = "" if pd.isna(first["iteration"]) else f"in iteration {first['iteration']}, "
+        titles.append(f"{total:,.1f} MiB {known}{first['phase']}")
     kind = "Peak of each phase" if level == "phase" else "At the peak"
     show([(f"{kind}: {'; '.join(titles)}", stack(tables))], style, output)

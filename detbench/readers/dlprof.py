@@ -1,0 +1,140 @@
+"""DLProf's reports as CSV: the kernel report, a summary, and the iteration report, a timeline.
+
+A line with the report's title stands before the header. Both say which kernels use Tensor Cores.
+A quoted cell may hold newlines (stack traces).
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from detbench.errors import BadFileError
+from detbench.readers.text import open_text
+from detbench.readers.timeline import ACTIVITIES, RANGES, SUMS, TENSOR, KernelSums, Timeline
+
+_KERNEL, _ITERATION = "Kernel Report", "Iteration Report"
+_OTHERS = (
+    "Tensor Core Report", "Op Type Summary Report", "Group Op Report", "All Iterations",
+    "Expert Systems Feedback", "System Config", "Summary Report",
+)  # fmt: skip
+_COPY = re.compile(r"\[?(CUDA )?mem(cpy|set)", re.IGNORECASE)
+_TAKE = "take the kernel report (dlprof --reports=kernel) or the iteration report (=iteration)"
+_AGAIN = "write it again: dlprof --reports=kernel,iteration"
+_TEXTS = {"Kernel Name", "Uses TC"}
+_MEAN = "Avg"  # how the name of the column of mean times begins
+
+
+def is_dlprof(line: str) -> bool:
+    """Whether a file's first line is the title of a report."""
+    return _title(line) in (_KERNEL, _ITERATION, *_OTHERS)
+
+
+def read_dlprof(path: Path) -> Timeline | KernelSums:
+    """Read a report.
+
+    Raises:
+        BadFileError: it is a report that tells no kernel's time, is damaged, or holds no kernel.
+    """
+    with open_text(path) as stream:
+        title = _title(stream.readline())
+        if title == _KERNEL:
+            return _kernel_report(path, stream)
+        if title == _ITERATION:
+            return _iteration_report(path, stream)
+    raise BadFileError(path, f"DLProf's {title}, which does not tell each kernel's time", _TAKE)
+
+
+def _title(line: str) -> str:
+    return line.strip().rstrip(",").strip('"').strip()
+
+
+def _kernel_report(path: Path, lines: Iterator[str]) -> KernelSums:
+    total = "Total GPU Time (ns)"
+    table = _table(path, lines, ["Kernel Name", "Uses TC", total, _MEAN])
+    table = table[~table["Kernel Name"].str.match(_COPY)]
+    if table.empty:
+        raise BadFileError(path, "no kernel in it", _AGAIN)
+    # It has no column of launches: they follow from the mean, as exactly as that is rounded.
+    count = (table[total] / table[_MEAN].where(table[_MEAN] > 0)).round().fillna(1)
+    return KernelSums(
+        SUMS.table(
+            {
+                "name": table["Kernel Name"].to_numpy(),
+                "count": count.to_numpy("int64"),
+                "total (ns)": table[total].to_numpy(),
+                TENSOR: table["Uses TC"].to_numpy(),
+            }
+        )
+    )
+
+
+def _iteration_report(path: Path, lines: Iterator[str]) -> Timeline:
+    start, length = "GPU Start Time (ns)", "GPU Duration (ns)"
+    table = _table(path, lines, ["Iteration", "Kernel Name", "Device ID", start, length, "Uses TC"])
+    is_copy = table["Kernel Name"].str.match(_COPY)
+    if is_copy.all():
+        raise BadFileError(path, "no kernel in it", _AGAIN)
+    activities = ACTIVITIES.table(
+        {
+            "name": table["Kernel Name"].to_numpy(),
+            "kind": is_copy.map({True: "copy", False: "kernel"}).to_numpy(),
+            "device": table["Device ID"].astype("str").to_numpy(),
+            "stream": [-1] * len(table),  # it does not tell them
+            "start (ns)": table[start].to_numpy(),
+            "duration (ns)": table[length].to_numpy(),
+            TENSOR: table["Uses TC"].to_numpy(),
+        }
+    )
+    # An iteration lasts from the start of its first activity to the end of its last one.
+    ends = (table[start] + table[length]).groupby(table["Iteration"]).max()
+    starts = table.groupby("Iteration")[start].min()
+    ranges = RANGES.table(
+        {
+            "name": [f"iteration {number}" for number in starts.index],
+            "start (ns)": starts.to_numpy(),
+            "duration (ns)": (ends - starts).to_numpy(),
+        }
+    )
+    return Timeline(activities, ranges)
+
+
+def _table(path: Path, lines: Iterator[str], names: list[str]) -> pd.DataFrame:
+    """The columns `names` of a report; but for the texts and the mean they are whole numbers."""
+    reader = csv.reader(lines, strict=True)  # strict: a quote that is left open is an error
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        means = [name for name in header if name.startswith(_MEAN)]
+        header = [_MEAN if name in means[:1] else name for name in header]  # API's come later
+        missing = [name for name in names if name not in header]
+        if missing:
+            raise BadFileError(path, f"DLProf's report has no column {', '.join(missing)}", _AGAIN)
+        at = [header.index(name) for name in names]
+        rows = []
+        for cells in reader:
+            if len(cells) != len(header) and cells:
+                place = f"line {reader.line_num + 1}"
+                raise BadFileError(path, "the row is cut short", _AGAIN, place=place)
+            if cells:
+                rows.append([cells[index].strip() for index in at])
+    except csv.Error as error:
+        place = f"line {reader.line_num + 1}"
+        raise BadFileError(path, f"not CSV: {error}", _AGAIN, place=place) from error
+    table = pd.DataFrame(rows, columns=pd.Index(names), dtype="str")
+    table["Uses TC"] = table["Uses TC"].str.lower()
+    if not table["Uses TC"].isin(["yes", "no"]).all():
+        raise BadFileError(path, "Uses TC is neither yes nor no everywhere", _AGAIN)
+    for name in names:
+        if name not in _TEXTS:
+            numbers = pd.to_numeric(table[name], errors="coerce")
+            bad = numbers.isna() | ((numbers % 1 != 0) & (name != _MEAN))
+            if bad.any():
+                raise BadFileError(
+                    path, f"{name} is no whole number in row {int(bad.argmax()) + 1}", _AGAIN
+                )
+            table[name] = numbers.astype("float64" if name == _MEAN else "int64")
+    return table

@@ -1,0 +1,32 @@
+"""Which reader takes a file about memory: the content decides, not the name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from detbench.errors import BadFileError
+from detbench.readers import tbd_memory
+from detbench.readers.memory_csv import read_memory_csv
+from detbench.readers.memory_timeline import is_memory_timeline, read_memory_timeline
+
+_HEAD = 256
+
+
+def read_memory(path: Path) -> pd.DataFrame:
+    """Read snapshots of memory, rows as `memory_csv.SCHEMA` says.
+
+    Raises:
+        BadFileError: it is no file that is known here, or damaged.
+    """
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(_HEAD)
+    except OSError as error:
+        raise BadFileError(path, f"cannot be read: {error.strerror}", "check the path") from error
+    if is_memory_timeline(head):
+        return read_memory_timeline(path)
+    if head.removeprefix(b"\xef\xbb\xbf").startswith(tbd_memory.HEADER.encode()):
+        return tbd_memory.read_tbd_memory(path)
+    return read_memory_csv(path)

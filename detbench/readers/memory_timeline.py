@@ -1,0 +1,71 @@
+"""torch's memory timeline, raw: `prof.export_memory_timeline("FILE.raw.json.gz")`.
+
+A list of `[time in ns, action, bytes, category]`, where bytes are negative when memory is given
+back or goes over to another category. What was there before the recording has the time -1.
+"""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from detbench.errors import BadFileError
+from detbench.readers.memory_csv import SCHEMA
+
+# The order of _CATEGORY_TO_INDEX in torch.profiler._memory_profiler (not of its enum), and our
+# words for it; a tensor that torch could not classify comes last.
+_CATEGORIES = (
+    "weights",
+    "optimizer state",
+    "inputs",
+    "temporary",
+    "activations",
+    "gradients",
+    "autograd detail",
+    "unattributed",
+)
+_GZIP = b"\x1f\x8b"
+_AGAIN = "export it again: prof.export_memory_timeline('FILE.raw.json.gz')"
+
+
+def is_memory_timeline(head: bytes) -> bool:
+    """Whether a file that begins so could be one: a JSON list, packed or not."""
+    return head.startswith(_GZIP) or head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
+
+
+def read_memory_timeline(path: Path) -> pd.DataFrame:
+    """Read the parts at the peak: the moment when the categories together held most.
+
+    Raises:
+        BadFileError: it is no such file, is cut short, or holds no event.
+    """
+    content = path.read_bytes()
+    try:
+        text = gzip.decompress(content) if content.startswith(_GZIP) else content
+        events = msgspec.json.decode(text, type=list[tuple[int, int, int, int]])
+    except (EOFError, OSError, msgspec.DecodeError) as error:
+        raise BadFileError(path, f"no raw memory timeline of torch: {error}", _AGAIN) from error
+    if not events:
+        raise BadFileError(path, "no event in it", _AGAIN)
+    time, _, size, category = np.array(events, np.int64).T
+    if not np.isin(category, range(len(_CATEGORIES))).all():
+        raise BadFileError(path, "an event has a category that torch does not know", _AGAIN)
+    peak = int(np.cumsum(size).argmax())
+    held = np.zeros(len(_CATEGORIES), np.int64)
+    np.add.at(held, category[: peak + 1], size[: peak + 1])
+    during = time[time >= 0]
+    after = max(0, int(time[peak] - during[0])) if len(during) else 0
+    present = np.flatnonzero(held)
+    return SCHEMA.table(
+        {
+            "iteration": [pd.NA] * len(present),
+            "phase": [f"{after / 1e6:.3f} ms after the first event"] * len(present),
+            "category": [_CATEGORIES[index] for index in present],
+            "module": [""] * len(present),
+            "bytes": held[present],
+        }
+    )

@@ -1,0 +1,80 @@
+"""The trace that `nsys stats` prints: --report cuda_gpu_trace (to 2022 `gputrace`), CSV or text."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from detbench.errors import BadFileError
+from detbench.readers import printed
+from detbench.readers.text import open_text, parse_numbers
+from detbench.readers.timeline import ACTIVITIES, NO_RANGES, Timeline
+
+_TIME = re.compile(r"(Start|Duration) ?\((\w+)\)")
+_DEVICE = re.compile(r"\((\d+)\)$")
+_AGAIN = "write it again: nsys stats --report cuda_gpu_trace --format csv"
+
+
+def is_trace(names: list[str]) -> bool:
+    """Whether a table's columns are those of such a trace."""
+    times = [found[1] for name in names if (found := _TIME.fullmatch(name))]
+    return times == ["Start", "Duration"] and {"Device", "Strm", "Name"} <= set(names)
+
+
+def read_nsys_trace(path: Path) -> Timeline:
+    """Read a trace.
+
+    Raises:
+        BadFileError: it is none, holds no kernel, or a row in it is damaged.
+    """
+    columns: dict[str, list[str | int]] = {column.name: [] for column in ACTIVITIES.columns}
+    at = _At([], 0, 0, 0)
+    with open_text(path) as stream:
+        for number, names, cells in printed.rows(path, stream, is_trace, _AGAIN):
+            if not cells:
+                at = _At.of(names)
+                continue
+            try:
+                for name, index, unit in at.times:
+                    columns[name].append(_nanoseconds(cells[index], unit))
+                columns["stream"].append(int(cells[at.stream].replace(",", "")))
+            except (ValueError, OverflowError) as error:
+                raise BadFileError(path, str(error), _AGAIN, place=f"line {number}") from error
+            name, device = cells[at.name], _DEVICE.search(cells[at.device])
+            columns["name"].append(name)
+            columns["kind"].append("copy" if printed.COPY.fullmatch(name) else "kernel")
+            columns["device"].append(device[1] if device else cells[at.device])
+        stream.seek(0)
+        why = printed.why_none(stream)
+    if "kernel" not in columns["kind"]:
+        raise BadFileError(path, f"no kernel in it{why and f'; it says: {why}'}", _AGAIN)
+    return Timeline(ACTIVITIES.table(columns), NO_RANGES)
+
+
+class _At(NamedTuple):
+    """Where the columns are; of times also our name and their unit."""
+
+    times: list[tuple[str, int, str]]
+    device: int
+    stream: int
+    name: int
+
+    @classmethod
+    def of(cls, names: list[str]) -> _At:
+        times = [
+            (f"{found[1].lower()} (ns)", index, found[2])
+            for index, name in enumerate(names)
+            if (found := _TIME.fullmatch(name))
+        ]
+        return cls(times, *(names.index(name) for name in ("Device", "Strm", "Name")))
+
+
+def _nanoseconds(cell: str, unit: str) -> int:
+    if unit not in printed.NANOSECONDS:
+        raise ValueError(f"no known unit of time: '{unit}'")
+    if cell.isdigit() and unit == "ns":
+        return int(cell)  # an absolute time in ns is more than a float holds
+    # nsys groups by commas and has decimal points, whatever the locale.
+    (number,) = parse_numbers([cell.replace(",", "")])
+    return round(number * printed.NANOSECONDS[unit])

@@ -1,0 +1,115 @@
+"""nvprof's summary as text, the table that it prints when nothing else is asked for.
+
+    ==42== Profiling result:
+                Type  Time(%)      Time     Calls       Avg       Min       Max  Name
+     GPU activities:   60.00%  1.5000ms         3  500.00us  400.00us  600.00us  conv2d(float*)
+
+Versions before CUDA 9 have no `Type` and put calls of the API under a line of their own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from detbench.errors import BadFileError
+from detbench.readers.printed import COPY, NANOSECONDS
+from detbench.readers.text import open_text
+from detbench.readers.timeline import SUMS, KernelSums
+
+_SUMMARY = re.compile(r"\s*(Type\s+)?Time\(%\)\s+Time\s+Calls\s+Avg\s+Min\s+Max\s+Name")
+_TRACE = re.compile(r"\s*Start\s+Duration\s.*\sName")
+_METRICS = re.compile(r"Invocations\s+Metric Name\s+Metric Description|.*\"Metric Name\"")
+_PROCESS = re.compile(r"==(\d+|====)== ")
+_ROW = re.compile(
+    r"\s*(?:(?P<type>[A-Z][^:]*):)?\s*(?P<percent>[\d.]+)%\s+(?P<time>[\d.]+)(?P<unit>[mun]?s)"
+    r"\s+(?P<calls>\d+)(?:\s+[\d.]+[mun]?s){3}\s+(?P<name>\S.*)"
+)
+_BEGUN = re.compile(r"\s*(?:[A-Z][^:]*:)?\s*[\d.]+%")  # how a row begins, even one cut short
+_KERNELS = "GPU activities"
+_AGAIN = "write it again, better as CSV: nvprof --csv --log-file FILE"
+
+
+class _Row(NamedTuple):
+    type_: str
+    percent: float
+    name: str
+    calls: int
+    time: int
+
+
+def is_nvprof_text(line: str) -> bool:
+    """Whether a line is one that nvprof prints around or over its tables."""
+    return bool(_PROCESS.match(line) or _SUMMARY.match(line))
+
+
+def read_nvprof_text(path: Path) -> KernelSums:
+    """Read a summary.
+
+    Raises:
+        BadFileError: it is another of nvprof's tables, is cut short, or holds no kernel.
+    """
+    with open_text(path) as stream:
+        rows = [row for row in _rows(path, stream) if row.type_ == _KERNELS]
+    kernels = [row for row in rows if not COPY.fullmatch(row.name)]
+    if not kernels:
+        raise BadFileError(path, _why_none(path), _AGAIN)
+    return KernelSums(
+        SUMS.table(
+            {
+                "name": [row.name for row in kernels],
+                "count": [row.calls for row in kernels],
+                "total (ns)": [row.time for row in kernels],
+            }
+        )
+    )
+
+
+def _rows(path: Path, lines: Iterator[str]) -> Iterator[_Row]:
+    type_ = ""  # of the rows that follow; empty outside of a table
+    announced = _KERNELS  # by the line over a table
+    percent, num_rows = 100.0, 0  # of the type
+    for number, line in enumerate(lines, 1):
+        header = _SUMMARY.match(line)
+        if header or (type_ and (not line.strip() or _PROCESS.match(line))):
+            _whole(path, type_, percent, num_rows)
+            percent, num_rows = 0.0, 0
+            type_ = announced if header else ""
+        if _PROCESS.match(line):
+            announced = "API calls" if "API calls:" in line else _KERNELS
+        row = _ROW.match(line)
+        if not type_ or row is None:
+            if type_ and _BEGUN.match(line):
+                raise BadFileError(path, "the row is cut short", _AGAIN, place=f"line {number}")
+            continue
+        if row["type"] and num_rows:
+            _whole(path, type_, percent, num_rows)
+            percent, num_rows = 0.0, 0
+        type_ = row["type"] or type_
+        share = float(row["percent"])
+        percent, num_rows = percent + share, num_rows + 1
+        time = round(float(row["time"]) * NANOSECONDS[row["unit"]])
+        yield _Row(type_, share, row["name"].strip(), int(row["calls"]), time)
+    _whole(path, type_, percent, num_rows)
+
+
+def _whole(path: Path, type_: str, percent: float, num_rows: int) -> None:
+    """The shares of a type's rows add up to 100 %, each rounded to 0.01."""
+    if type_ == _KERNELS and num_rows and abs(percent - 100) > 0.01 * (num_rows + 1):
+        raise BadFileError(
+            path, f"the shares of {type_} add up to {percent:.2f} %: cut short?", _AGAIN
+        )
+
+
+def _why_none(path: Path) -> str:
+    with open_text(path) as stream:
+        for line in stream:
+            if "were profiled." in line:
+                return f"no kernel in it; it says: {line.strip()}"
+            if _TRACE.match(line):
+                return "nvprof's trace as text, which is read as CSV only"
+            if _METRICS.match(line):
+                return "metrics of nvprof, which core_util.py reads"
+    return "no summary of nvprof in it"
