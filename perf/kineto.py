@@ -1,53 +1,92 @@
 #!/usr/bin/env python3
-"""Reading a Kineto trace against HolisticTraceAnalysis: python perf/kineto.py TRACE PYTHON.
+"""Reading a Kineto trace: python perf/kineto.py TRACE [PYTHON], or KERNELS instead of TRACE.
 
-PYTHON is an interpreter that has HolisticTraceAnalysis 0.5. Timed is what both do for one trace:
-load it and split the time from its first to its last GPU activity into busy and idle; imports
-are not. Both idle times are printed, HTA's in whole microseconds.
+With PYTHON, an interpreter that has HolisticTraceAnalysis 0.5, against that. Timed is what both
+do for one trace: load it and split the time from its first to its last GPU activity into busy
+and idle; imports are not. HTA's idle time has whole microseconds. For KERNELS a trace of so many
+is generated, 1.3 kB each, and compute_util as a whole process is checked against its closed form.
 """
 
 from __future__ import annotations
 
+import gzip
+import json
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
-from sides import Side, compare
+import make_kineto
+from sides import HERE, Side, agree, compare, parser, piece
 
-ROOT = Path(__file__).resolve().parents[1]
+_IDLE_OURS = """table = read_kineto(Path({trace!r})).activities
+gpu = table[table['kind'] != 'operator']
+start = gpu['start (ns)'].to_numpy()
+end = start + gpu['duration (ns)'].to_numpy()
+answer = int(gaps(start, end, (start.min(), end.max())).sum()) / 1000
+"""
+# Without the flag HTA leaves out the last step (its issue 76).
+_IDLE_THEIRS = """analysis = TraceAnalysis(
+    trace_files={0: file}, trace_dir=folder, include_last_profiler_step=True)
+table = analysis.get_temporal_breakdown(visualize=False)
+answer = float(table['idle_time(us)'].iloc[0]); shutil.rmtree(folder)
+"""
 
 
-def main(trace: Path, hta_python: str) -> None:
-    """Time both sides, print both idle times."""
-    ours, theirs = compare(
-        [
-            Side(
-                "detbench",
-                f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
-                "from pathlib import Path\n"
-                "from detbench.readers.kineto import read_kineto\n"
-                "from detbench.utilization.intervals import gaps",
-                f"table = read_kineto(Path({str(trace)!r})).activities\n"
-                "gpu = table[table['kind'] != 'operator']\n"
-                "start = gpu['start (ns)'].to_numpy()\n"
-                "end = start + gpu['duration (ns)'].to_numpy()\n"
-                "answer = int(gaps(start, end, (start.min(), end.max())).sum()) / 1000",
-            ),
-            Side(
-                "HolisticTraceAnalysis",
-                "import shutil, tempfile; from hta.trace_analysis import TraceAnalysis\n"
-                "folder = tempfile.mkdtemp()\n"
-                f"file = shutil.copy({str(trace)!r}, folder + '/rank_0.json.gz')",
-                # Without the flag it leaves out the last step (its issue 76).
-                "analysis = TraceAnalysis(trace_files={0: file}, trace_dir=folder,"
-                " include_last_profiler_step=True)\n"
-                "table = analysis.get_temporal_breakdown(visualize=False)\n"
-                "answer = float(table['idle_time(us)'].iloc[0]); shutil.rmtree(folder)",
-                python=hta_python,
-            ),
-        ]
+def ours(trace: Path) -> Side:
+    """Detbench's reader."""
+    setup = (
+        "from pathlib import Path\n"
+        "from detbench.readers.kineto import read_kineto\n"
+        "from detbench.utilization.intervals import gaps"
     )
-    print(f"idle: {ours} us, {theirs} us")
+    return piece("detbench", HERE + setup, _IDLE_OURS.format(trace=str(trace)))
+
+
+def theirs(trace: Path, python: str) -> Side | None:
+    """HolisticTraceAnalysis, where there is one."""
+    found = subprocess.run([python, "-c", "import hta"], capture_output=True, check=False)
+    if found.returncode:
+        return None
+    setup = (
+        "import shutil, tempfile; from hta.trace_analysis import TraceAnalysis\n"
+        "folder = tempfile.mkdtemp()\n"
+        f"file = shutil.copy({str(trace)!r}, folder + '/rank_0.json' + {trace.suffix!r}[-3:])"
+    )
+    return piece("HolisticTraceAnalysis", setup, _IDLE_THEIRS, python)
+
+
+def of_trace(trace: Path, python: str | None) -> None:
+    """Time both sides, or ours where the other is not there."""
+    opened = gzip.open if trace.suffix == ".gz" else open
+    with opened(trace, "rb") as stream:
+        size = sum(map(len, iter(lambda: stream.read(1 << 20), b"")))
+    print(f"{trace.name}: {size / 2**20:.0f} MiB of JSON")
+    peer = theirs(trace, python) if python else None
+    answers = compare([ours(trace), *([peer] if peer else [])])
+    if len(answers) == 2:
+        agree("idle (us)", float(str(answers[0])), float(str(answers[1])), 1)
+    else:
+        print(f"HolisticTraceAnalysis is not there; idle: {answers[0]} us")
+
+
+def of_generated(num_kernels: int) -> None:
+    """Time compute_util on a generated trace, check what it says."""
+    with tempfile.TemporaryDirectory() as folder:
+        trace = Path(folder) / "torch_bs2.pt.trace.json"
+        make_kineto.write(trace, num_kernels)
+        print(f"{num_kernels:,} kernels, {trace.stat().st_size / 2**20:.0f} MiB of JSON")
+        side = parser("compute_util", "--format", "json", str(trace), answer=_busy)
+        (busy,) = compare([side], repeats=1 if num_kernels > 100_000 else 5)
+        agree("busy (%)", float(str(busy)), make_kineto.busy_percent(num_kernels), 1e-9)
+
+
+def _busy(output: str) -> float:
+    return float(json.loads(output)[0]["busy (%)"])
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    if sys.argv[1].isdecimal():
+        of_generated(int(sys.argv[1]))
+    else:
+        of_trace(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None)

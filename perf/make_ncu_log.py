@@ -17,7 +17,7 @@ _COLUMNS = (
     "ID", "Process ID", "Process Name", "Host Name", "Kernel Name", "Kernel Time", "Context",
     "Stream", "Section Name", "Metric Name", "Metric Unit", "Metric Value",
 )  # fmt: skip
-_NAME = (
+NAME = (
     "void cudnn::ops::nchwToNhwcKernel_{}<float, float, float, (bool)0, (bool)1, "
     "(cudnnKernelDataType_t)2>(cudnn::ops::nchw2nhwc_params_t<T3>, const T1 *, T2 *)"
 )
@@ -48,7 +48,7 @@ def lines(num_kernels: int) -> Iterator[str]:
     yield "[11/24 12:00:00 d2.engine.train_loop]: Starting training from iteration 0"
     yield ",".join(f'"{name}"' for name in _COLUMNS)
     for kernel in range(num_kernels):
-        start = (str(kernel), "4711", "python3.11", "127.0.0.1", _NAME.format(kernel % 97))
+        start = (str(kernel), "4711", "python3.11", "127.0.0.1", NAME.format(kernel % 97))
         where = ("2026-Nov-24 12:00:00", "1", "7", "Command line profiler metrics")
         values = [("gpc__cycles_elapsed.max", "cycle", f"{cycles(kernel):,}")]
         for core, pipe in CORES.items():

@@ -10,11 +10,16 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPUS = ROOT.parent / "shared" / "corpus"
 
 sys.path.insert(0, str(ROOT / "perf"))
+
+# A busy machine is no failure, and the same examples everywhere find the same faults.
+settings.register_profile("detbench", deadline=None, derandomize=True)
+settings.load_profile("detbench")
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -114,7 +114,7 @@ def _activities(
     return _Activities(
         kind,
         label,
-        named(device, {number: str(number) for number in np.unique(device)}),
+        named(device, {int(number): str(number) for number in pd.unique(device)}),
         stream,
         start,
         end - start,

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from detbench.errors import BadFileError
+from detbench.readers.sqlite_pages import Integers, read_integers
 
 MAGIC = b"SQLite format 3\x00"
 _BLOCK = 10_000  # rows held as Python objects at a time
@@ -36,7 +36,7 @@ class Database:
         versions = [n for n in self.columns if re.fullmatch(rf"{name}(_V\d+)?", n)]
         return max(versions, key=lambda n: (len(n), n), default=None)
 
-    def integers(self, table: str, columns: list[str]) -> list[npt.NDArray[np.int64]]:
+    def integers(self, table: str, columns: list[str]) -> list[Integers]:
         """Whole columns of a table.
 
         Raises:
@@ -47,6 +47,9 @@ class Database:
             raise BadFileError(
                 self.path, f"table {table} has no column {', '.join(missing)}", _AGAIN
             )
+        plain = self._plain_integers(table, columns)
+        if plain is not None:
+            return plain
         wanted = ", ".join(f'"{name}"' for name in columns)
         cursor = self._connection.execute(f'select {wanted} from "{table}"')  # noqa: S608
         blocks = [np.empty((0, len(columns)), np.int64)]
@@ -61,6 +64,19 @@ class Database:
                 ) from error
             blocks.append(block)
         return list(np.concatenate(blocks).T)
+
+    def _plain_integers(self, table: str, columns: list[str]) -> list[Integers] | None:
+        """The columns from the file's pages, where the table is one that can be read so."""
+        found = self._connection.execute(
+            "select rootpage from sqlite_master where type = 'table' and name = ?", (table,)
+        ).fetchone()
+        declared = self._connection.execute(f'pragma table_xinfo("{table}")').fetchall()
+        if not found or any(hidden for *_, hidden in declared):
+            return None
+        place = {name: index for index, name, kind, *_ in declared if "INT" in kind.upper()}
+        if not place.keys() >= set(columns):
+            return None  # of another type, which SQLite would convert a value to
+        return read_integers(self.path, found[0], [place[name] for name in columns])
 
     def strings(self, table: str, key: str, value: str) -> dict[int, str]:
         """A table of strings by number; empty when there is none."""
@@ -98,9 +114,9 @@ def open_database(path: Path) -> Iterator[Database]:
         connection.close()
 
 
-def named(ids: npt.NDArray[np.int64], names: dict[int, str]) -> pd.Categorical[str]:
+def named(ids: Integers, names: dict[int, str]) -> pd.Categorical[str]:
     """Numbers replaced by their names; a number without one stands for itself."""
-    known, codes = np.unique(ids, return_inverse=True)
+    codes, known = pd.factorize(ids, sort=True)
     texts = [names.get(int(number), f"#{number}") for number in known]
     unique = list(dict.fromkeys(texts))  # two numbers may have the same name
     position = {text: index for index, text in enumerate(unique)}

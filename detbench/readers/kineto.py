@@ -1,8 +1,8 @@
 """Traces of the PyTorch profiler (Kineto): Chrome trace JSON, plain or gzipped.
 
-Times stand in microseconds in all versions, whatever `displayTimeUnit` says. A trace is read a
-megabyte at a time where it has the order of keys that Kineto writes, so that one of many GB
-needs no more memory than its activities do; any other order is read as a whole.
+Times stand in microseconds in all versions, whatever `displayTimeUnit` says. A trace is read in
+blocks where it has the order of keys that Kineto writes, so that one of many GB needs no more
+memory than its activities do; any other order is read as a whole.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _INSTEAD = {
 }
 _ON_CPU = frozenset({"user_annotation", "cpu_op", "Operator"})
 _STEP = "ProfilerStep#"
-_BLOCK = 1 << 20
+_BLOCK = 1 << 17
 # The end of what lies between two events, up to the next one's first key. It cannot stand inside
 # a string, where a quote has a backslash before it.
 _BETWEEN = re.compile(rb"\}(\s*,\s*)\{\s*$")
@@ -118,15 +118,18 @@ def _blocks(stream: IO[bytes]) -> Iterator[list[_Event]]:
     """
     head, is_list = b"", False
     pending: list[bytes] = []
-    while block := stream.read(_BLOCK):
+    size = _BLOCK
+    while block := stream.read(size):
         text = b"".join([*pending, block])
         if not head:
             is_list = text.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"["
             head = b"[" if is_list else b'{"traceEvents":['
         end = _last_end(text)
         if end is None:
-            pending = [text]
+            # In a trace of another order it is so to the end: doubling keeps that linear.
+            pending, size = [text], len(text)
             continue
+        size = _BLOCK
         yield _own(text[: end.start(1)] + (b"]" if is_list else b"]}"), is_list)
         pending = [head, text[end.end(1) :]]
     yield _own(b"".join(pending), is_list)

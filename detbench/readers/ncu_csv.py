@@ -10,23 +10,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from detbench.errors import BadFileError
+from detbench.readers.launches import IncompleteError, Launches
 from detbench.readers.schema import Column, Schema
-from detbench.readers.text import csv_cells, open_text, parse_numbers
+from detbench.readers.text import csv_cells, open_text
 
 SCHEMA = Schema(
     (
         Column("process", "int64", "process id; -1 where the file does not tell"),
         Column("launch", "int64", "the kernel launch's ID within its process"),
-        Column("kernel", "str", "kernel name"),
-        Column("device", "str", "device number; empty in versions that do not write it"),
+        Column("kernel", "category", "kernel name"),
+        Column("device", "category", "device number; empty in versions that do not write it"),
     )
 )
 """One row a kernel launch; after these columns one float64 column a metric, in base units."""
@@ -44,24 +43,6 @@ _SCALE = {
 _AGAIN = "profile again with `ncu --csv --log-file FILE`"
 
 
-@dataclass
-class _Launches:
-    """The launches of a file in the order of their first row."""
-
-    index: dict[tuple[int, int, int], int] = field(default_factory=dict)
-    kernel: list[str] = field(default_factory=list)
-    device: list[str] = field(default_factory=list)
-
-
-@dataclass
-class _Values:
-    """The cells of one metric, as they stand in the file."""
-
-    launch: list[int] = field(default_factory=list)
-    cell: list[str] = field(default_factory=list)
-    scale: list[float] = field(default_factory=list)
-
-
 def read_ncu_csv(path: Path, metrics: Collection[str]) -> pd.DataFrame:
     """Read the launches in `path` and those of `metrics` that were collected.
 
@@ -71,42 +52,32 @@ def read_ncu_csv(path: Path, metrics: Collection[str]) -> pd.DataFrame:
         BadFileError: it is no such file, holds no kernel, is cut short, or a number in it cannot
             be read for certain.
     """
-    launches, values = _Launches(), {name: _Values() for name in metrics}
-    with open_text(path) as stream:
-        for row in _rows(path, stream, metrics):
-            launch = launches.index.setdefault(row.key, len(launches.kernel))
-            if launch == len(launches.kernel):
-                launches.kernel.append(row.kernel)
-                launches.device.append(row.device)
-            found = values.get(row.metric)
-            if found is not None:
-                found.launch.append(launch)
-                found.cell.append(row.value)
-                found.scale.append(unit_scale(path, row.unit))
-    if not launches.kernel:
-        raise BadFileError(path, _why_no_kernel(path), _AGAIN)
-    return SCHEMA.table(
-        {
-            "process": [key[1] for key in launches.index],
-            "launch": [key[2] for key in launches.index],
-            "kernel": launches.kernel,
-            "device": launches.device,
-            **_columns(path, values, launches),
-        }
-    )
-
-
-class _Row(NamedTuple):
-    key: tuple[int, int, int]  # number of the table in the file, process id, launch ID
-    kernel: str
-    device: str
-    metric: str
-    unit: str
-    value: str
+    launches = Launches(metrics)
+    try:
+        with open_text(path) as stream:
+            for launch, metric, unit, cell in _values(path, stream, launches, metrics):
+                launches.add(launch, metric, cell, unit_scale(path, unit))
+        if not launches.launch:
+            raise BadFileError(path, _why_no_kernel(path), _AGAIN)
+        return SCHEMA.table(
+            {
+                "process": np.array(launches.process, np.int64),
+                "launch": np.array(launches.launch, np.int64),
+                **launches.names(),
+                **launches.metrics(),
+            }
+        )
+    except IncompleteError as error:
+        launch, metric = error.args
+        raise BadFileError(
+            path, f"launch {launch} lacks {metric}, which others have: cut short?", _AGAIN
+        ) from error
+    except ValueError as error:
+        raise BadFileError(path, str(error), "collect under LC_ALL=C") from error
 
 
 class _Header:
-    """Where a table's columns are, and what a line of it says.
+    """Where a table's columns are.
 
     A wide row says the value of every wanted metric, a long one that of one metric.
     """
@@ -115,28 +86,27 @@ class _Header:
         self.is_wide = not set(_METRIC) <= set(names)
         self.units: list[str] = []  # of a wide table; they stand in the row after the header
         self._launch = [names.index(name) for name in _LAUNCH]
-        self._device = names.index("Device") if "Device" in names else -1
-        self._metric = [] if self.is_wide else [names.index(name) for name in _METRIC]
-        self._wide = [(m, names.index(m)) for m in metrics if m in names] if self.is_wide else []
-        used = [*self._launch, self._device, *self._metric, *(i for _, i in self._wide)]
+        self._device = names.index("Device") if "Device" in names else None
+        self.metric = [] if self.is_wide else [names.index(name) for name in _METRIC]
+        self.wide = [(m, names.index(m)) for m in metrics if m in names] if self.is_wide else []
+        used = [*self._launch, self._device or 0, *self.metric, *(i for _, i in self.wide)]
         self.shortest = max(used) + 1
 
-    def rows(self, table: int, cells: list[str]) -> Iterator[_Row]:
-        """What the cells of one line say."""
-        id_, process, kernel = (cells[i] for i in self._launch)
-        device = cells[self._device] if self._device >= 0 else ""
-        launch = (table, int(process), int(id_)), kernel, device
-        if self.is_wide:
-            yield _Row(*launch, "", "", "")  # a launch, even if nothing wanted was collected
-            for metric, index in self._wide:
-                yield _Row(*launch, metric, self.units[index], cells[index])
-        else:
-            yield _Row(*launch, *(cells[i] for i in self._metric))
+    def launch(self, cells: list[str]) -> tuple[str, str, str, str]:
+        """Process id, launch ID, kernel and device of a row."""
+        id_, process, kernel = self._launch
+        device = "" if self._device is None else cells[self._device]
+        return cells[process], cells[id_], cells[kernel], device
 
 
-def _rows(path: Path, lines: Iterator[str], metrics: Collection[str]) -> Iterator[_Row]:
+def _values(
+    path: Path, lines: Iterator[str], launches: Launches, metrics: Collection[str]
+) -> Iterator[tuple[int, str, str, str]]:
+    """What the rows say: number of the launch, metric, unit and value, and new launches."""
     table, header = 0, None
     for number, line in enumerate(lines, 1):
+        if not line.startswith('"'):
+            continue
         place = f"line {number}"
         if line.startswith('"ID"'):
             names = csv_cells(path, line, place)
@@ -146,7 +116,7 @@ def _rows(path: Path, lines: Iterator[str], metrics: Collection[str]) -> Iterato
                     path, f"no column {', '.join(missing)}: not Nsight Compute's", place=place
                 )
             table, header = table + 1, _Header(names, metrics)
-        elif header is not None and line.startswith('"'):
+        elif header is not None:
             expects_units = header.is_wide and not header.units
             if not expects_units and not _ROW.match(line):
                 continue
@@ -157,9 +127,15 @@ def _rows(path: Path, lines: Iterator[str], metrics: Collection[str]) -> Iterato
                 header.units = cells
                 continue
             try:
-                yield from header.rows(table, cells)
-            except ValueError as error:
+                launch = launches.number(table, *header.launch(cells))
+            except (ValueError, OverflowError) as error:
                 raise BadFileError(path, f"not a process id: {error}", place=place) from error
+            if header.metric:
+                name, unit, value = header.metric
+                if cells[name] in metrics:
+                    yield launch, cells[name], cells[unit], cells[value]
+            for metric, index in header.wide:
+                yield launch, metric, header.units[index], cells[index]
 
 
 def unit_scale(path: Path, unit: str) -> float:
@@ -171,27 +147,6 @@ def unit_scale(path: Path, unit: str) -> float:
     if unit not in _SCALE:
         raise BadFileError(path, f"unknown unit '{unit}'", "collect with --print-units base")
     return _SCALE[unit]
-
-
-def _columns(path: Path, values: dict[str, _Values], launches: _Launches) -> dict[str, np.ndarray]:
-    present = {name: found for name, found in values.items() if found.cell}
-    try:
-        numbers = iter(parse_numbers([c for found in present.values() for c in found.cell]))
-    except ValueError as error:
-        raise BadFileError(path, str(error), "collect under LC_ALL=C") from error
-    columns = {}
-    keys = list(launches.index)
-    for name, found in present.items():
-        lacking = set(range(len(keys))) - set(found.launch)
-        if lacking:
-            first = keys[min(lacking)]
-            raise BadFileError(
-                path, f"launch {first[2]} lacks {name}, which others have: cut short?", _AGAIN
-            )
-        column = np.full(len(keys), np.nan)
-        column[found.launch] = np.fromiter(numbers, float, len(found.cell)) * found.scale
-        columns[name] = column
-    return columns
 
 
 def _why_no_kernel(path: Path) -> str:

@@ -9,11 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+import numpy as np
+import numpy.typing as npt
+
 from detbench.errors import BadFileError
 
 _GROUPED_BY_COMMA = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 _GROUPED_BY_DOT = re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?")
 _COMMA_DECIMAL = re.compile(r"[+-]?\d+,\d+")
+Numbers = npt.NDArray[np.float64]
 NOT_AVAILABLE = frozenset({"", "n/a", "N/A", "nan", "[N/A]", "[Not Supported]"})
 
 
@@ -41,6 +45,12 @@ def csv_cells(path: Path, line: str, place: str) -> list[str]:
     Raises:
         BadFileError: it is none.
     """
+    # Logs of many GB quote every cell, and few cells hold a quote: then no quote is left over
+    # when two are taken for each cell, and splitting is all there is to parsing.
+    text = line.rstrip("\r\n")
+    cells = text[1:-1].split('","')
+    if text[:1] == text[-1:] == '"' and text.count('"') == 2 * len(cells):
+        return cells
     try:
         return next(csv.reader([line], skipinitialspace=True), [])
     except csv.Error as error:
@@ -50,26 +60,65 @@ def csv_cells(path: Path, line: str, place: str) -> list[str]:
 def parse_numbers(cells: Sequence[str]) -> list[float]:
     """Numbers from the cells of one file, whose notation is decided from all of them.
 
-    `1,275,068` is grouped and `9,00` has a decimal comma; `1,234` alone could be either.
-    Cells that say "not available" become NaN.
-
     Raises:
         ValueError: a cell is no number, or the notation cannot be decided; its one argument is
             the words for the user.
     """
+    notation = Notation()
+    return list(map(float, notation.settled(notation.read(cells))))
+
+
+class Notation:
+    """How a file writes its numbers, learnt from all its cells, however many there are.
+
+    `1,275,068` is grouped and `9,00` has a decimal comma; `1,234` alone could be either.
+    Cells that say "not available" become NaN.
+    """
+
+    def __init__(self) -> None:
+        self._grouped = False
+        self._comma_decimal = False
+
+    def read(self, cells: Sequence[str]) -> Numbers | Sequence[str]:
+        """The numbers of some cells, or the cells themselves if they do not tell for certain.
+
+        Raises:
+            ValueError: as `parse_numbers` does.
+        """
+        numbers = _plain(cells)
+        odd = [] if numbers is not None else [c for c in cells if c not in NOT_AVAILABLE]
+        self._grouped = self._grouped or any(map(_surely_grouped, cells))
+        self._comma_decimal = self._comma_decimal or any(map(_surely_comma_decimal, odd))
+        if self._grouped and self._comma_decimal:
+            raise ValueError("numbers with decimal commas stand beside numbers with decimal points")
+        if self._grouped or self._comma_decimal:
+            return self.settled(cells if numbers is None or self._comma_decimal else numbers)
+        if numbers is not None and not any("." in cell for cell in cells):
+            return numbers  # digits alone mean the same in any notation
+        return cells
+
+    def settled(self, read: Numbers | Sequence[str]) -> Numbers:
+        """The numbers of what `read` returned, once all cells of the file went through it.
+
+        Raises:
+            ValueError: as `parse_numbers` does.
+        """
+        if isinstance(read, np.ndarray):
+            return read
+        if not self._comma_decimal and (numbers := _plain(read)) is not None:
+            return numbers
+        if not self._grouped and not self._comma_decimal:
+            example = next((cell for cell in read if "," in cell), None)
+            if example is not None:
+                raise ValueError(f"'{example}' could be grouped or have a decimal comma")
+        return np.array([_number(cell, self._comma_decimal) for cell in read], float)
+
+
+def _plain(cells: Sequence[str]) -> Numbers | None:
     try:
-        return [float(cell) for cell in cells]
+        return np.array(list(map(float, cells)), float)
     except ValueError:
-        pass
-    present = [cell for cell in cells if cell not in NOT_AVAILABLE]
-    grouped = any(_surely_grouped(cell) for cell in present)
-    comma_decimal = any(_surely_comma_decimal(cell) for cell in present)
-    if grouped and comma_decimal:
-        raise ValueError("numbers with decimal commas stand beside numbers with decimal points")
-    if not grouped and not comma_decimal and any("," in cell for cell in present):
-        example = next(cell for cell in present if "," in cell)
-        raise ValueError(f"'{example}' could be grouped or have a decimal comma")
-    return [_number(cell, comma_decimal) for cell in cells]
+        return None
 
 
 def _surely_grouped(cell: str) -> bool:

@@ -21,7 +21,7 @@ def by_device(timeline: Timeline, chosen: list[str], name: str | None = None) ->
         ]
         work = work_of(timeline, device)
         busy = _busy(work, window)
-        with_copies = _busy(pd.concat([work, copies]), window)
+        with_copies = busy if copies.empty else _busy(pd.concat([work, copies]), window)
         rows.append(
             {
                 "device": device,
@@ -167,10 +167,10 @@ def _shares(times: pd.DataFrame, level: str) -> pd.DataFrame:
     """Shares of the summed time; `times` has the columns name, count and time (ns)."""
     if level == "tensor" and TENSOR not in times:
         raise ValueError("it does not say which kernels use Tensor Cores")
-    column = times[TENSOR if level == "tensor" else "name"]
-    # Names are categories: each is classified once, however often it ran.
-    group = column.map(kernel_class) if level == "class" else column
+    group = TENSOR if level == "tensor" else "name"
     sums = times.groupby(group, observed=True)[["time", "count"]].sum()
+    if level == "class":  # each name is classified once, however often it ran
+        sums = sums.groupby(sums.index.map(kernel_class), observed=True).sum()
     sums = sums.sort_values("time", ascending=False)
     total = max(1, sums["time"].sum())
     return pd.DataFrame(

@@ -71,7 +71,7 @@ def by(
     groups: list[tuple[object, pd.DataFrame]] = [("", launches)]
     if level != "file":
         key = launches["kernel"].map(kernel_class) if level == "class" else launches[level]
-        groups = list(launches.groupby(key))
+        groups = list(launches.groupby(key, observed=True))
         groups.sort(key=lambda group: -group[1][counters.CYCLES].sum())
     total = launches[counters.CYCLES].sum()
     rows = []

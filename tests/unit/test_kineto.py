@@ -3,6 +3,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import make_kineto
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -153,6 +155,16 @@ def test_another_order_of_keys_is_read_too(tmp_path: Path) -> None:
     events = [dict(sorted(event("k", i, 1).items())) for i in range(3)]
     path.write_text(json.dumps({"traceEvents": events}))
     assert len(read_kineto(path).activities) == 3
+
+
+def test_many_blocks_in_the_profilers_order_or_any_other_are_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    make_kineto.write(path, 1500)
+    timeline = read_kineto(path)
+    (busy,) = compute.by_device(timeline, ["0"])["busy (%)"]
+    assert busy == pytest.approx(make_kineto.busy_percent(1500))
+    path.write_text(json.dumps(json.loads(path.read_text()), sort_keys=True))
+    pd.testing.assert_frame_equal(read_kineto(path).activities, timeline.activities)
 
 
 def test_bytes_that_are_no_utf_8_do_not_hide_the_times(tmp_path: Path) -> None:

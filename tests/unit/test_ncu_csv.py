@@ -112,6 +112,19 @@ def test_an_unknown_unit_is_refused(log: Path) -> None:
     assert "unknown unit 'furlong'" in refusal(log)
 
 
+def test_the_unit_of_a_metric_that_is_not_read_may_be_unknown(log: Path) -> None:
+    log.write_text(LOG.replace('"gpc__cycles_elapsed.max","cycle"', '"else","furlong"'))
+    table = read_ncu_csv(log, METRICS)
+    assert len(table) == 3
+    assert counters.CYCLES not in table
+
+
+def test_quotes_and_commas_in_a_kernels_name_are_its_own(log: Path) -> None:
+    log.write_text(LOG.replace("float, float", 'a "",""b""'))
+    name = make_ncu_log.NAME.format(2).replace("float, float", 'a ","b"')
+    assert read_ncu_csv(log, METRICS)["kernel"].tolist()[2] == name
+
+
 @pytest.mark.parametrize("content", ["", "hello\n", '"ID","Kernel Name"\n"0","k"\n'])
 def test_a_foreign_file_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "x.csv"

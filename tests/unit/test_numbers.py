@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detbench.readers.text import parse_numbers
+from detbench.readers.text import Notation, parse_numbers
 
 
 def test_grouped_digits_and_decimal_points() -> None:
@@ -43,3 +43,23 @@ def test_a_word_is_no_number() -> None:
 def test_what_a_us_locale_writes_is_read_back(integers: list[int], share: float) -> None:
     cells = [f"{value:,}" for value in integers]
     assert parse_numbers([*cells, f"{share:.2f}"])[:-1] == integers
+
+
+CELLS = st.lists(
+    st.sampled_from(["7", "1.5", "1.234", "1,234", "9,00", "1,234,567", "1.234.567", "n/a", "x"])
+)
+
+
+@given(CELLS, st.integers(1, 4))
+def test_cells_in_blocks_are_read_as_all_at_once(cells: list[str], size: int) -> None:
+    notation = Notation()
+    blocks = [cells[first : first + size] for first in range(0, len(cells), size)]
+    try:
+        at_once = parse_numbers(cells)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"number|could be"):
+            [notation.settled(read) for read in [notation.read(block) for block in blocks]]
+        return
+    read = [notation.read(block) for block in blocks]
+    numbers = [number for block in read for number in notation.settled(block)]
+    assert numbers == pytest.approx(at_once, nan_ok=True)
