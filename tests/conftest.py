@@ -10,11 +10,16 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPUS = ROOT.parent / "shared" / "corpus"
 
 sys.path.insert(0, str(ROOT / "perf"))
+
+# A test on a busy machine is as right as on an idle one.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
