@@ -17,6 +17,7 @@ import pandas as pd
 from pandas.api.types import union_categoricals
 
 from detbench.errors import BadFileError
+from detbench.readers.cupti_launches import PROCESS_SHIFT, read_launches
 from detbench.readers.database import Database, named, open_database
 from detbench.readers.timeline import ACTIVITIES, RANGES, Timeline
 
@@ -30,8 +31,8 @@ _NAME_COLUMNS = ("demangledName", "shortName", "name")
 _PUSH_POP, _START_END = 59, 60  # NVTX_EVENTS.eventType
 
 
-def read_cupti(path: Path) -> Timeline:
-    """Read a timeline.
+def read_cupti(path: Path, *, launches: bool = False) -> Timeline:
+    """Read a timeline; with `launches` also who launched what.
 
     Raises:
         BadFileError: it is no such file, is damaged, or holds no kernel.
@@ -39,24 +40,27 @@ def read_cupti(path: Path) -> Timeline:
     with open_database(path) as database:
         names = database.strings("StringIds", "id", "value")
         names |= database.strings("StringTable", "_id_", "value")
-        kernels = [_kernels(database, table, names) for table in _tables(database, *_KERNELS)]
+        kernel_tables = _tables(database, *_KERNELS)
+        kernels = [_kernels(database, table, names) for table in kernel_tables]
         if not any(len(part.start) for part in kernels):
             raise BadFileError(
                 path, _why_no_kernel(database), "profile a window that runs on a GPU"
             )
         copies = {kind: f"Memcpy {way}" for kind, way in _COPIES.items()}
+        copy_tables = _tables(database, "CUPTI_ACTIVITY_KIND_MEMCPY")
+        set_tables = _tables(database, "CUPTI_ACTIVITY_KIND_MEMSET")
         parts = [
             *kernels,
-            *(
-                _activities(database, table, "copy", "copyKind", copies)
-                for table in _tables(database, "CUPTI_ACTIVITY_KIND_MEMCPY")
-            ),
-            *(
-                _activities(database, table, "copy", "", {})
-                for table in _tables(database, "CUPTI_ACTIVITY_KIND_MEMSET")
-            ),
+            *(_activities(database, t, "copy", "copyKind", copies) for t in copy_tables),
+            *(_activities(database, t, "copy", "", {}) for t in set_tables),
         ]
-        return Timeline(_table(parts), _ranges(database, names))
+        return Timeline(
+            _table(parts),
+            _ranges(database, names),
+            read_launches(database, [*kernel_tables, *copy_tables, *set_tables])
+            if launches
+            else None,
+        )
 
 
 class _Activities(NamedTuple):
@@ -127,16 +131,24 @@ def _ranges(database: Database, names: dict[int, str]) -> pd.DataFrame:
     rows: list[tuple[object, ...]] = []
     if table is not None:
         text_id = "textId" if "textId" in database.columns[table] else "null"
+        thread = "coalesce(globalTid, -1)" if "globalTid" in database.columns[table] else "-1"
         rows = database.rows(
-            f'select text, {text_id}, start, "end" from {table} '  # noqa: S608
+            f'select text, {text_id}, start, "end", {thread} from {table} '  # noqa: S608
             f'where eventType in ({_PUSH_POP}, {_START_END}) and "end" is not null'
         )
     texts = [
         str(text) if text is not None else names.get(int(str(i or 0)), "") for text, i, *_ in rows
     ]
-    times: npt.NDArray[np.int64] = np.array([row[2:] for row in rows], np.int64).reshape(-1, 2)
+    numbers: npt.NDArray[np.int64] = np.array([row[2:] for row in rows], np.int64).reshape(-1, 3)
+    start, end, threads = numbers.T
     return RANGES.table(
-        {"name": texts, "start (ns)": times[:, 0], "duration (ns)": times[:, 1] - times[:, 0]}
+        {
+            "name": texts,
+            "start (ns)": start,
+            "duration (ns)": end - start,
+            "process": threads >> PROCESS_SHIFT,
+            "thread": threads,
+        }
     )
 
 

@@ -98,6 +98,8 @@ def _iteration_report(path: Path, lines: Iterator[str]) -> Timeline:
             "name": [f"iteration {number}" for number in starts.index],
             "start (ns)": starts.to_numpy(),
             "duration (ns)": (ends - starts).to_numpy(),
+            "process": [-1] * len(starts),
+            "thread": [-1] * len(starts),
         }
     )
     return Timeline(activities, ranges)

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from detbench.errors import BadFileError
-from detbench.readers.timeline import ACTIVITIES, CPU, RANGES, Timeline
+from detbench.readers.timeline import ACTIVITIES, CPU, ESTIMATES, RANGES, Timeline, joined
 
 # Category -> kind; the capitalised ones are PyTorch 1.8's and 1.9's.
 _KINDS = {
@@ -35,6 +35,8 @@ _INSTEAD = {
     "mtia_ccp_events": "it was recorded on an MTIA, which runs no kernels",
     "cuda_profiler_range": "it holds counters of CUPTI's range profiler in their place",
 }
+# Calls that launch kernels, whatever the GPU's make.
+_CALLS = frozenset({"cuda_runtime", "cuda_driver", "Runtime", "xpu_runtime"})
 _ON_CPU = frozenset({"user_annotation", "cpu_op", "Operator"})
 _STEP = "ProfilerStep#"
 _BLOCK = 1 << 17
@@ -47,9 +49,17 @@ _LIMIT = 1 << 62  # times beyond it are no times, and sums of them would not fit
 _AGAIN = "record the trace again, or copy it again"
 
 
+# Any value, decoded without the detour by Decimal that a plain Any would take.
+_Number = float | str | bool | list[Any] | dict[str, Any] | None
+_NONE = float("nan")
+
+
 class _Arguments(msgspec.Struct, gc=False):
     device: Any = None
     stream: Any = None
+    correlation: Any = None
+    blocks_per_sm: _Number = msgspec.field(name="blocks per SM", default=None)
+    occupancy: _Number = msgspec.field(name="est. achieved occupancy %", default=None)
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -75,19 +85,19 @@ _LIST = msgspec.json.Decoder(list[_Event], float_hook=Decimal)
 _UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ArithmeticError)
 
 
-def read_kineto(path: Path) -> Timeline:
-    """Read a trace.
+def read_kineto(path: Path, *, launches: bool = False) -> Timeline:
+    """Read a trace; with `launches` also which call launched what.
 
     Raises:
         BadFileError: it is unreadable, cut short or no such trace.
     """
-    rows = _Rows(path)
+    rows = _Rows(path, launches)
     try:
         with _opened(path) as stream:
             for events in _blocks(stream):
                 rows.add(events)
     except _UnusualOrderError:
-        rows = _Rows(path)
+        rows = _Rows(path, launches)
         with _opened(path) as stream:
             rows.add(_decoded(path, stream.read()))
     return rows.timeline()
@@ -162,23 +172,28 @@ def _decoded(path: Path, content: bytes) -> list[_Event]:
 
 
 class _Rows:
-    """Collects activities and ranges as columns; names and devices as numbers."""
+    """Collects activities, ranges and calls as columns; names and devices as numbers."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, launches: bool) -> None:
         self._path = path
+        self._launches = launches
         self._count = 0
         self._kinds = {"kernel": 0, "copy": 1, "operator": 2}
         self._names: dict[str, int] = {}
         self._devices: dict[str, int] = {}
         self._activities = [array("q") for _ in range(6)]
+        self._estimates = [array("f"), array("f")]
+        self._correlations = array("q")
+        self._calls = [array("q") for _ in range(3)]
         self._note = ""
         self._range_names: list[str] = []
-        self._range_times = [array("q"), array("q")]
+        self._range_times = [array("q") for _ in range(3)]
 
     def add(self, events: list[_Event]) -> None:
         """Take the events that are activities or ranges; the loop every trace goes through."""
         names, devices, kinds = self._names, self._devices, self._kinds
         name_codes, kind_codes, device_codes, streams, starts, durations = self._activities
+        blocks_per_sm, occupancies = self._estimates
         for index, event in enumerate(events, self._count):
             category, name = event.cat, event.name
             if event.ph != "X" or type(category) is not str or type(name) is not str:
@@ -189,6 +204,7 @@ class _Rows:
                 self._range_names.append(name)
                 self._range_times[0].append(start)
                 self._range_times[1].append(duration)
+                self._range_times[2].append(_integer(event.tid))
             elif (kind := _KINDS.get(category)) is not None:
                 start, duration = self._times(event, index)
                 device, stream = _place(event, kind)
@@ -198,6 +214,16 @@ class _Rows:
                 streams.append(stream)
                 starts.append(start)
                 durations.append(duration)
+                blocks, occupancy = _estimates(event) if kind == "kernel" else (_NONE, _NONE)
+                blocks_per_sm.append(blocks)
+                occupancies.append(occupancy)
+                if self._launches:
+                    self._correlations.append(_correlation(event))
+            elif category in _CALLS:
+                if self._launches:
+                    self._calls[0].append(_correlation(event))
+                    self._calls[1].append(self._times(event, index)[0])
+                    self._calls[2].append(_integer(event.tid))
             elif category in _INSTEAD:
                 self._note = _INSTEAD[category]
         self._count += len(events)
@@ -233,13 +259,29 @@ class _Rows:
             "start (ns)": start,
             "duration (ns)": duration,
         }
-        starts, durations = self._range_times
+        estimates = (np.array(column, np.float32) for column in self._estimates)
+        activities |= {c.name: v for c, v in zip(ESTIMATES.columns, estimates, strict=True)}
+        starts, durations, threads = self._range_times
         ranges: dict[str, Any] = {
             "name": self._range_names,
             "start (ns)": np.array(starts, np.int64),
             "duration (ns)": np.array(durations, np.int64),
+            "process": np.zeros(len(starts), np.int64),  # a trace is one process's
+            "thread": np.array(threads, np.int64),
         }
-        return Timeline(ACTIVITIES.table(activities), RANGES.table(ranges), self._note)
+        return Timeline(
+            ACTIVITIES.table(activities), RANGES.table(ranges), self._joined(), self._note
+        )
+
+    def _joined(self) -> pd.DataFrame | None:
+        correlation, start, thread = (np.array(column, np.int64) for column in self._calls)
+        calls = pd.DataFrame(
+            {"process": 0, "correlation": correlation, "start (ns)": start, "thread": thread}
+        )
+        own = np.array(self._correlations, np.int64)
+        launched = pd.DataFrame({"process": 0, "correlation": own})
+        # -1 is what has none: operators, and activities of a profiler that did not write it.
+        return joined(launched[own >= 0], calls[correlation >= 0])
 
 
 def _category(codes: Any, texts: Any) -> pd.Categorical[str]:
@@ -256,6 +298,25 @@ def _place(event: _Event, kind: str) -> tuple[str, int]:
     arguments = event.args if isinstance(event.args, _Arguments) else _Arguments()
     device = event.pid if arguments.device is None else arguments.device
     return str(device), _integer(event.tid if arguments.stream is None else arguments.stream)
+
+
+def _estimates(event: _Event) -> tuple[float, float]:
+    """Blocks per multiprocessor and occupancy; what cannot be is none."""
+    arguments = event.args
+    if not isinstance(arguments, _Arguments):
+        return _NONE, _NONE
+    blocks, occupancy = arguments.blocks_per_sm, arguments.occupancy
+    return (
+        blocks if isinstance(blocks, float) and 0 < blocks < _LIMIT else _NONE,
+        occupancy if isinstance(occupancy, float) and 0 <= occupancy <= 100 else _NONE,
+    )
+
+
+def _correlation(event: _Event) -> int:
+    arguments = event.args
+    if not isinstance(arguments, _Arguments) or arguments.correlation is None:
+        return -1
+    return _integer(arguments.correlation)
 
 
 def _integer(value: Any) -> int:

@@ -25,8 +25,10 @@ _STATS = "nsys stats --report cuda_gpu_trace --format csv, of a window that runs
 _NSYS_REPORTS = {".nsys-rep", ".qdrep"}
 
 
-def read_timeline(path: Path) -> Timeline | KernelSums:
+def read_timeline(path: Path, *, launches: bool = False) -> Timeline | KernelSums:
     """Read a timeline of the PyTorch profiler, Nsight Systems, nvprof or DLProf, or a summary.
+
+    With `launches` also which call on the CPU launched what, which takes longer.
 
     Raises:
         BadFileError: it is none of them, or damaged.
@@ -38,9 +40,9 @@ def read_timeline(path: Path) -> Timeline | KernelSums:
     except OSError as error:
         raise BadFileError(path, f"cannot be read: {error.strerror}", "check the path") from error
     if head.startswith(database.MAGIC):
-        return read_cupti(path)
+        return read_cupti(path, launches=launches)
     if head.startswith(b"\x1f\x8b") or head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
-        return read_kineto(path)
+        return read_kineto(path, launches=launches)
     if b"<session" in head:
         raise BadFileError(
             path,
@@ -48,7 +50,7 @@ def read_timeline(path: Path) -> Timeline | KernelSums:
             "nvprof --export-profile writes one that does",
         )
     if path.suffix in _NSYS_REPORTS:
-        return _exported(path)
+        return _exported(path, launches)
     if head and b"\0" not in head and (read := _reader_of_text(path)) is not None:
         return read(path)
     raise BadFileError(
@@ -91,7 +93,7 @@ def _is_table(names: list[str]) -> bool:
     return is_trace(names) or is_summary(names)
 
 
-def _exported(path: Path) -> Timeline:
+def _exported(path: Path, launches: bool) -> Timeline:
     """A report of Nsight Systems, through its own exporter: nothing else reads it."""
     nsys = shutil.which("nsys")
     if nsys is None:
@@ -106,4 +108,4 @@ def _exported(path: Path) -> Timeline:
         if not out.is_file():
             said = (done.stderr or done.stdout).strip().splitlines()
             raise BadFileError(path, f"nsys export failed: {said[-1] if said else 'no word'}")
-        return read_cupti(out)
+        return read_cupti(out, launches=launches)

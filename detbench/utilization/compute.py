@@ -6,9 +6,13 @@ import numpy as np
 import pandas as pd
 
 from detbench.readers.timeline import CPU, TENSOR, KernelSums, Timeline
-from detbench.utilization.intervals import busy_time, gaps, self_times
+from detbench.utilization.estimates import occupancy, sm_efficiency
+from detbench.utilization.intervals import gaps, self_times
 from detbench.utilization.kernel_classes import kernel_class
-from detbench.utilization.window import Window, inside, iterations, window_of, work_of
+from detbench.utilization.window import Window, busy_of, inside, iterations, window_of, work_of
+
+_SM_EFFICIENCY = "SM efficiency, estimated (%)"
+_OCCUPANCY = "achieved occupancy, estimated (%)"
 
 
 def by_device(timeline: Timeline, chosen: list[str], name: str | None = None) -> pd.DataFrame:
@@ -20,8 +24,8 @@ def by_device(timeline: Timeline, chosen: list[str], name: str | None = None) ->
             (timeline.activities["device"] == device) & (timeline.activities["kind"] == "copy")
         ]
         work = work_of(timeline, device)
-        busy = _busy(work, window)
-        with_copies = busy if copies.empty else _busy(pd.concat([work, copies]), window)
+        busy = busy_of(work, window)
+        with_copies = busy if copies.empty else busy_of(pd.concat([work, copies]), window)
         rows.append(
             {
                 "device": device,
@@ -32,9 +36,12 @@ def by_device(timeline: Timeline, chosen: list[str], name: str | None = None) ->
                 "window": window.source,
                 "iterations": window.num_iterations,
                 "operators" if device == CPU else "kernels": len(inside(work, window)),
+                _SM_EFFICIENCY: sm_efficiency(work, window),
+                _OCCUPANCY: occupancy(work, window),
             }
         )
-    return pd.DataFrame(rows).astype({"iterations": "Int64"})
+    types = {"iterations": "Int64", _SM_EFFICIENCY: "float64", _OCCUPANCY: "float64"}
+    return pd.DataFrame(rows).astype(types)
 
 
 def by_stream(timeline: Timeline, chosen: list[str], name: str | None = None) -> pd.DataFrame:
@@ -43,7 +50,7 @@ def by_stream(timeline: Timeline, chosen: list[str], name: str | None = None) ->
     for device in chosen:
         window = window_of(timeline, device, name)
         for stream, work in inside(work_of(timeline, device), window).groupby("stream"):
-            busy = _busy(work, window)
+            busy = busy_of(work, window)
             rows.append(
                 {
                     "device": device,
@@ -71,9 +78,9 @@ def by_iteration(timeline: Timeline, chosen: list[str], name: str | None = None)
     for device in chosen:
         work = work_of(timeline, device)
         for step in steps.itertuples(index=False):
-            label, start, duration = step
+            label, start, duration = step[:3]
             window = Window(int(start), int(start) + int(duration), str(label), 1)
-            busy = _busy(work, window)
+            busy = busy_of(work, window)
             rows.append(
                 {
                     "device": device,
@@ -121,10 +128,10 @@ def by_communication(
         window = window_of(timeline, device, name)
         work = inside(work_of(timeline, device), window)
         is_communication = work["name"].map(kernel_class) == "communication"
-        apart = _busy(work[is_communication], window)
-        compute = _busy(work[~is_communication], window)
+        apart = busy_of(work[is_communication], window)
+        compute = busy_of(work[~is_communication], window)
         # |A and B| = |A| + |B| - |A or B|
-        overlapped = apart + compute - _busy(work, window)
+        overlapped = apart + compute - busy_of(work, window)
         rows.append(
             {
                 "device": device,
@@ -182,12 +189,6 @@ def _shares(times: pd.DataFrame, level: str) -> pd.DataFrame:
             "mean (us)": (sums["time"] / sums["count"]).to_numpy() / 1e3,
         }
     )
-
-
-def _busy(work: pd.DataFrame, window: Window) -> int:
-    start = work["start (ns)"].to_numpy()
-    end = start + work["duration (ns)"].to_numpy()
-    return busy_time(start, end, (window.start, window.end))
 
 
 def _own_time(work: pd.DataFrame, device: str) -> pd.Series:

@@ -23,6 +23,21 @@ _PATTERNS = (
 _COMPILED = tuple((name, re.compile(pattern, re.IGNORECASE)) for name, pattern in _PATTERNS)
 
 
+# What names of kernels on tensor cores say: the shape of their instruction (s16816, i8832,
+# tensor16x8x8), or the instruction. The last two are AMD's matrix cores, in Tensile's names.
+_TENSOR_CORES = re.compile(
+    r"(?<![a-z0-9])[a-z]{1,4}(884|8816|8832|1688|16816|16832|16864)(?=[a-z_]|$)"
+    r"|tensorop(?!t)|tensor\d+x\d+x\d+|[hiqd]mma_|wgmma|_gmma|warpgroupsize|nvjet"
+    r"|mfma|_MI\d+x\d+x\d+",
+    re.IGNORECASE,
+)
+
+
+def names_a_tensor_core(name: str) -> bool:
+    """Whether a kernel's name says that it uses tensor cores; one that does not still may."""
+    return bool(_TENSOR_CORES.search(name))
+
+
 def kernel_class(name: str) -> str:
     """conv, gemm, elementwise, norm, pooling, roi_align, nms, communication, copy or other."""
     return next((found for found, pattern in _COMPILED if pattern.search(name)), "other")

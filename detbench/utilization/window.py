@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from detbench.readers.timeline import CPU, Timeline
+from detbench.utilization.intervals import busy_time
 
 _ITERATION = re.compile(r"(ProfilerStep#|iteration )\d+")  # PyTorch's name, and our NVTX range's
 
@@ -58,8 +59,7 @@ def window_of(timeline: Timeline, device: str, name: str | None = None) -> Windo
         source = "profiled iterations" if name is None else f"ranges {name}"
         return Window(int(steps["start (ns)"].min()), int(end.max()), source, len(steps))
     if name is not None:
-        known = ", ".join(map(str, timeline.ranges["name"].value_counts().index[:10]))
-        raise ValueError(f"no range '{name}' in it; the most frequent are: {known or 'none'}")
+        raise no_range(timeline, name)
     work = work_of(timeline, device)
     end = (work["start (ns)"] + work["duration (ns)"]).max()
     what = "operator" if device == CPU else "kernel"
@@ -73,7 +73,22 @@ def work_of(timeline: Timeline, device: str) -> pd.DataFrame:
     return table[(table["device"] == device) & (table["kind"] == kind)]
 
 
+def no_range(timeline: Timeline, name: str) -> ValueError:
+    """That there is no range `name`, with some names that there are."""
+    known = ", ".join(map(str, timeline.ranges["name"].value_counts().index[:10]))
+    return ValueError(f"no range '{name}' in it; the most frequent are: {known or 'none'}")
+
+
+def busy_of(work: pd.DataFrame, window: Window) -> int:
+    """How much of the window at least one row of `work` covers, in ns."""
+    start = work["start (ns)"].to_numpy()
+    end = start + work["duration (ns)"].to_numpy()
+    return busy_time(start, end, (window.start, window.end))
+
+
 def inside(work: pd.DataFrame, window: Window) -> pd.DataFrame:
-    """The rows that lie in the window, at least in part."""
-    end = work["start (ns)"] + work["duration (ns)"]
-    return work[(end > window.start) & (work["start (ns)"] < window.end)]
+    """The rows that lie in the window, at least in part; one of no length also on its edges."""
+    start = work["start (ns)"]
+    end = start + work["duration (ns)"]
+    is_point = (end == start) & (start >= window.start) & (start <= window.end)
+    return work[(end > window.start) & (start < window.end) | is_point]

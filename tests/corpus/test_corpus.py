@@ -7,32 +7,136 @@ import sqlite3
 import subprocess
 from itertools import accumulate
 from pathlib import Path
+from statistics import median
+from typing import Any
 
+import pandas as pd
 import pytest
 
+from detbench.readers.ncu_csv import read_ncu_csv
 from tests.conftest import Run, assert_refused
 
 pytestmark = pytest.mark.corpus
 KINETO = "kineto/AMD-AGI__TraceLens__"
 
 
+RESNET50 = "kineto/pytorch__kineto__resnet50_num_workers_0_worker0.1623143089861.pt.trace.json.gz"
+
+
+def figures(parser: Run, path: Path, tool: str) -> dict[str, Any]:
+    """The rows of a tool in the table by definition, by their names."""
+    done = parser("compute_util.py", path, "--by", "definition", "--format", "json")
+    return {row["name"]: row for row in json.loads(done.stdout) if row["defined by"] == tool}
+
+
+def test_the_tensorboard_plugins_figures(corpus: Path, parser: Run) -> None:
+    found = figures(parser, corpus / RESNET50, "TensorBoard plugin")
+    # tb_plugin/test/result_check_file.txt of pytorch/kineto, which prints two decimals.
+    shares = {
+        "GPU Utilization": 55.51,
+        "Est. SM Efficiency": 54.68,
+        "Est. Achieved Occupancy": 49.13,
+        "Time using Tensor Cores (by names, at least)": 0.0,
+    }
+    assert {name: round(found[name]["share (%)"], 2) for name in shares} == shares
+    assert round(found["average step"]["time (ms)"] * 1000) == 177592
+    assert round(found["kernel total"]["time (ms)"] * 1000) == 591532
+
+
+def test_our_utilization_beside_the_plugins(corpus: Path, parser: Run) -> None:
+    (row,) = json.loads(parser("compute_util.py", corpus / RESNET50, "--format", "json").stdout)
+    # Its window ends with the last kernel, 16.2 ms after the last step's end on the CPU; that
+    # stretch is almost all busy, as is seen from both windows: 591.5 - 576.0 ms in 16.2.
+    assert row["busy (%)"] == pytest.approx(54.89, rel=1e-3)
+    assert row["window (ms)"] == pytest.approx((1623142624509489 - 1623142623460172) / 1e3)
+
+
+TRACELENS = {
+    # Trace: the table of it, where that has another name.
+    "h100_Falconsai_nsfw_image_detection__1016002": "",
+    "mi300_gaunernst_bert-small-uncased__1016001": "",
+    "mi210_gpu_only_trace": "mi210_gpu_only_trace_gpu_only_trace",
+    "torch_compile_triton_trace": "",
+    "inference_graph_execution": "inference_vllm_decode_full",
+}
+
+
+@pytest.mark.parametrize("trace", TRACELENS)
+def test_all_that_tracelens_publishes_of_a_timeline(corpus: Path, parser: Run, trace: str) -> None:
+    name = TRACELENS[trace] or trace
+    published = pd.read_csv(
+        corpus / f"kineto_expected/AMD-AGI__TraceLens__{name}_gpu_timeline.csv", index_col="type"
+    )
+    found = figures(parser, corpus / f"{KINETO}{trace}.json.gz", "TraceLens")
+    assert list(found) == list(published.index)
+    # Theirs are differences of floats near 10^12 us, good to a quarter of a microsecond.
+    times = {name: row["time (ms)"] for name, row in found.items()}
+    assert times == pytest.approx(published["time ms"].to_dict(), rel=1e-3, abs=0.25e-3)
+    shares = {name: row["share (%)"] for name, row in found.items()}
+    assert shares == pytest.approx(published["percent"].to_dict(), rel=1e-3, abs=1e-3)
+
+
+@pytest.mark.parametrize("trace", [name for name in TRACELENS if not name.startswith("inference")])
+def test_the_kernels_that_tracelens_sums_up(corpus: Path, parser: Run, trace: str) -> None:
+    name = TRACELENS[trace] or trace
+    published = pd.read_csv(
+        corpus / f"kineto_expected/AMD-AGI__TraceLens__{name}_kernel_summary.csv"
+    )
+    # It has a row an operator and stream, ours one a kernel.
+    sums = published.groupby("Kernel name")[
+        ["Kernel duration (µs)_sum", "Kernel duration (µs)_count"]
+    ].sum()
+    path = corpus / f"{KINETO}{trace}.json.gz"
+    done = parser("compute_util.py", path, "--by", "kernel", "--top", "9999", "--format", "json")
+    rows = {row["kernel"]: row for row in json.loads(done.stdout)}
+    assert {kernel: row["count"] for kernel, row in rows.items()} == sums.iloc[:, 1].to_dict()
+    totals = {kernel: row["total (ms)"] * 1000 for kernel, row in rows.items()}
+    assert totals == pytest.approx(sums.iloc[:, 0].to_dict(), rel=1e-6)
+
+
 @pytest.mark.parametrize(
-    ("trace", "busy_ms"),
+    ("trace", "shares"),
     [
-        # `busy_time` of TraceLens' own tables: the union of kernels, copies and sets.
-        ("h100_Falconsai_nsfw_image_detection__1016002", 1.225308837890625),
-        ("mi300_gaunernst_bert-small-uncased__1016001", 0.39074853515625),
-        ("mi210_gpu_only_trace", 5.3433701171875),
-        ("torch_compile_triton_trace", 12.54902099609375),
+        # What HolisticTraceAnalysis 0.5.0 prints of them. Their times are whole microseconds: of
+        # others it drops the fractions, which makes short kernels shorter.
+        (RESNET50, (39.43, 59.36, 1.21)),
+        ("kineto/facebookresearch__HolisticTraceAnalysis__control.json.gz", (16.36, 60.56, 23.08)),
+        (
+            "kineto/facebookresearch__HolisticTraceAnalysis__sampled_rank-0.json.gz",
+            (55.21, 17.20, 27.59),
+        ),
     ],
 )
-def test_busy_time_is_what_tracelens_publishes(
-    corpus: Path, parser: Run, trace: str, busy_ms: float
+def test_the_temporal_breakdown_of_hta(
+    corpus: Path, parser: Run, trace: str, shares: tuple[float, ...]
 ) -> None:
-    done = parser("compute_util.py", corpus / f"{KINETO}{trace}.json.gz", "--format", "json")
-    (row,) = json.loads(done.stdout)
-    with_copies = row["busy with copies (%)"] * row["window (ms)"] / 100
-    assert with_copies == pytest.approx(busy_ms, rel=1e-3)
+    found = figures(parser, corpus / trace, "HolisticTraceAnalysis")
+    assert tuple(round(row["share (%)"], 2) for row in found.values()) == shares
+
+
+def test_kernels_of_a_backward_pass_count_to_its_range(corpus: Path, parser: Run) -> None:
+    path = corpus / "kineto/facebookresearch__HolisticTraceAnalysis__nccl_data.json.gz"
+    done = parser("compute_util.py", path, "--by", "range", "--format", "json")
+    rows = {row["range"]: row for row in json.loads(done.stdout)}
+    # The trace has 2700 kernels, all launched in its three steps. Autograd launches those of the
+    # backward pass from a thread of its own.
+    assert rows["ProfilerStep#N"]["kernels"] == 2700
+    parts = [rows[f"## {name} ##"]["kernels"] for name in ("forward", "backward", "optimizer")]
+    assert sum(parts) == 2700
+    assert rows["## backward ##"]["by its own thread"] < 0.02 * rows["## backward ##"]["kernels"]
+
+
+def test_kernels_launched_before_the_capture_are_in_no_range(corpus: Path, parser: Run) -> None:
+    path = corpus / "nsys/GindaChen__nsys-ai__h100_2gpu_1s.sqlite"
+    done = parser(
+        "compute_util.py", path, "--by", "range", "--range", "aten::linear, op_id = N",
+        "--format", "json",
+    )  # fmt: skip
+    rows = json.loads(done.stdout)
+    unknown = [r["kernels"] for r in rows if r["range"] == "(launch not recorded)"]
+    # A join of the two tables in SQL finds the calls of 1632 of the 3442 kernels.
+    assert sum(unknown) == 3442 - 1632
+    assert sum(r["kernels"] for r in rows) == 3442
 
 
 @pytest.mark.parametrize("trace", ["rank-34.Jul_15_10_52_41.1074.pt.trace", "rank_non_gpu"])
@@ -85,8 +189,13 @@ def test_kernels_of_nsight_systems(
 def test_the_idle_share_of_a_healthy_pipeline(corpus: Path, parser: Run) -> None:
     path = corpus / "nsys/GindaChen__nsys-ai__healthy_1pct.sqlite"
     (row,) = json.loads(parser("compute_util.py", path, "--format", "json").stdout)
-    # Its label: gaps of 10 us between the kernels, 399 of them, in 404 ms.
+    # Its label: gaps of 10 us between the kernels, 399 of them, in 404 ms, that is 0.99 %.
     assert row["window (ms)"] - row["busy (ms)"] == pytest.approx(3.99)
+    assert row["window (ms)"] == pytest.approx(404, rel=1e-3)
+    assert round(100 - row["busy (%)"], 2) == 0.99
+    path = corpus / "nsys/GindaChen__nsys-ai__eval_labels_healthy_1pct.json"
+    label = json.loads(path.read_text())["description"]
+    assert all(words in label for words in ("400 back-to-back kernels of 1ms", "404ms", "0.99%"))
 
 
 def test_traces_of_nvprof_are_read_and_its_sessions_refused(corpus: Path, parser: Run) -> None:
@@ -114,11 +223,27 @@ def test_counters_that_do_not_tell_the_cores_are_refused(corpus: Path, parser: R
         assert_refused(parser("core_util.py", path), 5, path.name, "gpc__cycles_elapsed.max")
 
 
+def test_counters_are_in_base_units(corpus: Path) -> None:
+    folder = corpus / "ncu_csv"
+    name = "CodeGandee__llm-perf-opt__kernel_0001_ncu"
+    # "13,485" alone could be 13.485 somewhere in Europe; the 19.66 beside it tells.
+    (launch,) = read_ncu_csv(
+        folder / f"{name}.details.csv", ["Elapsed Cycles", "DRAM Throughput"]
+    ).to_dict("records")
+    assert (launch["Elapsed Cycles"], launch["DRAM Throughput"]) == (13485, 19.66)
+    asked = ["dram__bytes_read.sum", "dram__throughput.avg.pct_of_peak_sustained_elapsed"]
+    (launch,) = read_ncu_csv(folder / f"{name}.metrics.csv", asked).to_dict("records")
+    assert [launch[metric] for metric in asked] == pytest.approx([2.33e6, 19.66])
+
+
 def test_the_median_iteration_of_a_restarted_training(corpus: Path, parser: Run) -> None:
     path = corpus / "detectron2/HaowenGuan__NYU-Semi-Supervise-Object-Detection__metrics.json"
     done = parser("throughput.py", path, "--format", "json", "--warmup", "0")
     (row,) = json.loads(done.stdout)
-    # The manifest's 0.6796 s is over all lines; ours counts a repeated iteration once.
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    # The manifest's 0.6796 s is over all lines, ours 0.6799 s: a repeated iteration counts once.
+    assert round(median(line["time"] for line in lines if "time" in line), 4) == 0.6796
+    assert round(row["s / iteration (median)"], 4) == 0.6799
     assert row["s / iteration (median)"] == pytest.approx(0.6796, rel=1e-3)
     assert row["restarts"] > 0
 

@@ -44,10 +44,9 @@ def test_the_iteration_report_is_a_timeline(parser: Run, tmp_path: Path) -> None
     path = write(tmp_path, ITERATION)
     found = read_dlprof(path)
     assert isinstance(found, Timeline)
-    assert list(found.ranges.itertuples(index=False, name=None)) == [
-        ("iteration 1", 1000, 3000),
-        ("iteration 2", 5000, 3000),
-    ]
+    assert found.ranges["name"].tolist() == ["iteration 1", "iteration 2"]
+    assert found.ranges["start (ns)"].tolist() == [1000, 5000]
+    assert found.ranges["duration (ns)"].tolist() == [3000, 3000]
     # Busy from 1000 to 4000 and from 5000 to 8000; of 7000 ns of kernels 5000 ns are on them.
     assert f"0,{100 * 6 / 7}" in parser("compute_util.py", path, "--format", "csv").stdout
     done = parser("compute_util.py", path, "--by", "tensor", "--format", "csv")

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from detbench.readers.timeline import KernelSums, Timeline
 
 
-_LEVELS = ("device", "class", "kernel", "tensor", "stream", "iteration", "gap", "communication")
+_LEVELS = (
+    "device", "class", "kernel", "tensor", "stream", "iteration", "range", "gap", "communication",
+    "definition",
+)  # fmt: skip
+_BY_LAUNCH = ("range", "definition")  # these need to know which call launched what
 _SHOWN = ("device", "class", "kernel")  # without --by
 
 
@@ -32,8 +36,8 @@ _SHOWN = ("device", "class", "kernel")  # without --by
     help="One row of what; without it, the tables of " + ", ".join(_SHOWN) + ".",
 )
 @click.option("--device", help="Only this GPU number, or `cpu` for the CPU's operators.")
-@click.option("--range", "range_", help="The window is that of the ranges of this name.")
-@click.option("--top", default=10, show_default=True, help="How many kernel names to list.")
+@click.option("--range", "range_", help="Only the ranges of this name: they are the window.")
+@click.option("--top", default=10, show_default=True, help="How many kernels or ranges to list.")
 @format_option()
 @output_option
 def compute_util(
@@ -62,7 +66,7 @@ def compute_util(
     from detbench.readers.timeline_file import read_timeline
 
     with reading(files) as each:
-        read = {file: read_timeline(file) for file in each}
+        read = {file: read_timeline(file, launches=level in _BY_LAUNCH) for file in each}
     timelines = {f: found for f, found in read.items() if isinstance(found, Timeline)}
     sums = {f: found for f, found in read.items() if isinstance(found, KernelSums)}
     if sums and timelines:
@@ -116,6 +120,8 @@ def _of_summaries(
 def _compute_table(level: str, top: int, work: str) -> tuple[str, Callable[..., pd.DataFrame]]:
     """Title and formula of a table of compute utilization."""
     from detbench.utilization import compute
+    from detbench.utilization.definitions import by_definition
+    from detbench.utilization.ranges import by_range
 
     def by_class(timeline: Timeline, devices: list[str], name: str | None) -> pd.DataFrame:
         return compute.by_name(timeline, devices, "class", name)
@@ -127,6 +133,9 @@ def _compute_table(level: str, top: int, work: str) -> tuple[str, Callable[..., 
     def by_tensor(timeline: Timeline, devices: list[str], name: str | None) -> pd.DataFrame:
         return compute.by_name(timeline, devices, "tensor", name)
 
+    def by_range_name(timeline: Timeline, devices: list[str], name: str | None) -> pd.DataFrame:
+        return by_range(timeline, devices, top, name)
+
     tables: dict[str, tuple[str, Callable[..., pd.DataFrame]]] = {
         "device": ("Compute utilization, share of the window", compute.by_device),
         "class": (f"By {work} class, share of {work} time", by_class),
@@ -134,7 +143,9 @@ def _compute_table(level: str, top: int, work: str) -> tuple[str, Callable[..., 
         "tensor": (f"By use of Tensor Cores, share of {work} time", by_tensor),
         "stream": ("By stream, share of the window", compute.by_stream),
         "iteration": ("By iteration, share of each", compute.by_iteration),
+        "range": (f"By range (top {top}), of the kernels it launched", by_range_name),
         "gap": (f"Stretches without a {work}, share of the window", compute.by_gap),
         "communication": ("Communication, share of the window", compute.by_communication),
+        "definition": ("As others define it", by_definition),
     }
     return tables[level]

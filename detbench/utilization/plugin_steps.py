@@ -1,0 +1,73 @@
+"""The steps of a training as PyTorch's TensorBoard plugin counts them.
+
+They begin on the CPU and last until all that they launched on the GPUs has run, and each begins
+where the one before it ended. So the GPU's work of the last step is inside, which an iteration's
+time on the CPU cuts off.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detbench.readers.timeline import CPU, Timeline
+
+_STEP = "ProfilerStep#"
+_COMPLETE = 0.8  # a last step with fewer launches than this share of the one before is left out
+
+
+def plugin_steps(timeline: Timeline) -> list[tuple[int, int]]:
+    """Start and end of every step in ns; without marked steps, of all the CPU's operators as one.
+
+    Empty where there is neither.
+    """
+    steps = _on_cpu(timeline)
+    launches = timeline.launches
+    if not steps or launches is None or launches.empty:
+        return steps
+    activities = timeline.activities
+    gpu = activities["kind"].to_numpy() != "operator"
+    start = activities["start (ns)"].to_numpy()
+    end = start + activities["duration (ns)"].to_numpy()
+    # Which step launched an activity: the last that began before, if it had not ended by then.
+    owner = np.full(len(activities), -1)
+    launched = launches["start (ns)"].to_numpy()
+    found = np.searchsorted([s for s, _ in steps], launched, side="right") - 1
+    ended = launched >= np.array([e for _, e in steps])[found]
+    owner[launches["activity"]] = np.where(ended, -1, found)
+    counts = np.bincount(owner[owner >= 0], minlength=len(steps))
+    if not counts.any():
+        return steps
+    previous = steps[0][0]
+    if counts[0]:
+        # What no step launched and ended before the first step's work is not the first step's.
+        stray = end[gpu & (owner < 0)]
+        before = stray[stray < start[owner == 0].min()]
+        previous = max(previous, int(before.max(initial=previous)))
+    extended = []
+    for number, (begin, finish) in enumerate(steps):
+        begun = max(previous, begin)
+        last = int(end[owner == number].max(initial=finish))
+        previous = max(finish, last, begun)
+        extended.append((begun, previous))
+    return extended[: _num_complete(counts.tolist())]
+
+
+def _on_cpu(timeline: Timeline) -> list[tuple[int, int]]:
+    marked = timeline.ranges[timeline.ranges["name"].str.startswith(_STEP)]
+    if marked.empty:
+        table = timeline.activities
+        marked = table[table["device"] == CPU]
+        if marked.empty:
+            return []
+        ends = marked["start (ns)"] + marked["duration (ns)"]
+        return [(int(marked["start (ns)"].min()), int(ends.max()))]
+    pairs = zip(marked["start (ns)"], marked["duration (ns)"], strict=True)
+    return sorted((int(start), int(start) + int(duration)) for start, duration in pairs)
+
+
+def _num_complete(counts: list[int]) -> int:
+    """How many steps count: the profiler may have stopped before all of the last ones ran."""
+    last = max(number for number, count in enumerate(counts) if count)
+    if last and counts[last] < _COMPLETE * counts[last - 1]:
+        return last
+    return last + 1
