@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from detbench.cli.parse.files import expand, short_names
+from detbench.cli.files import expand, short_names
 from detbench.errors import UsageError
 
 if TYPE_CHECKING:

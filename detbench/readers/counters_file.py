@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from detbench.errors import BadFileError
 from detbench.readers import ncu_rep, nvprof_metrics
 from detbench.readers.ncu_csv import read_ncu_csv
-from detbench.readers.text import open_text
+from detbench.readers.text import open_text, read_head
 
 
 @dataclass(frozen=True)
@@ -43,12 +42,7 @@ def read_counters(path: Path, metrics: Collection[str]) -> Launches | Levels:
         BadFileError: it is none of them, or damaged.
         MissingError: a package that its format needs is not installed.
     """
-    try:
-        with path.open("rb") as stream:
-            is_report = stream.read(len(ncu_rep.MAGIC)) == ncu_rep.MAGIC
-    except OSError as error:
-        raise BadFileError(path, f"cannot be read: {error.strerror}", "check the path") from error
-    if is_report:
+    if read_head(path, len(ncu_rep.MAGIC)) == ncu_rep.MAGIC:
         return Launches(ncu_rep.read_ncu_rep(path, metrics))
     with open_text(path) as lines:
         for line in lines:

@@ -19,6 +19,7 @@ from pandas.api.types import union_categoricals
 from detbench.errors import BadFileError
 from detbench.readers.cupti_launches import PROCESS_SHIFT, read_launches
 from detbench.readers.database import Database, named, open_database
+from detbench.readers.schema import categorical
 from detbench.readers.timeline import ACTIVITIES, RANGES, Timeline
 
 # What `copyKind` says (CUpti_ActivityMemcpyKind).
@@ -82,7 +83,7 @@ def _table(parts: list[_Activities]) -> pd.DataFrame:
         {
             # Categories, as a million kernels have a few hundred names.
             "name": union_categoricals([part.name for part in parts]),
-            "kind": pd.Categorical.from_codes(codes, pd.Index(kinds, dtype="str")),
+            "kind": categorical(codes, kinds),
             "device": union_categoricals([part.device for part in parts]),
             "stream": np.concatenate([part.stream for part in parts]),
             "start (ns)": np.concatenate([part.start for part in parts]),

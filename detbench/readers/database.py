@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 
 from detbench.errors import BadFileError
+from detbench.readers.schema import categorical
 from detbench.readers.sqlite_pages import Integers, read_integers
+from detbench.readers.text import read_head
 
 MAGIC = b"SQLite format 3\x00"
 _BLOCK = 10_000  # rows held as Python objects at a time
@@ -97,12 +99,7 @@ def open_database(path: Path) -> Iterator[Database]:
     Raises:
         BadFileError: it is none, or it turns out damaged while it is open.
     """
-    try:
-        with path.open("rb") as stream:
-            is_database = stream.read(len(MAGIC)) == MAGIC
-    except OSError as error:
-        raise BadFileError(path, f"cannot be read: {error.strerror}", "check the path") from error
-    if not is_database:
+    if read_head(path, len(MAGIC)) != MAGIC:
         raise BadFileError(path, "not a SQLite database", _AGAIN)
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
     connection.text_factory = lambda content: content.decode("utf-8", errors="replace")
@@ -121,4 +118,4 @@ def named(ids: Integers, names: dict[int, str]) -> pd.Categorical[str]:
     unique = list(dict.fromkeys(texts))  # two numbers may have the same name
     position = {text: index for index, text in enumerate(unique)}
     merged = np.array([position[text] for text in texts], np.int64)[codes]
-    return pd.Categorical.from_codes(merged, pd.Index(unique, dtype="str"))
+    return categorical(merged, unique)

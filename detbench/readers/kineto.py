@@ -22,7 +22,16 @@ import numpy as np
 import pandas as pd
 
 from detbench.errors import BadFileError
-from detbench.readers.timeline import ACTIVITIES, CPU, ESTIMATES, RANGES, Timeline, joined
+from detbench.readers.schema import categorical
+from detbench.readers.timeline import (
+    ACTIVITIES,
+    CPU,
+    ESTIMATES,
+    PROFILER_STEP,
+    RANGES,
+    Timeline,
+    joined,
+)
 
 # Category -> kind; the capitalised ones are PyTorch 1.8's and 1.9's.
 _KINDS = {
@@ -38,7 +47,6 @@ _INSTEAD = {
 # Calls that launch kernels, whatever the GPU's make.
 _CALLS = frozenset({"cuda_runtime", "cuda_driver", "Runtime", "xpu_runtime"})
 _ON_CPU = frozenset({"user_annotation", "cpu_op", "Operator"})
-_STEP = "ProfilerStep#"
 _BLOCK = 1 << 17
 # The end of what lies between two events, up to the next one's first key. It cannot stand inside
 # a string, where a quote has a backslash before it.
@@ -199,7 +207,9 @@ class _Rows:
             if event.ph != "X" or type(category) is not str or type(name) is not str:
                 continue
             # The GPU's side of a range (gpu_user_annotation) would count it twice.
-            if category in _ON_CPU and (category == "user_annotation" or name.startswith(_STEP)):
+            if category in _ON_CPU and (
+                category == "user_annotation" or name.startswith(PROFILER_STEP)
+            ):
                 start, duration = self._times(event, index)
                 self._range_names.append(name)
                 self._range_times[0].append(start)
@@ -252,9 +262,9 @@ class _Rows:
             for column in self._activities
         )
         activities: dict[str, Any] = {
-            "name": _category(name, self._names),
-            "kind": _category(kind, self._kinds),
-            "device": _category(device, self._devices),
+            "name": categorical(name, self._names),
+            "kind": categorical(kind, self._kinds),
+            "device": categorical(device, self._devices),
             "stream": stream,
             "start (ns)": start,
             "duration (ns)": duration,
@@ -274,6 +284,8 @@ class _Rows:
         )
 
     def _joined(self) -> pd.DataFrame | None:
+        if not self._launches:
+            return None
         correlation, start, thread = (np.array(column, np.int64) for column in self._calls)
         calls = pd.DataFrame(
             {"process": 0, "correlation": correlation, "start (ns)": start, "thread": thread}
@@ -282,10 +294,6 @@ class _Rows:
         launched = pd.DataFrame({"process": 0, "correlation": own})
         # -1 is what has none: operators, and activities of a profiler that did not write it.
         return joined(launched[own >= 0], calls[correlation >= 0])
-
-
-def _category(codes: Any, texts: Any) -> pd.Categorical[str]:
-    return pd.Categorical.from_codes(codes, pd.Index(list(texts), dtype="str"))
 
 
 def _place(event: _Event, kind: str) -> tuple[str, int]:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pandas as pd
 
+from detbench.readers.schema import categorical
 from detbench.readers.text import Notation, Numbers
 
 _BLOCK = 1 << 14  # cells held as text at a time
@@ -108,7 +109,7 @@ class _Names:
 
     def categorical(self) -> pd.Categorical[str]:
         codes = np.array(self._codes, np.int64)
-        return pd.Categorical.from_codes(codes, pd.Index(list(self._known), dtype="str"))
+        return categorical(codes, self._known)
 
 
 class _Values:

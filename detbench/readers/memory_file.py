@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from detbench.errors import BadFileError
 from detbench.readers import tbd_memory
 from detbench.readers.memory_csv import read_memory_csv
 from detbench.readers.memory_timeline import is_memory_timeline, read_memory_timeline
+from detbench.readers.text import read_head
 
 _HEAD = 256
 
@@ -20,11 +20,7 @@ def read_memory(path: Path) -> pd.DataFrame:
     Raises:
         BadFileError: it is no file that is known here, or damaged.
     """
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(_HEAD)
-    except OSError as error:
-        raise BadFileError(path, f"cannot be read: {error.strerror}", "check the path") from error
+    head = read_head(path, _HEAD)
     if is_memory_timeline(head):
         return read_memory_timeline(path)
     if head.removeprefix(b"\xef\xbb\xbf").startswith(tbd_memory.HEADER.encode()):

@@ -12,7 +12,6 @@ from detbench.readers.text import open_text, parse_numbers
 from detbench.readers.timeline import ACTIVITIES, NO_RANGES, Timeline
 
 _TIME = re.compile(r"(Start|Duration) ?\((\w+)\)")
-_DEVICE = re.compile(r"\((\d+)\)$")
 _AGAIN = "write it again: nsys stats --report cuda_gpu_trace --format csv"
 
 
@@ -41,10 +40,10 @@ def read_nsys_trace(path: Path) -> Timeline:
                 columns["stream"].append(int(cells[at.stream].replace(",", "")))
             except (ValueError, OverflowError) as error:
                 raise BadFileError(path, str(error), _AGAIN, place=f"line {number}") from error
-            name, device = cells[at.name], _DEVICE.search(cells[at.device])
+            name = cells[at.name]
             columns["name"].append(name)
             columns["kind"].append("copy" if printed.COPY.fullmatch(name) else "kernel")
-            columns["device"].append(device[1] if device else cells[at.device])
+            columns["device"].append(printed.device_number(cells[at.device]))
         stream.seek(0)
         why = printed.why_none(stream)
     if "kernel" not in columns["kind"]:

@@ -9,14 +9,13 @@ import re
 from pathlib import Path
 
 from detbench.errors import BadFileError
-from detbench.readers.printed import COPY, NANOSECONDS
+from detbench.readers.printed import COPY, NANOSECONDS, device_number
 from detbench.readers.text import csv_cells, open_text, parse_numbers
 from detbench.readers.timeline import ACTIVITIES, NO_RANGES, Timeline
 
 HEADER = '"Start","Duration"'
 _NEEDED = ("Start", "Duration", "Device", "Stream", "Name")
 _CORRELATION = re.compile(r" \[\d+\]$")
-_DEVICE = re.compile(r"\((\d+)\)$")
 _AGAIN = "record it again with `nvprof --csv --print-gpu-trace --log-file FILE`"
 
 
@@ -62,7 +61,7 @@ def read_nvprof_trace(path: Path) -> Timeline:
             {
                 "name": [_CORRELATION.sub("", name) for name in columns["Name"]],
                 "kind": ["copy" if COPY.fullmatch(n) else "kernel" for n in columns["Name"]],
-                "device": [m[1] if (m := _DEVICE.search(d)) else d for d in columns["Device"]],
+                "device": [device_number(d) for d in columns["Device"]],
                 "stream": [int(s) if s.isdigit() else -1 for s in columns["Stream"]],
                 "start (ns)": times["Start"],
                 "duration (ns)": times["Duration"],

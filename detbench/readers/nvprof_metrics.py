@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from detbench.errors import BadFileError
+from detbench.readers.printed import device_number
 from detbench.readers.schema import Column, Schema
 from detbench.readers.text import csv_cells, open_text
 
@@ -36,7 +37,6 @@ _TEXT = re.compile(r"Invocations\s+Metric Name\s+Metric Description\s+Min\s+Max\
 _TEXT_DEVICE = re.compile(r'Device "(.*)"')
 _TEXT_KERNEL = re.compile(r"\s+Kernel: (.*)")
 _TEXT_ROW = re.compile(rf"\s+(\d+)\s+(\w+)\s.*?\s{_LEVEL}\s+{_LEVEL}\s+{_LEVEL}")
-_NUMBER = re.compile(r"\((\d+)\)$")
 _AGAIN = "record it: nvprof --csv --log-file FILE --metrics single_precision_fu_utilization,..."
 
 
@@ -87,10 +87,10 @@ def _rows(path: Path, lines: Iterator[str], kernels: set[tuple[str, str]]) -> It
             if len(cells) != len(names) or line.count('"') % 2:
                 raise BadFileError(path, "the row is cut short", _AGAIN, place=f"line {number}")
             row = dict(zip(names, cells, strict=True))
-            kernels.add((_number(row["Device"]), row["Kernel"]))
+            kernels.add((device_number(row["Device"]), row["Kernel"]))
             yield from _of_cells(path, row, number)
         elif found := _TEXT_DEVICE.match(line):
-            device, names = _number(found[1]), []
+            device, names = device_number(found[1]), []
         elif found := _TEXT_KERNEL.match(line):
             kernel = found[1].strip()
             kernels.add((device, kernel))
@@ -108,12 +108,7 @@ def _of_cells(path: Path, row: dict[str, str], number: int) -> Iterator[_Levels]
         raise BadFileError(path, "the row is damaged", _AGAIN, place=f"line {number}")
     count = int(row["Invocations"])
     unit = _unit(row["Metric Name"])
-    yield _number(row["Device"]), row["Kernel"], unit, count, low, high, average
-
-
-def _number(device: str) -> str:
-    found = _NUMBER.search(device)
-    return found[1] if found else device
+    yield device_number(row["Device"]), row["Kernel"], unit, count, low, high, average
 
 
 def _unit(metric: str) -> str:

@@ -19,6 +19,7 @@ NANOSECONDS = {"s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1.0}
 COPY = re.compile(r"\[CUDA .*\bmem(cpy|set)\b.*\]")
 """What nsys and nvprof call an activity that is no kernel."""
 
+_DEVICE = re.compile(r"\((\d+)\)$")
 _RULE = re.compile(r"[ +]?-+([ +]+-+)+[ +]*")
 _END = ("==", "** ", "Processing", "SKIPPED", "[")
 
@@ -62,6 +63,12 @@ def rows(
                 raise BadFileError(path, "the row is cut short", again, place=place)
             yield Row(number, names, cells)
         before = line
+
+
+def device_number(device: str) -> str:
+    """The number in `GeForce GTX 1080 Ti (0)`; what has none stands for itself."""
+    found = _DEVICE.search(device)
+    return found[1] if found else device
 
 
 def why_none(lines: Iterable[str]) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
@@ -33,3 +34,8 @@ class Schema:
         others = {name: pd.Series(v) for name, v in values.items() if name not in typed}
         # Without a copy: a timeline may have ten million rows, and its reader keeps none of them.
         return pd.DataFrame({**typed, **others}, copy=False)
+
+
+def categorical(codes: npt.NDArray[np.int64], texts: Iterable[str]) -> pd.Categorical[str]:
+    """A column of texts, given by the number of each among `texts`."""
+    return pd.Categorical.from_codes(codes, pd.Index(list(texts), dtype="str"))

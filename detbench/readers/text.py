@@ -39,6 +39,19 @@ def open_text(path: Path) -> Iterator[TextIO]:
         yield stream
 
 
+def read_head(path: Path, num_bytes: int) -> bytes:
+    """The first bytes of a file, by which its format is told.
+
+    Raises:
+        BadFileError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return stream.read(num_bytes)
+    except OSError as error:
+        raise BadFileError(path, f"cannot be read: {error.strerror}", "check the path") from error
+
+
 def csv_cells(path: Path, line: str, place: str) -> list[str]:
     """The cells of one line of CSV.
 

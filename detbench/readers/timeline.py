@@ -9,6 +9,9 @@ import pandas as pd
 from detbench.readers.schema import Column, Schema
 
 CPU = "cpu"
+PROFILER_STEP = "ProfilerStep#"
+"""How PyTorch names the range of an iteration, before its number."""
+
 TENSOR = "tensor cores"
 """A column that few files have: whether the kernel uses Tensor Cores, `yes` or `no`."""
 

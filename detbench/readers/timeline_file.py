@@ -17,7 +17,7 @@ from detbench.readers.kineto import read_kineto
 from detbench.readers.nsys_trace import is_trace, read_nsys_trace
 from detbench.readers.nvprof_csv import HEADER, read_nvprof_trace
 from detbench.readers.nvprof_text import is_nvprof_text, read_nvprof_text
-from detbench.readers.text import open_text
+from detbench.readers.text import open_text, read_head
 from detbench.readers.timeline import KernelSums, Timeline
 
 _HEAD = 1 << 16
@@ -34,11 +34,7 @@ def read_timeline(path: Path, *, launches: bool = False) -> Timeline | KernelSum
         BadFileError: it is none of them, or damaged.
         MissingError: only `nsys` can read it, and there is none.
     """
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(_HEAD)
-    except OSError as error:
-        raise BadFileError(path, f"cannot be read: {error.strerror}", "check the path") from error
+    head = read_head(path, _HEAD)
     if head.startswith(database.MAGIC):
         return read_cupti(path, launches=launches)
     if head.startswith(b"\x1f\x8b") or head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):

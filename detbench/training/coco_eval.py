@@ -7,7 +7,9 @@ from typing import Any
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-_TASKS = {"bbox": "box", "segm": "mask"}
+TASKS = {"bbox": "box", "segm": "mask"}
+"""The tasks by COCO's names, which detectron2 has too, and ours."""
+
 _METRICS = ("AP", "AP50", "AP75")  # the first three of COCOeval's stats
 _NOT_COMPUTED = -1.0  # COCOeval's word for it
 
@@ -30,5 +32,5 @@ def coco_accuracy(
             values = list(evaluation.stats[: len(_METRICS)])
         for metric, value in zip(_METRICS, values, strict=True):
             known = value != _NOT_COMPUTED
-            accuracy[f"{_TASKS[task]} {metric}"] = float(100 * value) if known else None
+            accuracy[f"{TASKS[task]} {metric}"] = float(100 * value) if known else None
     return accuracy

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from detbench.readers.timeline import CPU, Timeline
+from detbench.readers.timeline import CPU, PROFILER_STEP, Timeline
 
-_STEP = "ProfilerStep#"
 _COMPLETE = 0.8  # a last step with fewer launches than this share of the one before is left out
 
 
@@ -53,7 +52,7 @@ def plugin_steps(timeline: Timeline) -> list[tuple[int, int]]:
 
 
 def _on_cpu(timeline: Timeline) -> list[tuple[int, int]]:
-    marked = timeline.ranges[timeline.ranges["name"].str.startswith(_STEP)]
+    marked = timeline.ranges[timeline.ranges["name"].str.startswith(PROFILER_STEP)]
     if marked.empty:
         table = timeline.activities
         marked = table[table["device"] == CPU]

@@ -16,7 +16,7 @@ import make_ncu_log
 import pytest
 
 from detbench.cli import command
-from detbench.cli.parse.files import expand
+from detbench.cli.files import expand
 from tests.conftest import ROOT, Run, assert_refused
 from tests.unit import test_kineto, test_memory_csv, test_monitoring, test_training_log
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from detbench.cli.files import short_names
 from detbench.cli.options import files_argument, format_option, output_option, show
-from detbench.cli.parse.files import short_names
 from detbench.cli.parse.progress import reading
 from detbench.cli.parse.shared import of_file, stack
 from detbench.errors import BadFileError, UsageError

@@ -21,9 +21,8 @@ from detectron2.evaluation import COCOEvaluator
 from detbench.errors import MissingError, UsageError
 from detbench.events import emit
 from detbench.records import RunSpec
+from detbench.training.coco_eval import TASKS
 from detbench.training.protocol import Hook, Job, Step, Trainer
-
-_TASKS = {"bbox": "box", "segm": "mask"}
 
 
 def versions() -> dict[str, str]:
@@ -172,5 +171,5 @@ def _accuracy(results: dict[str, dict[str, Any]]) -> dict[str, float | None]:
     for task, metrics in results.items():
         for metric in ("AP", "AP50", "AP75"):
             value = float(metrics.get(metric, math.nan))
-            accuracy[f"{_TASKS.get(task, task)} {metric}"] = None if math.isnan(value) else value
+            accuracy[f"{TASKS.get(task, task)} {metric}"] = None if math.isnan(value) else value
     return accuracy

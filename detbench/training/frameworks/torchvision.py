@@ -26,13 +26,12 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredic
 from detbench.events import emit
 from detbench.suite import Schedule
 from detbench.training.coco_data import CocoImages, Sample
-from detbench.training.coco_eval import coco_accuracy
+from detbench.training.coco_eval import TASKS, coco_accuracy
 from detbench.training.protocol import Hook, Job, Step, Trainer
 
 _REPORT_EVERY = 20  # iterations between two lines of metrics.json, as in detectron2
 _MOMENTUM, _WEIGHT_DECAY = 0.9, 1e-4  # upstream: detectron2's and torchvision's references alike
 _MASK_THRESHOLD = 0.5
-_TASKS = {"bbox": "box", "segm": "mask"}  # detectron2's names and ours
 
 
 def versions() -> dict[str, str]:
@@ -168,7 +167,7 @@ class _Trainer:
             image, _ = images[index]
             found = self.model([image.to(self._job.device)])[0]
             detections += _as_coco(image_id, found, images.category_ids)
-        accuracy = coco_accuracy(images.coco, detections, tuple(_TASKS))
+        accuracy = coco_accuracy(images.coco, detections, tuple(TASKS))
         self._reports.add_accuracy(self._job.spec.num_iterations, accuracy)
         return accuracy
 
@@ -225,7 +224,7 @@ class _Reports:
 
     def add_accuracy(self, iteration: int, accuracy: dict[str, float | None]) -> None:
         """An evaluation; detectron2 counts it to the iteration that would come next."""
-        names = {f"{ours} ": f"{theirs}/" for theirs, ours in _TASKS.items()}
+        names = {f"{ours} ": f"{theirs}/" for theirs, ours in TASKS.items()}
         values = {
             name.replace(ours, theirs): math.nan if value is None else value
             for name, value in accuracy.items()

@@ -1,4 +1,4 @@
-"""The files that a parsing verb is given: patterns, folders, and short names for the eye."""
+"""The files that a verb is given: patterns, folders, and short names for the eye."""
 
 from __future__ import annotations
 
