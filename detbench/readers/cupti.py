@@ -27,6 +27,8 @@ _COPIES = {
 }  # fmt: skip
 _KERNELS = ("CUPTI_ACTIVITY_KIND_KERNEL", "CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL")
 _NAME_COLUMNS = ("demangledName", "shortName", "name")
+_LIMIT = 1 << 62  # no time since an epoch is beyond it
+_LONGEST = 1 << 53  # ns, 104 days: sums of durations fit
 _PUSH_POP, _START_END = 59, 60  # NVTX_EVENTS.eventType
 
 
@@ -102,11 +104,13 @@ def _activities(
     """The rows of one CUPTI table; without a name column all are called `Memset`."""
     columns = ["start", "end", "deviceId", "streamId", *([name_column] if name_column else [])]
     start, end, device, stream, *ids = database.integers(table, columns)
-    wrong = end < start
+    wrong = (end < start) | (start < -_LIMIT) | (end > _LIMIT) | (end - start > _LONGEST)
     if wrong.any():
         raise BadFileError(
             database.path,
-            "an activity ends before it starts",
+            "an activity ends before it starts"
+            if end[wrong.argmax()] < start[wrong.argmax()]
+            else "no such time can be",
             "export it again",
             place=f"table {table}, row {int(wrong.argmax()) + 1}",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -13,8 +14,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from detbench.errors import BadFileError
+from detbench.readers.text import open_bytes
 
 MAGIC = b"SQLite format 3\x00"
+_HEADER = 100
 _BLOCK = 10_000  # rows held as Python objects at a time
 _AGAIN = "export it again"
 
@@ -81,13 +84,14 @@ def open_database(path: Path) -> Iterator[Database]:
     Raises:
         BadFileError: it is none, or it turns out damaged while it is open.
     """
-    try:
-        with path.open("rb") as stream:
-            is_database = stream.read(len(MAGIC)) == MAGIC
-    except OSError as error:
-        raise BadFileError(path, f"cannot be read: {error.strerror}", "check the path") from error
-    if not is_database:
+    with open_bytes(path) as stream:
+        head = stream.read(_HEADER)
+        size = stream.seek(0, os.SEEK_END)
+    if not head.startswith(MAGIC):
         raise BadFileError(path, "not a SQLite database", _AGAIN)
+    # SQLite takes what lacks of its last page for zeros.
+    if size < _size(head):
+        raise BadFileError(path, f"cut short: {_size(head):,} bytes by its header", _AGAIN)
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
     connection.text_factory = lambda content: content.decode("utf-8", errors="replace")
     try:
@@ -96,6 +100,12 @@ def open_database(path: Path) -> Iterator[Database]:
         raise BadFileError(path, f"the database is damaged: {error}", _AGAIN) from error
     finally:
         connection.close()
+
+
+def _size(head: bytes) -> int:
+    """The size of a database by its header; offsets as in SQLite's file format, 1.3."""
+    page = int.from_bytes(head[16:18], "big")
+    return (1 << 16 if page == 1 else page) * max(1, int.from_bytes(head[28:32], "big"))
 
 
 def named(ids: npt.NDArray[np.int64], names: dict[int, str]) -> pd.Categorical[str]:

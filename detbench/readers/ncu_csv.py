@@ -19,7 +19,7 @@ import pandas as pd
 
 from detbench.errors import BadFileError
 from detbench.readers.schema import Column, Schema
-from detbench.readers.text import csv_cells, open_text, parse_numbers
+from detbench.readers.text import NoNumberError, csv_cells, open_text, parse_numbers
 
 SCHEMA = Schema(
     (
@@ -41,6 +41,8 @@ _SCALE = {
     "nsecond": 1.0, "ns": 1.0, "usecond": 1e3, "us": 1e3, "msecond": 1e6, "ms": 1e6,
     "second": 1e9, "s": 1e9,
 }  # fmt: skip
+_LINE_ENDS = ("\n", "\r")
+_MOST = 2**53  # more than any process or launch has
 _AGAIN = "profile again with `ncu --csv --log-file FILE`"
 
 
@@ -76,6 +78,9 @@ def read_ncu_csv(path: Path, metrics: Collection[str]) -> pd.DataFrame:
         for row in _rows(path, stream, metrics):
             launch = launches.index.setdefault(row.key, len(launches.kernel))
             if launch == len(launches.kernel):
+                if max(row.key) > _MOST:
+                    place = f"launch {row.key[2]}"
+                    raise BadFileError(path, "an ID is too large", _AGAIN, place=place)
                 launches.kernel.append(row.kernel)
                 launches.device.append(row.device)
             found = values.get(row.metric)
@@ -121,6 +126,10 @@ class _Header:
         used = [*self._launch, self._device, *self._metric, *(i for _, i in self._wide)]
         self.shortest = max(used) + 1
 
+    def is_like(self, line: str) -> bool:
+        """Whether a line is a wide row but for its beginning."""
+        return self.is_wide and line.count('","') >= self.shortest - 2
+
     def rows(self, table: int, cells: list[str]) -> Iterator[_Row]:
         """What the cells of one line say."""
         id_, process, kernel = (cells[i] for i in self._launch)
@@ -143,15 +152,27 @@ def _rows(path: Path, lines: Iterator[str], metrics: Collection[str]) -> Iterato
             missing = [name for name in _LAUNCH if name not in names]
             if missing:
                 raise BadFileError(
-                    path, f"no column {', '.join(missing)}: not Nsight Compute's", place=place
+                    path,
+                    f"no column {', '.join(missing)}: not Nsight Compute's",
+                    _AGAIN,
+                    place=place,
                 )
             table, header = table + 1, _Header(names, metrics)
-        elif header is not None and line.startswith('"'):
+        elif header is not None and (line.startswith('"') or header.is_like(line)):
+            is_row = _ROW.match(line) is not None
             expects_units = header.is_wide and not header.units
-            if not expects_units and not _ROW.match(line):
+            if is_row == expects_units:
+                if header.is_wide:  # nothing would tell that one is missing
+                    raise BadFileError(path, "the row is damaged", _AGAIN, place=place)
+                if not line.endswith(_LINE_ENDS):
+                    raise BadFileError(path, "the row is cut short", _AGAIN, place=place)
                 continue
             cells = csv_cells(path, line, place)
-            if len(cells) < header.shortest or line.count('"') % 2:
+            if (
+                len(cells) < header.shortest
+                or line.count('"') % 2
+                or not (cells[header.shortest - 1] or line.endswith(_LINE_ENDS))
+            ):
                 raise BadFileError(path, "the row is cut short", _AGAIN, place=place)
             if expects_units:
                 header.units = cells
@@ -159,7 +180,7 @@ def _rows(path: Path, lines: Iterator[str], metrics: Collection[str]) -> Iterato
             try:
                 yield from header.rows(table, cells)
             except ValueError as error:
-                raise BadFileError(path, f"not a process id: {error}", place=place) from error
+                raise BadFileError(path, f"no ID in it: {error}", _AGAIN, place=place) from error
 
 
 def _scale(path: Path, unit: str) -> float:
@@ -170,12 +191,15 @@ def _scale(path: Path, unit: str) -> float:
 
 def _columns(path: Path, values: dict[str, _Values], launches: _Launches) -> dict[str, np.ndarray]:
     present = {name: found for name, found in values.items() if found.cell}
+    keys = list(launches.index)
     try:
         numbers = iter(parse_numbers([c for found in present.values() for c in found.cell]))
-    except ValueError as error:
-        raise BadFileError(path, str(error), "collect under LC_ALL=C") from error
+    except NoNumberError as error:
+        launch = [i for found in present.values() for i in found.launch][error.index]
+        raise BadFileError(
+            path, str(error), "collect under LC_ALL=C", place=f"launch {keys[launch][2]}"
+        ) from error
     columns = {}
-    keys = list(launches.index)
     for name, found in present.items():
         lacking = set(range(len(keys))) - set(found.launch)
         if lacking:
@@ -184,7 +208,16 @@ def _columns(path: Path, values: dict[str, _Values], launches: _Launches) -> dic
                 path, f"launch {first[2]} lacks {name}, which others have: cut short?", _AGAIN
             )
         column = np.full(len(keys), np.nan)
-        column[found.launch] = np.fromiter(numbers, float, len(found.cell)) * found.scale
+        own = np.fromiter(numbers, float, len(found.cell)) * found.scale
+        column[found.launch] = own
+        differs = (column[found.launch] != own) & ~np.isnan(column[found.launch] + own)
+        differs |= np.isnan(column[found.launch]) != np.isnan(own)
+        wrong = differs | (own < 0)
+        if wrong.any():
+            at = int(wrong.argmax())
+            what = f"{name} is negative" if own[at] < 0 else f"two values of {name}"
+            place = f"launch {keys[found.launch[at]][2]}"
+            raise BadFileError(path, what, _AGAIN, place=place)
         columns[name] = column
     return columns
 

@@ -13,6 +13,7 @@ from detbench.readers.cupti import read_cupti
 from detbench.readers.kernel_sums import is_header, read_kernel_sums
 from detbench.readers.kineto import read_kineto
 from detbench.readers.nvprof_csv import HEADER, read_nvprof_trace
+from detbench.readers.text import encoding_of, open_bytes
 from detbench.readers.timeline import KernelSums, Timeline
 
 _HEAD = 1 << 16  # a program may have printed something before nvprof's table
@@ -26,11 +27,8 @@ def read_timeline(path: Path) -> Timeline | KernelSums:
         BadFileError: it is none of them, or damaged.
         MissingError: only `nsys` can read it, and there is none.
     """
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(_HEAD)
-    except OSError as error:
-        raise BadFileError(path, f"cannot be read: {error.strerror}", "check the path") from error
+    with open_bytes(path) as stream:
+        head = stream.read(_HEAD)
     if head.startswith(database.MAGIC):
         return read_cupti(path)
     if head.startswith(b"\x1f\x8b") or head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
@@ -41,9 +39,10 @@ def read_timeline(path: Path) -> Timeline | KernelSums:
             "a session of the Visual Profiler: it names a program and holds no measurement",
             "nvprof --export-profile writes one that does",
         )
-    if HEADER.encode() in head:
+    text = head.decode(encoding_of(head), "replace")
+    if HEADER in text:
         return read_nvprof_trace(path)
-    if any(is_header(line) for line in head.decode("utf-8-sig", "replace").splitlines()):
+    if any(is_header(line) for line in text.splitlines()):
         return read_kernel_sums(path)
     if path.suffix in _NSYS_REPORTS:
         return _exported(path)
