@@ -63,6 +63,6 @@ class BadFileError(DetbenchError):
 
     exit_code = 5
 
-    def __init__(self, path: Path | str, problem: str, hint: str = "", *, place: str = "") -> None:
+    def __init__(self, path: Path | str, problem: str, hint: str, *, place: str = "") -> None:
         where = f"{path}, {place}" if place else str(path)
         super().__init__(f"{where}: {problem}", hint)

@@ -102,7 +102,12 @@ def read_record(path: Path) -> RunRecord:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise BadFileError(path, f"not a run record: {first['msg']}", place=place) from error
+        raise BadFileError(
+            path,
+            f"not a run record: {first['msg']}",
+            "move that run's folder elsewhere, or read it with the version that wrote it",
+            place=place,
+        ) from error
 
 
 def all_runs(root: Path) -> Iterator[tuple[Path, RunRecord]]:

@@ -136,7 +136,9 @@ def load_family(name: str) -> Family:
         return Family.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise BadFileError(path, f"not YAML: {error.problem}", place=f"line {line}") from error
+        raise BadFileError(
+            path, f"not YAML: {error.problem}", "mend that line", place=f"line {line}"
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])

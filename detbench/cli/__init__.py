@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from importlib import import_module
@@ -72,6 +73,9 @@ def main() -> None:
 
 def run_command(command: click.Command, **options: Any) -> None:
     """Run one command as a program."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names in files hold what a terminal's encoding may lack: shown escaped, as on stderr.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         command.main(standalone_mode=False, **options)
     except DetbenchError as error:

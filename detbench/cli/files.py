@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections.abc import Sequence
 from os.path import commonpath
 from pathlib import Path
 
-from detbench.errors import UsageError
+from detbench.errors import BadFileError, UsageError
 
 
 def expand(given: Sequence[str]) -> tuple[Path, ...]:
@@ -18,14 +19,16 @@ def expand(given: Sequence[str]) -> tuple[Path, ...]:
     its reader.
 
     Raises:
-        UsageError: a pattern matches no file, or a path is a folder.
+        BadFileError: a path is a folder.
+        UsageError: a pattern matches no file.
     """
     found: dict[Path, None] = {}
     for text in given:
         path = Path(text)
-        if path.is_dir():
-            raise UsageError(f"{text} is a folder", f"name files in it, such as '{path / '*'}'")
-        if path.exists() or not glob.has_magic(text):
+        # os.path's questions are answered also where there is no permission to ask them.
+        if os.path.isdir(path):  # noqa: PTH112
+            raise BadFileError(path, "is a folder", f"name files in it, such as '{path / '*'}'")
+        if os.path.exists(path) or not glob.has_magic(text):  # noqa: PTH110
             found[path] = None
             continue
         matches = [Path(name) for name in glob.glob(text, recursive=True)]  # noqa: PTH207

@@ -19,6 +19,7 @@ from pandas.api.types import union_categoricals
 from detbench.errors import BadFileError
 from detbench.readers.cupti_launches import PROCESS_SHIFT, read_launches
 from detbench.readers.database import Database, named, open_database
+from detbench.readers.numbers import LONGEST
 from detbench.readers.schema import categorical
 from detbench.readers.timeline import ACTIVITIES, RANGES, Timeline
 
@@ -29,6 +30,7 @@ _COPIES = {
 }  # fmt: skip
 _KERNELS = ("CUPTI_ACTIVITY_KIND_KERNEL", "CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL")
 _NAME_COLUMNS = ("demangledName", "shortName", "name")
+_LIMIT = 1 << 62  # no time since an epoch is beyond it
 _PUSH_POP, _START_END = 59, 60  # NVTX_EVENTS.eventType
 
 
@@ -107,11 +109,13 @@ def _activities(
     """The rows of one CUPTI table; without a name column all are called `Memset`."""
     columns = ["start", "end", "deviceId", "streamId", *([name_column] if name_column else [])]
     start, end, device, stream, *ids = database.integers(table, columns)
-    wrong = end < start
+    wrong = (end < start) | (start < -_LIMIT) | (end > _LIMIT) | (end - start > LONGEST)
     if wrong.any():
         raise BadFileError(
             database.path,
-            "an activity ends before it starts",
+            "an activity ends before it starts"
+            if end[wrong.argmax()] < start[wrong.argmax()]
+            else "no such time can be",
             "export it again",
             place=f"table {table}, row {int(wrong.argmax()) + 1}",
         )
@@ -136,6 +140,10 @@ def _ranges(database: Database, names: dict[int, str]) -> pd.DataFrame:
         rows = database.rows(
             f'select text, {text_id}, start, "end", {thread} from {table} '  # noqa: S608
             f'where eventType in ({_PUSH_POP}, {_START_END}) and "end" is not null'
+        )
+    if any(text is None and (text_id == "null" or (i and i not in names)) for text, i, *_ in rows):
+        raise BadFileError(
+            database.path, "a range's name is missing", "export it again", place=f"table {table}"
         )
     texts = [
         str(text) if text is not None else names.get(int(str(i or 0)), "") for text, i, *_ in rows

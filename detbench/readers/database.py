@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -14,9 +15,10 @@ import pandas as pd
 from detbench.errors import BadFileError
 from detbench.readers.schema import categorical
 from detbench.readers.sqlite_pages import Integers, read_integers
-from detbench.readers.text import read_head
+from detbench.readers.text import open_bytes
 
 MAGIC = b"SQLite format 3\x00"
+_HEADER = 100
 _BLOCK = 10_000  # rows held as Python objects at a time
 _AGAIN = "export it again"
 
@@ -62,7 +64,10 @@ class Database:
                     raise ValueError(f"values of type {block.dtype}")
             except (ValueError, OverflowError) as error:
                 raise BadFileError(
-                    self.path, f"{wanted} are not whole numbers everywhere", place=f"table {table}"
+                    self.path,
+                    f"{wanted} are not whole numbers everywhere",
+                    _AGAIN,
+                    place=f"table {table}",
                 ) from error
             blocks.append(block)
         return list(np.concatenate(blocks).T)
@@ -99,8 +104,14 @@ def open_database(path: Path) -> Iterator[Database]:
     Raises:
         BadFileError: it is none, or it turns out damaged while it is open.
     """
-    if read_head(path, len(MAGIC)) != MAGIC:
+    with open_bytes(path) as stream:
+        head = stream.read(_HEADER)
+        size = stream.seek(0, os.SEEK_END)
+    if not head.startswith(MAGIC):
         raise BadFileError(path, "not a SQLite database", _AGAIN)
+    # SQLite takes what lacks of its last page for zeros.
+    if size < _size(head):
+        raise BadFileError(path, f"cut short: {_size(head):,} bytes by its header", _AGAIN)
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
     connection.text_factory = lambda content: content.decode("utf-8", errors="replace")
     try:
@@ -109,6 +120,12 @@ def open_database(path: Path) -> Iterator[Database]:
         raise BadFileError(path, f"the database is damaged: {error}", _AGAIN) from error
     finally:
         connection.close()
+
+
+def _size(head: bytes) -> int:
+    """The size of a database by its header; offsets as in SQLite's file format, 1.3."""
+    page = int.from_bytes(head[16:18], "big")
+    return (1 << 16 if page == 1 else page) * max(1, int.from_bytes(head[28:32], "big"))
 
 
 def named(ids: Integers, names: dict[int, str]) -> pd.Categorical[str]:

@@ -20,8 +20,8 @@ from detbench.readers.training_history import PERIOD, Evaluation, History, Repor
 _NOT_TIMED = 2  # at the start of a process: detectron2's IterationTimer leaves them out
 _NUMBER = r"(?:nan|-?inf|-?[\d.]+(?:e[+-]?\d+)?)"
 
-# A number that a space follows is not cut by the end of the file.
-_ITERATION = re.compile(r"\biter: (\d{1,15})\b.*? time: (\d+\.\d+)\s")
+# The learning rate stands behind all times: a line that was cut before it lacks some.
+_ITERATION = re.compile(r"\biter: (\d{1,15})\b.*? time: (\d+\.\d+)\s.*\blr: ")
 _LAST_TIME = re.compile(r" last_time: (\d+\.\d+)\s")
 _DATA_TIME = re.compile(r" data_time: (\d+\.\d+)\s")
 _CURVE = re.compile(rf" (lr|[\w./-]*loss[\w./-]*): ({_NUMBER})(?=\s)")
@@ -52,7 +52,10 @@ def from_log(path: Path, lines: Iterator[str]) -> History:
             reader.line(_COLOR.sub("", line) if "\x1b" in line else line)
         except ValueError as error:
             raise BadFileError(
-                path, f"not a line of detectron2's log: {error}", place=f"line {number}"
+                path,
+                f"not a line of detectron2's log: {error}",
+                "copy the file again",
+                place=f"line {number}",
             ) from error
     return reader.finish()
 
@@ -67,6 +70,7 @@ class _Reader:
         self._setting_up = False
         self._announced = False  # it said where it starts, and has not reported yet
         self._setup_at = self._ended_at = math.nan
+        self._report = ""  # the last one's line
         self._timed = (0, 0.0)  # iterations that its mean was over at the last report; seconds
         # The training
         self._began_at = math.nan
@@ -134,6 +138,9 @@ class _Reader:
 
     def _iteration(self, line: str, iteration: int, mean: float) -> None:
         history = self.history
+        if line == self._report and not self._announced:
+            return  # two handlers wrote it, not two trainings
+        self._report = line
         if not history.processes:
             self._start(0)
         elif not self._announced and history.reports and iteration <= history.last:

@@ -1,7 +1,8 @@
 """Summaries of kernels: `nsys stats` reports as CSV or text, and nvprof's summary as CSV.
 
 `nsys stats --report cuda_gpu_kern_sum` (to 2022 `gpukernsum`) and `cuda_gpu_sum` (`gpusum`) have
-the unit in their column names; nvprof has it in a row under the header.
+the unit in their column names; nvprof has it in a row under the header. A row's share of the time
+tells whether all other rows are there.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import NamedTuple
 
 from detbench.errors import BadFileError
 from detbench.readers import printed
-from detbench.readers.text import open_text, parse_numbers
+from detbench.readers.numbers import NANOSECONDS, parse_numbers, whole
+from detbench.readers.text import open_text
 from detbench.readers.timeline import SUMS, KernelSums
 
 # Before 2021 the unit stood in the title of the text form, and was always this.
@@ -80,24 +82,59 @@ def read_kernel_sums(path: Path) -> KernelSums:
 def _rows(path: Path, lines: Iterator[str]) -> Iterator[tuple[bool, tuple[str, int, int]]]:
     """Whether it is a report of more than kernels, and a kernel's name, launches and ns."""
     columns, unit = _Columns(0, 0, 0, 0, 0, ""), ""
+    shares = _Shares(path)
     for number, names, cells in printed.rows(path, lines, is_summary, _AGAIN):
         place = f"line {number}"
         is_header, is_units = not cells, bool(cells) and not unit
         if is_header:
+            shares.check()
             columns = _Columns.of(names) or columns
         if is_header or is_units:
             unit = cells[columns.total] if is_units else columns.unit
-            if unit not in printed.NANOSECONDS and (unit or is_units):
-                raise BadFileError(path, f"no known unit of time: '{unit}'", place=place)
+            if unit not in NANOSECONDS and (unit or is_units):
+                raise BadFileError(path, f"no known unit of time: '{unit}'", _AGAIN, place=place)
             continue
-        is_kernel = columns.kind < 0 or cells[columns.kind] in _KINDS.values()
-        if not is_kernel or printed.COPY.fullmatch(cells[columns.name]):
-            continue
+        name, kind = cells[columns.name], "" if columns.kind < 0 else cells[columns.kind]
         try:
             # The share has a decimal point always, which tells how the others are written.
             read = (cells[i] for i in (columns.percent, columns.calls, columns.total))
-            _, count, total = parse_numbers(list(read))
-            time = round(total * printed.NANOSECONDS[unit])
-            yield "Category" in names, (cells[columns.name], int(count), time)
-        except (ValueError, OverflowError) as error:
+            percent, calls, total = parse_numbers(list(read))
+            count, time = whole(calls), whole(total * NANOSECONDS[unit])
+            if count != calls or not name:
+                raise ValueError(f"'{calls:g}' is no count" if name else "the row is cut short")
+        except ValueError as error:
             raise BadFileError(path, str(error), _AGAIN, place=place) from error
+        shares.add(
+            "" if "Category" in names else kind, percent, cells[columns.percent], time, place
+        )
+        is_kernel = columns.kind < 0 or kind in _KINDS.values()
+        if is_kernel and not printed.COPY.fullmatch(name):
+            yield "Category" in names, (name, count, time)
+    shares.check()
+
+
+class _Shares:
+    """The shares of one report's rows, and whether they are of the times that are there."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rows: dict[str, list[tuple[float, float, int, str]]] = {}  # of what
+
+    def add(self, of: str, percent: float, text: str, time: int, place: str) -> None:
+        # As printed it is rounded: by less than one in its last digit.
+        digit = 10.0 ** -len(text.partition(".")[2])
+        self._rows.setdefault(of, []).append((percent, digit, time, place))
+
+    def check(self) -> None:
+        for rows in self._rows.values():
+            total = sum(time for _, _, time, _ in rows)
+            for percent, digit, time, place in rows:
+                if not abs(percent - 100 * time / max(1, total)) <= digit:
+                    raise BadFileError(
+                        self._path,
+                        f"{percent:g} % is not its share of the rows here: "
+                        "rows are missing or damaged",
+                        _AGAIN,
+                        place=place,
+                    )
+        self._rows = {}

@@ -22,7 +22,9 @@ import numpy as np
 import pandas as pd
 
 from detbench.errors import BadFileError
+from detbench.readers.numbers import LONGEST
 from detbench.readers.schema import categorical
+from detbench.readers.text import open_bytes
 from detbench.readers.timeline import (
     ACTIVITIES,
     CPU,
@@ -53,7 +55,7 @@ _BLOCK = 1 << 17
 _BETWEEN = re.compile(rb"\}(\s*,\s*)\{\s*$")
 _FIRST_KEY = b'"ph"'
 _GAP = 64  # bytes that may lie between two events, white space above all
-_LIMIT = 1 << 62  # times beyond it are no times, and sums of them would not fit
+_LIMIT = 1 << 62  # no time since an epoch is beyond it
 _AGAIN = "record the trace again, or copy it again"
 
 
@@ -113,15 +115,13 @@ def read_kineto(path: Path, *, launches: bool = False) -> Timeline:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
-    try:
-        with path.open("rb") as raw:
-            is_gzip = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
+    with open_bytes(path) as raw:
+        is_gzip = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        try:
             yield gzip.GzipFile(fileobj=raw) if is_gzip else raw  # type: ignore[misc]
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise BadFileError(path, f"the gzip data is damaged: {error}", _AGAIN) from error
-    except OSError as error:
-        raise BadFileError(path, f"cannot be read: {error.strerror}", "check the path") from error
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise BadFileError(path, f"the gzip data is damaged: {error}", _AGAIN) from error
 
 
 class _UnusualOrderError(Exception):
@@ -205,6 +205,7 @@ class _Rows:
         for index, event in enumerate(events, self._count):
             category, name = event.cat, event.name
             if event.ph != "X" or type(category) is not str or type(name) is not str:
+                self._refuse_damaged(event, index)
                 continue
             # The GPU's side of a range (gpu_user_annotation) would count it twice.
             if category in _ON_CPU and (
@@ -238,13 +239,19 @@ class _Rows:
                 self._note = _INSTEAD[category]
         self._count += len(events)
 
+    def _refuse_damaged(self, event: _Event, index: int) -> None:
+        """What Kineto never leaves out would leave out a kernel."""
+        lacking = "ph" if event.ph is None else "cat" if event.cat is None else ""
+        if lacking and (lacking == "ph" or event.ph == "X"):
+            raise BadFileError(self._path, f"it has no '{lacking}'", _AGAIN, place=f"event {index}")
+
     def _times(self, event: _Event, index: int) -> tuple[int, int]:
         """Start and duration in ns."""
         try:
             start, duration = event.ts * 1000, event.dur * 1000
             if type(start) is not int or type(duration) is not int:
                 start, duration = round(start), round(duration)
-            if duration < 0 or not -_LIMIT < start < _LIMIT or duration >= _LIMIT:
+            if not 0 <= duration < LONGEST or not -_LIMIT < start < _LIMIT:
                 raise ValueError("out of range")
         except (TypeError, ValueError, ArithmeticError) as error:
             raise BadFileError(

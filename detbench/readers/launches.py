@@ -7,13 +7,14 @@ Names become numbers, numbers are no objects, and cells are parsed a block at a 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
 
+from detbench.readers.numbers import NoNumberError, Notation, Numbers
 from detbench.readers.schema import categorical
-from detbench.readers.text import Notation, Numbers
 
 _BLOCK = 1 << 14  # cells held as text at a time
 
@@ -58,14 +59,15 @@ class Launches:
         """Take a launch's value of one of the metrics.
 
         Raises:
-            ValueError: as `Notation` does.
+            BadLaunchError: it, or one before it, is no number.
         """
         values = self._values[metric]
         values.launch.append(number)
         values.scale.append(scale)
         values.cells.append(cell)
         if len(values.cells) == _BLOCK:
-            values.end_block(self._notation)
+            with self._told():
+                values.end_block(self._notation)
 
     def names(self) -> dict[str, pd.Categorical[str]]:
         """Kernel and device of each launch."""
@@ -75,26 +77,51 @@ class Launches:
         """The metrics of which there are values; NaN is one that was not available.
 
         Raises:
-            IncompleteError: a launch has no value of one of them.
-            ValueError: as `Notation` does.
+            BadLaunchError: a value is no number, is negative, there are two of it, or there is
+                none while other launches have one.
         """
         present = {name: values for name, values in self._values.items() if values.launch}
-        for values in present.values():
-            values.end_block(self._notation)
-        columns = {}
-        for name, values in present.items():
-            place = np.frombuffer(values.launch, np.int64)
-            is_there = np.zeros(len(self.launch), bool)
-            is_there[place] = True
-            if not is_there.all():
-                raise IncompleteError(self.launch[int(is_there.argmin())], name)
-            columns[name] = np.full(len(self.launch), np.nan)
-            columns[name][place] = values.numbers(self._notation)
-        return columns
+        with self._told():
+            for values in present.values():
+                values.end_block(self._notation)
+            return {name: self._column(name, values) for name, values in present.items()}
+
+    def _column(self, name: str, values: _Values) -> Numbers:
+        place = np.frombuffer(values.launch, np.int64)
+        numbers = values.numbers(self._notation)
+        column = np.full(len(self.launch), np.nan)
+        column[place] = numbers
+        is_there = np.zeros(len(self.launch), bool)
+        is_there[place] = True
+        if not is_there.all():
+            raise BadLaunchError(
+                f"lacks {name}, which others have: cut short?",
+                self.launch[int(is_there.argmin())],
+            )
+        same = (column[place] == numbers) | (np.isnan(column[place]) & np.isnan(numbers))
+        if not same.all():
+            raise BadLaunchError(
+                f"has two values of {name}", self.launch[place[int(same.argmin())]]
+            )
+        if (column < 0).any():
+            raise BadLaunchError(f"has a negative {name}", self.launch[int((column < 0).argmax())])
+        return column
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Says the launch of a value that is no number, whose place is the launch's number."""
+        try:
+            yield
+        except NoNumberError as error:
+            raise BadLaunchError(str(error), self.launch[error.index]) from error
 
 
-class IncompleteError(Exception):
-    """A launch has no value of a metric that others have; both are its arguments."""
+class BadLaunchError(Exception):
+    """What cannot be right about a launch: the words for the user, and its ID."""
+
+    def __init__(self, words: str, launch: int) -> None:
+        super().__init__(words)
+        self.launch = launch
 
 
 class _Names:
@@ -122,9 +149,27 @@ class _Values:
         self._blocks: list[Numbers | Sequence[str]] = []
 
     def end_block(self, notation: Notation) -> None:
-        self._blocks.append(notation.read(self.cells))
+        """Parse what is held as text.
+
+        Raises:
+            NoNumberError: as `Notation` does, but its place is the number of the launch.
+        """
+        with self._of_launch(len(self.launch) - len(self.cells)):
+            self._blocks.append(notation.read(self.cells))
         self.cells = []
 
     def numbers(self, notation: Notation) -> Numbers:
-        settled = [notation.settled(block) for block in self._blocks]
+        """All values in base units; raises as `end_block` does."""
+        settled: list[Numbers] = []
+        for block in self._blocks:
+            with self._of_launch(sum(map(len, settled))):
+                settled.append(notation.settled(block))
         return np.concatenate(settled) * np.frombuffer(self.scale, np.float64)
+
+    @contextmanager
+    def _of_launch(self, first: int) -> Iterator[None]:
+        """Turns a place among the values from `first` on into the number of its launch."""
+        try:
+            yield
+        except NoNumberError as error:
+            raise NoNumberError(str(error), self.launch[first + error.index]) from error

@@ -22,6 +22,7 @@ SCHEMA = Schema(
     )
 )
 _TOTAL = "total"
+_WHOLE = "-?[0-9]{1,15}"  # a petabyte: sums of it fit
 _AGAIN = "run again: bash switch.sh memory && bash run.sh"
 
 
@@ -43,12 +44,11 @@ def read_memory_csv(path: Path) -> pd.DataFrame:
             path, f"the header is not {','.join(names)}: not a memory CSV of detbench", _AGAIN
         )
     for name in ("iteration", "bytes"):
-        numbers = pd.to_numeric(table[name], errors="coerce")
-        bad = numbers.isna() | (numbers % 1 != 0)
+        bad = ~table[name].str.fullmatch(_WHOLE).fillna(False).astype(bool)
         if bad.any():
             place = f"line {int(bad.argmax()) + 2}"
             raise BadFileError(path, f"{name} is no whole number", _AGAIN, place=place)
-        table[name] = numbers.astype("Int64" if name == "iteration" else "int64")
+        table[name] = table[name].astype("Int64" if name == "iteration" else "int64")
     is_total = table["category"] == _TOTAL
     parts = table[~is_total]
     sums = parts.groupby(["iteration", "phase"])["bytes"].sum()

@@ -9,7 +9,7 @@ import pandas as pd
 from detbench.readers import tbd_memory
 from detbench.readers.memory_csv import read_memory_csv
 from detbench.readers.memory_timeline import is_memory_timeline, read_memory_timeline
-from detbench.readers.text import read_head
+from detbench.readers.text import encoding_of, read_head
 
 _HEAD = 256
 
@@ -23,6 +23,6 @@ def read_memory(path: Path) -> pd.DataFrame:
     head = read_head(path, _HEAD)
     if is_memory_timeline(head):
         return read_memory_timeline(path)
-    if head.removeprefix(b"\xef\xbb\xbf").startswith(tbd_memory.HEADER.encode()):
+    if head.decode(encoding_of(head), "replace").startswith(tbd_memory.HEADER):
         return tbd_memory.read_tbd_memory(path)
     return read_memory_csv(path)

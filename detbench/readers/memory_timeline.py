@@ -7,6 +7,7 @@ back or goes over to another category. What was there before the recording has t
 from __future__ import annotations
 
 import gzip
+import zlib
 from pathlib import Path
 
 import msgspec
@@ -47,7 +48,7 @@ def read_memory_timeline(path: Path) -> pd.DataFrame:
     try:
         text = gzip.decompress(content) if content.startswith(_GZIP) else content
         events = msgspec.json.decode(text, type=list[tuple[int, int, int, int]])
-    except (EOFError, OSError, msgspec.DecodeError) as error:
+    except (EOFError, OSError, zlib.error, msgspec.DecodeError) as error:
         raise BadFileError(path, f"no raw memory timeline of torch: {error}", _AGAIN) from error
     if not events:
         raise BadFileError(path, "no event in it", _AGAIN)

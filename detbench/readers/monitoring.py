@@ -22,7 +22,7 @@ from detbench.readers.text import csv_cells, open_text
 SCHEMA = Schema(
     (
         Column("gpu", "str", "index, UUID or name, whichever the file has first of these"),
-        Column("time (s)", "float64", "since the first sample; NaN where samples have no time"),
+        Column("time (s)", "float64", "since the earliest sample; NaN where samples have no time"),
         Column("throttled", "float64", "1 while any reason to throttle is active, else 0; or NaN"),
     )
 )
@@ -45,8 +45,9 @@ _THROTTLE = re.compile(
     r"clocks_(throttle|event)_reasons\.(?!supported|active|gpu_idle|applications)"
     r"|swpowercap|hwslowdown|hwthermal|swthermal|hwpowerbrake"
 )
-_NUMBER = re.compile(r"(-?\d+(?:\.\d+)?) *(?:%|MiB|W|MHz|C)?")
+_NUMBER = re.compile(r"(-?\d{1,12}(?:\.\d{1,12})?) *(%|MiB|W|MHz|C)?", re.ASCII)
 _NOT_TOLD = re.compile(r"\[?(n/a|not supported|unknown error|gpu is lost|-)\]?", re.IGNORECASE)
+_RECORD = "record it with nvidia-smi --query-gpu=... --format=csv, header included"
 _STAMPS = ("%Y/%m/%d %H:%M:%S.%f", "%Y/%m/%d %H:%M:%S", "%Y-%m-%d %H:%M:%S")
 
 
@@ -58,20 +59,22 @@ def read_monitoring(path: Path) -> pd.DataFrame:
     """
     columns: defaultdict[str, list[Any]] = defaultdict(list)
     roles: dict[int, str] = {}
-    origin: float | None = None
+    num_columns = 0
+    units: dict[str, str] = {}
     for number, names, cells in _samples(path):
         if names is not None:
-            roles = _roles(names)
+            roles, num_columns = _roles(names), len(names)
             if not set(roles.values()) & set(QUANTITIES):
                 raise BadFileError(
                     path,
                     "no column of utilization, memory, power, clock or temperature",
-                    "record it with nvidia-smi --query-gpu=... --format=csv",
+                    _RECORD,
                     place=f"line {number}",
                 )
             continue
-        if len(cells) <= max(roles):
-            raise BadFileError(path, "the row is cut short", place=f"line {number}")
+        if len(cells) != num_columns:
+            what = "the row is cut short" if len(cells) < num_columns else "cells without a column"
+            raise BadFileError(path, what, _RECORD, place=f"line {number}")
         flags: list[float] = []
         values: dict[str, Any] = {"gpu": "(not named)", "time (s)": float("nan")}
         for index, role in roles.items():
@@ -80,22 +83,22 @@ def read_monitoring(path: Path) -> pd.DataFrame:
                 if role == "gpu":
                     values["gpu"] = cell
                 elif role == "time (s)":
-                    seconds = _seconds(cell)
-                    origin = seconds if origin is None else origin
-                    values["time (s)"] = seconds - origin
+                    values["time (s)"] = _seconds(cell)
                 elif role == "throttled":
                     flags.append(_flag(cell))
                 else:
-                    values[role] = _number(cell)
+                    values[role] = _quantity(cell, role, units)
             except ValueError as error:
-                raise BadFileError(path, str(error), place=f"line {number}") from error
+                raise BadFileError(path, str(error), _RECORD, place=f"line {number}") from error
         values["throttled"] = max(flags, default=float("nan"))
         for name in ("gpu", "time (s)", "throttled", *QUANTITIES):
             columns[name].append(values.get(name, float("nan")))
     if not columns:
-        raise BadFileError(path, "no sample in it", "record it with nvidia-smi, header included")
+        raise BadFileError(path, "no sample in it", _RECORD)
     present = [q for q in QUANTITIES if q in roles.values()]
-    return SCHEMA.table({n: columns[n] for n in ("gpu", "time (s)", "throttled", *present)})
+    table = SCHEMA.table({n: columns[n] for n in ("gpu", "time (s)", "throttled", *present)})
+    table["time (s)"] -= table["time (s)"].min()
+    return table.sort_values("time (s)", kind="stable", ignore_index=True)
 
 
 def _samples(path: Path) -> Iterator[tuple[int, list[str] | None, list[str]]]:
@@ -105,6 +108,13 @@ def _samples(path: Path) -> Iterator[tuple[int, list[str] | None, list[str]]]:
         for number, line in enumerate(stream, 1):
             if not line.strip():
                 continue
+            if header is not None and line[-1].isdigit():
+                raise BadFileError(
+                    path,
+                    "the last line has no end: its last number may be cut short",
+                    f"if it is whole, end it: echo >> {path}",
+                    place=f"line {number}",
+                )
             if line.startswith("#"):  # dmon: names, then units, both behind a #
                 names = [n.lower() for n in line.lstrip("# ").split()]
                 if set(names) & {"gpu", "pwr", "sm"}:
@@ -115,11 +125,11 @@ def _samples(path: Path) -> Iterator[tuple[int, list[str] | None, list[str]]]:
                 yield number, None, line.split()
                 continue
             cells = csv_cells(path, line, f"line {number}")
-            names = [re.sub(r" *\[.*\]$", "", cell.strip()).lower() for cell in cells]
+            names = [cell.partition("[")[0].strip().lower() for cell in cells]
             if header is None or names == header:
                 if len(set(names) & _KNOWN) < 2:
                     raise BadFileError(
-                        path, "no header of nvidia-smi", "record it without noheader",
+                        path, "no header of nvidia-smi", _RECORD,
                         place=f"line {number}",
                     )  # fmt: skip
                 header = names
@@ -138,13 +148,24 @@ def _roles(names: list[str]) -> dict[int, str]:
     return roles | {i: "throttled" for i, name in enumerate(names) if _THROTTLE.match(name)}
 
 
-def _number(cell: str) -> float:
+def _quantity(cell: str, role: str, units: dict[str, str]) -> float:
+    """A quantity, in the unit that its other samples have: `8` may be what is left of `85 %`."""
+    number, unit = _number(cell)
+    if unit is not None and units.setdefault(role, unit) != unit:
+        raise ValueError(f"'{cell}' has not the unit of the samples before: '{units[role]}'")
+    if (number < 0 and role != "temperature (C)") or (number > 100 and "%" in role):
+        raise ValueError(f"'{cell}' is out of range")
+    return number
+
+
+def _number(cell: str) -> tuple[float, str | None]:
+    """A number and its unit; NaN, without one, where the driver could not tell."""
     if _NOT_TOLD.fullmatch(cell):
-        return float("nan")
+        return float("nan"), None
     found = _NUMBER.fullmatch(cell)
     if found is None:
-        raise ValueError(f"'{cell}' is no number with a known unit")
-    return float(found[1])
+        raise ValueError(f"'{cell[:40]}' is no number with a known unit")
+    return float(found[1]), found[2] or ""
 
 
 def _flag(cell: str) -> float:
@@ -159,6 +180,6 @@ def _seconds(cell: str) -> float:
     for stamp in _STAMPS:
         try:
             return datetime.strptime(cell, stamp).timestamp()
-        except ValueError:
+        except (ValueError, OverflowError):
             continue
-    return _number(cell)
+    return _number(cell)[0]

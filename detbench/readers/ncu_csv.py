@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from detbench.errors import BadFileError
-from detbench.readers.launches import IncompleteError, Launches
+from detbench.readers.launches import BadLaunchError, Launches
 from detbench.readers.schema import Column, Schema
 from detbench.readers.text import csv_cells, open_text
 
@@ -40,6 +40,7 @@ _SCALE = {
     "nsecond": 1.0, "ns": 1.0, "usecond": 1e3, "us": 1e3, "msecond": 1e6, "ms": 1e6,
     "second": 1e9, "s": 1e9,
 }  # fmt: skip
+_LINE_ENDS = ("\n", "\r")
 _AGAIN = "profile again with `ncu --csv --log-file FILE`"
 
 
@@ -67,13 +68,8 @@ def read_ncu_csv(path: Path, metrics: Collection[str]) -> pd.DataFrame:
                 **launches.metrics(),
             }
         )
-    except IncompleteError as error:
-        launch, metric = error.args
-        raise BadFileError(
-            path, f"launch {launch} lacks {metric}, which others have: cut short?", _AGAIN
-        ) from error
-    except ValueError as error:
-        raise BadFileError(path, str(error), "collect under LC_ALL=C") from error
+    except BadLaunchError as error:
+        raise BadFileError(path, str(error), _AGAIN, place=f"launch {error.launch}") from error
 
 
 class _Header:
@@ -92,6 +88,10 @@ class _Header:
         used = [*self._launch, self._device or 0, *self.metric, *(i for _, i in self.wide)]
         self.shortest = max(used) + 1
 
+    def is_like(self, line: str) -> bool:
+        """Whether a line is a wide row but for its beginning."""
+        return self.is_wide and line.count('","') >= self.shortest - 2
+
     def launch(self, cells: list[str]) -> tuple[str, str, str, str]:
         """Process id, launch ID, kernel and device of a row."""
         id_, process, kernel = self._launch
@@ -105,7 +105,7 @@ def _values(
     """What the rows say: number of the launch, metric, unit and value, and new launches."""
     table, header = 0, None
     for number, line in enumerate(lines, 1):
-        if not line.startswith('"'):
+        if not line.startswith('"') and not (header and header.is_like(line)):
             continue
         place = f"line {number}"
         if line.startswith('"ID"'):
@@ -113,15 +113,26 @@ def _values(
             missing = [name for name in _LAUNCH if name not in names]
             if missing:
                 raise BadFileError(
-                    path, f"no column {', '.join(missing)}: not Nsight Compute's", place=place
+                    path,
+                    f"no column {', '.join(missing)}: not Nsight Compute's",
+                    _AGAIN,
+                    place=place,
                 )
             table, header = table + 1, _Header(names, metrics)
         elif header is not None:
             expects_units = header.is_wide and not header.units
-            if not expects_units and not _ROW.match(line):
+            if expects_units is (_ROW.match(line) is not None):
+                if header.is_wide:  # nothing would tell that one is missing
+                    raise BadFileError(path, "the row is damaged", _AGAIN, place=place)
+                if not line.endswith(_LINE_ENDS):
+                    raise BadFileError(path, "the row is cut short", _AGAIN, place=place)
                 continue
             cells = csv_cells(path, line, place)
-            if len(cells) < header.shortest or line.count('"') % 2:
+            if (
+                len(cells) < header.shortest
+                or line.count('"') % 2
+                or not (cells[header.shortest - 1] or line.endswith(_LINE_ENDS))
+            ):
                 raise BadFileError(path, "the row is cut short", _AGAIN, place=place)
             if expects_units:
                 header.units = cells
@@ -129,7 +140,7 @@ def _values(
             try:
                 launch = launches.number(table, *header.launch(cells))
             except (ValueError, OverflowError) as error:
-                raise BadFileError(path, f"not a process id: {error}", place=place) from error
+                raise BadFileError(path, f"no ID in it: {error}", _AGAIN, place=place) from error
             if header.metric:
                 name, unit, value = header.metric
                 if cells[name] in metrics:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from detbench.errors import BadFileError
 from detbench.readers import printed
-from detbench.readers.text import open_text, parse_numbers
+from detbench.readers.numbers import NANOSECONDS, parse_numbers
+from detbench.readers.text import open_text
 from detbench.readers.timeline import ACTIVITIES, NO_RANGES, Timeline
 
 _TIME = re.compile(r"(Start|Duration) ?\((\w+)\)")
@@ -70,10 +71,10 @@ class _At(NamedTuple):
 
 
 def _nanoseconds(cell: str, unit: str) -> int:
-    if unit not in printed.NANOSECONDS:
+    if unit not in NANOSECONDS:
         raise ValueError(f"no known unit of time: '{unit}'")
     if cell.isdigit() and unit == "ns":
         return int(cell)  # an absolute time in ns is more than a float holds
     # nsys groups by commas and has decimal points, whatever the locale.
     (number,) = parse_numbers([cell.replace(",", "")])
-    return round(number * printed.NANOSECONDS[unit])
+    return round(number * NANOSECONDS[unit])

@@ -9,12 +9,14 @@ import re
 from pathlib import Path
 
 from detbench.errors import BadFileError
-from detbench.readers.printed import COPY, NANOSECONDS, device_number
-from detbench.readers.text import csv_cells, open_text, parse_numbers
+from detbench.readers.numbers import NANOSECONDS, NoNumberError, parse_numbers, whole
+from detbench.readers.printed import COPY, device_number
+from detbench.readers.text import csv_cells, open_text
 from detbench.readers.timeline import ACTIVITIES, NO_RANGES, Timeline
 
 HEADER = '"Start","Duration"'
 _NEEDED = ("Start", "Duration", "Device", "Stream", "Name")
+_STREAM = re.compile(r"\d{1,18}", re.ASCII)
 _CORRELATION = re.compile(r" \[\d+\]$")
 _AGAIN = "record it again with `nvprof --csv --print-gpu-trace --log-file FILE`"
 
@@ -25,7 +27,7 @@ def read_nvprof_trace(path: Path) -> Timeline:
     Raises:
         BadFileError: it is no such file, holds no kernel, or a row in it is damaged.
     """
-    rows: list[tuple[int, list[str]]] = []
+    rows: dict[tuple[str, ...], int] = {}  # cells -> line
     names: list[str] = []
     units: list[str] = []
     with open_text(path) as stream:
@@ -36,14 +38,21 @@ def read_nvprof_trace(path: Path) -> Timeline:
                 units = csv_cells(path, line, f"line {number}")
             elif names and line.strip() and not line.startswith("=="):
                 cells = csv_cells(path, line, f"line {number}")
-                if len(cells) != len(names) or line.count('"') % 2:
+                if len(cells) != len(names) or line.count('"') % 2 or not cells[-1]:
                     raise BadFileError(path, "the row is cut short", _AGAIN, place=f"line {number}")
-                rows.append((number, cells))
+                # The number behind its name tells a call from all others.
+                if rows.setdefault(tuple(cells), number) != number:
+                    raise BadFileError(
+                        path,
+                        f"the same call stands in line {rows[tuple(cells)]}",
+                        _AGAIN,
+                        place=f"line {number}",
+                    )
     missing = [name for name in _NEEDED if name not in names]
     if missing:
         raise BadFileError(path, f"no GPU trace of nvprof in it: no {', '.join(missing)}", _AGAIN)
     at = {name: names.index(name) for name in _NEEDED}
-    columns = {name: [cells[at[name]] for _, cells in rows] for name in _NEEDED}
+    columns = {name: [cells[at[name]] for cells in rows] for name in _NEEDED}
     if not any(not COPY.fullmatch(name) for name in columns["Name"]):
         raise BadFileError(path, "no kernel in it", _AGAIN)
     times = {}
@@ -51,21 +60,28 @@ def read_nvprof_trace(path: Path) -> Timeline:
         unit = units[at[name]] if at[name] < len(units) else ""
         if unit not in NANOSECONDS:
             raise BadFileError(path, f"{name} has no known unit: '{unit}'", _AGAIN)
-        try:
-            numbers = parse_numbers(columns[name])
-            times[name] = [round(value * NANOSECONDS[unit]) for value in numbers]
-        except ValueError as error:
-            raise BadFileError(path, f"{name}: {error}", _AGAIN) from error
+        lines = list(rows.values())
+        times[name] = _times(path, name, columns[name], NANOSECONDS[unit], lines)
     return Timeline(
         ACTIVITIES.table(
             {
                 "name": [_CORRELATION.sub("", name) for name in columns["Name"]],
                 "kind": ["copy" if COPY.fullmatch(n) else "kernel" for n in columns["Name"]],
                 "device": [device_number(d) for d in columns["Device"]],
-                "stream": [int(s) if s.isdigit() else -1 for s in columns["Stream"]],
+                "stream": [int(s) if _STREAM.fullmatch(s) else -1 for s in columns["Stream"]],
                 "start (ns)": times["Start"],
                 "duration (ns)": times["Duration"],
             }
         ),
         NO_RANGES,
     )
+
+
+def _times(path: Path, name: str, cells: list[str], scale: float, lines: list[int]) -> list[int]:
+    times: list[int] = []
+    try:
+        times.extend(whole(number * scale) for number in parse_numbers(cells))
+    except ValueError as error:
+        line = lines[error.index if isinstance(error, NoNumberError) else len(times)]
+        raise BadFileError(path, f"{name}: {error}", _AGAIN, place=f"line {line}") from error
+    return times

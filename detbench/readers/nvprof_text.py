@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from detbench.errors import BadFileError
-from detbench.readers.printed import COPY, NANOSECONDS
+from detbench.readers.numbers import NANOSECONDS
+from detbench.readers.printed import COPY
 from detbench.readers.text import open_text
 from detbench.readers.timeline import SUMS, KernelSums
 

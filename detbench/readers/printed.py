@@ -15,7 +15,6 @@ from typing import NamedTuple
 from detbench.errors import BadFileError
 from detbench.readers.text import csv_cells
 
-NANOSECONDS = {"s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1.0}
 COPY = re.compile(r"\[CUDA .*\bmem(cpy|set)\b.*\]")
 """What nsys and nvprof call an activity that is no kernel."""
 

@@ -17,7 +17,7 @@ from detbench.readers.kineto import read_kineto
 from detbench.readers.nsys_trace import is_trace, read_nsys_trace
 from detbench.readers.nvprof_csv import HEADER, read_nvprof_trace
 from detbench.readers.nvprof_text import is_nvprof_text, read_nvprof_text
-from detbench.readers.text import open_text, read_head
+from detbench.readers.text import is_text, open_text, read_head
 from detbench.readers.timeline import KernelSums, Timeline
 
 _HEAD = 1 << 16
@@ -45,10 +45,10 @@ def read_timeline(path: Path, *, launches: bool = False) -> Timeline | KernelSum
             "a session of the Visual Profiler: it names a program and holds no measurement",
             "nvprof --export-profile writes one that does",
         )
+    if is_text(head) and (read := _reader_of_text(path)) is not None:
+        return read(path)
     if path.suffix in _NSYS_REPORTS:
         return _exported(path, launches)
-    if head and b"\0" not in head and (read := _reader_of_text(path)) is not None:
-        return read(path)
     raise BadFileError(
         path,
         "the file is empty" if not head else "no timeline that is known here",
@@ -103,5 +103,9 @@ def _exported(path: Path, launches: bool) -> Timeline:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if not out.is_file():
             said = (done.stderr or done.stdout).strip().splitlines()
-            raise BadFileError(path, f"nsys export failed: {said[-1] if said else 'no word'}")
+            raise BadFileError(
+                path,
+                f"nsys export failed: {said[-1] if said else 'no word'}",
+                "export it with the version of nsys that recorded it",
+            )
         return read_cupti(out, launches=launches)

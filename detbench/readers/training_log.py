@@ -77,7 +77,9 @@ def read_training_log(path: Path) -> TrainingLog:
             path, "no iteration's time in it: it is of a process that reports none", "give log.txt"
         )
     raise BadFileError(
-        path, "no iteration's time in it: not a training log of detectron2 or detbench"
+        path,
+        "no iteration's time in it: not a training log of detectron2 or detbench",
+        "give metrics.json or log.txt of a training that reached its first report",
     )
 
 

@@ -11,34 +11,7 @@ from detbench.readers.timeline import Timeline
 from detbench.readers.timeline_file import read_timeline
 from detbench.utilization import compute
 from detbench.utilization.window import devices
-
-# Two devices; on device 0 kernels cover [100, 200) and [150, 250) on two streams, a copy
-# [300, 350); on device 1 there is one kernel.
-NSYS = """
-create table StringIds (id int, value text);
-insert into StringIds values (1, 'sgemm'), (2, 'conv'), (3, 'iteration 5'), (4, 'ncclSend');
-create table CUPTI_ACTIVITY_KIND_KERNEL
-    ("start" int, "end" int, deviceId int, streamId int, correlationId int, demangledName int);
-insert into CUPTI_ACTIVITY_KIND_KERNEL values
-    (100, 200, 0, 7, 1, 1), (150, 250, 0, 8, 2, 2), (100, 400, 1, 7, 3, 2);
-create table CUPTI_ACTIVITY_KIND_MEMCPY
-    ("start" int, "end" int, deviceId int, streamId int, copyKind int);
-insert into CUPTI_ACTIVITY_KIND_MEMCPY values (300, 350, 0, 7, 1);
-create table NVTX_EVENTS ("start" int, "end" int, eventType int, text text, textId int);
-insert into NVTX_EVENTS values (0, 500, 59, null, 3), (0, null, 59, 'open', null),
-    (10, 20, 75, 'a domain', null), (1, 2, 59, null, 4);
-"""
-# nvprof numbers its strings otherwise, and calls the table so where kernels may overlap.
-NVPROF = """
-create table StringTable (_id_ int, value text);
-insert into StringTable values (9, 'sgemm');
-create table CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL
-    (_id_ int, "start" int, "end" int, deviceId int, streamId int, name int);
-insert into CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL values (1, 0, 10, 0, 7, 9), (2, 30, 40, 0, 7, 9);
-create table CUPTI_ACTIVITY_KIND_KERNEL
-    (_id_ int, "start" int, "end" int, deviceId int, streamId int, name int);
-create table Version (version int);
-"""
+from tests.builders import NSYS_TABLES, NVPROF_TABLES, NVPROF_TRACE
 
 
 def read(path: Path) -> Timeline:
@@ -64,7 +37,7 @@ def make(tmp_path: Path) -> Make:
 
 
 def test_our_iteration_ranges_are_the_window(make: Make) -> None:
-    first, second = compute.by_device(read(make(NSYS)), ["0", "1"]).to_dict("records")
+    first, second = compute.by_device(read(make(NSYS_TABLES)), ["0", "1"]).to_dict("records")
     # Of [0, 500): [100, 250) on device 0, with the copy 50 more; [100, 400) on device 1.
     assert (first["busy (%)"], first["busy with copies (%)"]) == (30, 40)
     assert second["busy (%)"] == 60
@@ -72,22 +45,22 @@ def test_our_iteration_ranges_are_the_window(make: Make) -> None:
 
 
 def test_names_come_from_the_strings_and_a_missing_one_is_its_number(make: Make) -> None:
-    script = NSYS.replace("(1, 'sgemm'), ", "")
+    script = NSYS_TABLES.replace("(1, 'sgemm'), ", "")
     names = compute.by_name(read(make(script)), ["0"], "kernel")["kernel"]
     assert set(names) == {"#1", "conv"}
 
 
 def test_ranges_without_an_end_and_other_events_are_none(make: Make) -> None:
-    assert read(make(NSYS)).ranges["name"].tolist() == ["iteration 5", "ncclSend"]
+    assert read(make(NSYS_TABLES)).ranges["name"].tolist() == ["iteration 5", "ncclSend"]
 
 
 def test_a_table_of_a_newer_version_is_found(make: Make) -> None:
-    script = NSYS.replace("CUPTI_ACTIVITY_KIND_KERNEL", "CUPTI_ACTIVITY_KIND_KERNEL_V3")
+    script = NSYS_TABLES.replace("CUPTI_ACTIVITY_KIND_KERNEL", "CUPTI_ACTIVITY_KIND_KERNEL_V3")
     assert devices(read(make(script))) == ["0", "1"]
 
 
 def test_a_file_of_nvprof(make: Make) -> None:
-    row = compute.by_device(read(make(NVPROF)), ["0"]).iloc[0]
+    row = compute.by_device(read(make(NVPROF_TABLES)), ["0"]).iloc[0]
     assert row["busy (%)"] == 50  # 20 of 40
     assert row["window"] == "first to last kernel"
 
@@ -95,9 +68,9 @@ def test_a_file_of_nvprof(make: Make) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        (NSYS, "create table StringIds (id int, value text)", "nothing ran on a GPU"),
-        (NSYS, "create table other (x int)", "not an export of Nsight Systems"),
-        (NSYS, NSYS + "delete from CUPTI_ACTIVITY_KIND_KERNEL;", "no kernel in it"),
+        (NSYS_TABLES, "create table StringIds (id int, value text)", "nothing ran on a GPU"),
+        (NSYS_TABLES, "create table other (x int)", "not an export of Nsight Systems"),
+        (NSYS_TABLES, NSYS_TABLES + "delete from CUPTI_ACTIVITY_KIND_KERNEL;", "no kernel in it"),
         ("deviceId int, streamId int, correlationId", "device int, streamId int, c", "no column"),
         ("(100, 200, 0, 7, 1, 1)", "(200, 100, 0, 7, 1, 1)", "ends before it starts"),
         ("(100, 200, 0, 7, 1, 1)", "('soon', 200, 0, 7, 1, 1)", "not whole numbers"),
@@ -106,16 +79,16 @@ def test_a_file_of_nvprof(make: Make) -> None:
 )
 def test_what_cannot_be_read_is_refused(make: Make, old: str, new: str, words: str) -> None:
     with pytest.raises(BadFileError, match=words):
-        read(make(NSYS.replace(old, new)))
+        read(make(NSYS_TABLES.replace(old, new)))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(data=st.data())
 def test_damage_anywhere_is_a_table_or_a_refusal(make: Make, data: st.DataObject) -> None:
-    content = bytearray(make(NSYS).read_bytes())
+    content = bytearray(make(NSYS_TABLES).read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    path = make(NSYS).with_name("damaged.sqlite")
+    path = make(NSYS_TABLES).with_name("damaged.sqlite")
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
     try:
         timeline = read(path)
@@ -124,19 +97,9 @@ def test_damage_anywhere_is_a_table_or_a_refusal(make: Make, data: st.DataObject
     compute.by_device(timeline, devices(timeline))
 
 
-TRACE = """==7== NVPROF is profiling process 7, command: ./app
-==7== Profiling result:
-"Start","Duration","Grid X","Device","Stream","Name"
-ms,us,,,,
-1.000000,100.000000,,"GeForce GTX 1080 Ti (0)","7","[CUDA memcpy HtoD]"
-2.000000,500.000000,391,"GeForce GTX 1080 Ti (0)","7","void k<float>(int, float) [1099]"
-3.500000,500.000000,391,"GeForce GTX 1080 Ti (0)","7","sgemm [1106]"
-"""
-
-
 def test_an_nvprof_trace_in_csv_has_units_of_its_own(tmp_path: Path) -> None:
     path = tmp_path / "trace.csv"
-    path.write_text(TRACE)
+    path.write_text(NVPROF_TRACE)
     timeline = read(path)
     assert timeline.activities["name"].tolist()[1:] == ["void k<float>(int, float)", "sgemm"]
     row = compute.by_device(timeline, ["0"]).iloc[0]
@@ -147,14 +110,14 @@ def test_an_nvprof_trace_in_csv_has_units_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        (TRACE[-20:], "", "line 7: the row is cut short"),
+        (NVPROF_TRACE[-20:], "", "line 7: the row is cut short"),
         ("ms,us", "ms,parsec", "Duration has no known unit: 'parsec'"),
         ("3.500000", "soon", "'soon' is no number"),
-        (TRACE[TRACE.index("2.000") :], "", "no kernel in it"),
+        (NVPROF_TRACE[NVPROF_TRACE.index("2.000") :], "", "no kernel in it"),
     ],
 )
 def test_a_damaged_nvprof_trace_is_refused(tmp_path: Path, old: str, new: str, words: str) -> None:
     path = tmp_path / "trace.csv"
-    path.write_text(TRACE.replace(old, new))
+    path.write_text(NVPROF_TRACE.replace(old, new))
     with pytest.raises(BadFileError, match=words):
         read(path)

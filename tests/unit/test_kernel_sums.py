@@ -6,24 +6,8 @@ from detbench.errors import BadFileError
 from detbench.readers.timeline import KernelSums
 from detbench.readers.timeline_file import read_timeline
 from detbench.utilization import compute
+from tests.builders import NSYS_SUMS, NVPROF_SUMS
 from tests.conftest import Run, assert_refused
-
-NSYS = """Processing [x.sqlite] with [cuda_gpu_kern_sum.py]...
-Time (%),Total Time (ns),Instances,Avg (ns),Med (ns),Min (ns),Max (ns),StdDev (ns),Name
-75.0,3000,3,1000.0,1000.0,900,1100,1.0,"void gemm<int, float>(T1)"
-25.0,1000,1,1000.0,1000.0,1000,1000,0.0,relu
-
-Processing [x.sqlite] with [cuda_api_sum.py]...
-Time (%),Total Time (ns),Num Calls,Avg (ns),Name
-100.0,999,9,1.0,cudaLaunchKernel
-"""
-NVPROF = """==7== Profiling result:
-"Type","Time(%)","Time","Calls","Avg","Min","Max","Name"
-,%,ms,,us,us,us,
-"GPU activities",60.0,1.500000,3,500.0,400.0,600.0,"conv2d(float*)"
-"GPU activities",40.0,1.000000,1,1000.0,1000.0,1000.0,"[CUDA memcpy HtoD]"
-"API calls",100.0,9.000000,9,1000.0,1.0,2.0,"cudaMalloc"
-"""
 
 
 def sums(folder: Path, content: str) -> list[tuple[object, ...]]:
@@ -35,17 +19,17 @@ def sums(folder: Path, content: str) -> list[tuple[object, ...]]:
 
 
 def test_a_report_of_nsys_stats_among_others(tmp_path: Path) -> None:
-    assert sums(tmp_path, NSYS) == [("void gemm<int, float>(T1)", 3, 3000), ("relu", 1, 1000)]
+    assert sums(tmp_path, NSYS_SUMS) == [("void gemm<int, float>(T1)", 3, 3000), ("relu", 1, 1000)]
 
 
 def test_nvprofs_units_stand_under_its_header(tmp_path: Path) -> None:
     # Copies and calls of the API are no kernels.
-    assert sums(tmp_path, NVPROF) == [("conv2d(float*)", 3, 1_500_000)]
+    assert sums(tmp_path, NVPROF_SUMS) == [("conv2d(float*)", 3, 1_500_000)]
 
 
 def test_shares_are_of_the_summed_time(tmp_path: Path) -> None:
     path = tmp_path / "sums.csv"
-    path.write_text(NSYS)
+    path.write_text(NSYS_SUMS)
     found = read_timeline(path)
     assert isinstance(found, KernelSums)
     table = compute.of_sums(found, "class").set_index("class")
@@ -55,7 +39,7 @@ def test_shares_are_of_the_summed_time(tmp_path: Path) -> None:
 
 def test_a_summary_tells_no_utilization(parser: Run, tmp_path: Path) -> None:
     path = tmp_path / "sums.csv"
-    path.write_text(NSYS)
+    path.write_text(NSYS_SUMS)
     assert "no utilization can be told" in parser("compute_util.py", path).stdout
     assert_refused(parser("compute_util.py", path, "--by", "device"), 5, "no table by device")
 
@@ -63,10 +47,10 @@ def test_a_summary_tells_no_utilization(parser: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (NSYS.replace(",0.0,relu", ""), "line 4: the row is cut short"),
-        (NSYS.replace("25.0,1000,1", "25.0,many,1"), "line 4: 'many' is no number"),
-        (NVPROF.replace("%,ms", "%,parsec"), "no known unit of time: 'parsec'"),
-        (NSYS[: NSYS.index("75.0")], "no kernel in it"),
+        (NSYS_SUMS.replace(",0.0,relu", ""), "line 4: the row is cut short"),
+        (NSYS_SUMS.replace("25.0,1000,1", "25.0,many,1"), "line 4: 'many' is no number"),
+        (NVPROF_SUMS.replace("%,ms", "%,parsec"), "no known unit of time: 'parsec'"),
+        (NSYS_SUMS[: NSYS_SUMS.index("75.0")], "no kernel in it"),
     ],
 )
 def test_damage_is_refused(tmp_path: Path, content: str, words: str) -> None:

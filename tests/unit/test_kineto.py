@@ -13,13 +13,7 @@ from detbench.errors import BadFileError
 from detbench.readers.kineto import read_kineto
 from detbench.utilization import compute
 from detbench.utilization.window import devices
-
-
-def event(
-    name: str, ts: float, dur: float, cat: str = "kernel", device: int = 0, stream: int = 7
-) -> dict[str, Any]:
-    arguments = {"device": device, "stream": stream}
-    return {"ph": "X", "cat": cat, "name": name, "ts": ts, "dur": dur, "args": arguments}
+from tests.builders import event
 
 
 def write(path: Path, *events: dict[str, Any]) -> Path:

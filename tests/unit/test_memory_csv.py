@@ -5,24 +5,13 @@ import pytest
 from detbench.errors import BadFileError
 from detbench.readers.memory_csv import read_memory_csv
 from detbench.utilization import memory
-
-CSV = """iteration,phase,category,module,bytes
-3,forward,weights,conv1,400
-3,forward,activations,conv1,600
-3,forward,unattributed,(process),1000
-3,forward,total,,2000
-3,backward,weights,conv1,400
-3,backward,gradients,conv1,400
-3,backward,gradients,fc,2800
-3,backward,unattributed,(process),400
-3,backward,total,,4000
-"""
+from tests.builders import MEMORY
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "memory_bs4.csv"
-    path.write_text(CSV)
+    path.write_text(MEMORY)
     return path
 
 
@@ -48,10 +37,10 @@ def test_modules_and_phases(file: Path) -> None:
         (",600", ",many", "line 3: bytes is no whole number"),
         (",600", ",1.5", "line 3: bytes is no whole number"),
         ("iteration,phase", "epoch,phase", "the header is not"),
-        (CSV[38:], "", "no snapshot"),
+        (MEMORY[38:], "", "no snapshot"),
     ],
 )
 def test_damage_is_refused(file: Path, old: str, new: str, words: str) -> None:
-    file.write_text(CSV.replace(old, new))
+    file.write_text(MEMORY.replace(old, new))
     with pytest.raises(BadFileError, match=words):
         read_memory_csv(file)

@@ -7,22 +7,7 @@ from hypothesis import strategies as st
 from detbench.errors import BadFileError
 from detbench.readers.monitoring import read_monitoring
 from detbench.utilization import monitor
-
-# Two GPUs, interleaved, two seconds apart; the header comes again, as some versions print it.
-SMI = """timestamp, index, utilization.gpu [%], memory.used [MiB], power.draw [W], \
-clocks_throttle_reasons.sw_power_cap
-2023/05/03 12:00:00.000, 0, 50 %, 1000 MiB, 100.00 W, Not Active
-2023/05/03 12:00:00.000, 1, [N/A], 10 MiB, 20.00 W, Not Active
-timestamp, index, utilization.gpu [%], memory.used [MiB], power.draw [W], \
-clocks_throttle_reasons.sw_power_cap
-2023/05/03 12:00:02.000, 0, 100 %, 3000 MiB, 200.00 W, Active
-2023/05/03 12:00:02.000, 1, [N/A], 10 MiB, 20.00 W, Not Active
-"""
-DMON = """# gpu   pwr gtemp    sm   mem  mclk  pclk
-# Idx     W     C     %     %   MHz   MHz
-    0    60    40    90    10  5000  1400
-    0    80     -    10    10  5000  1500
-"""
+from tests.builders import DMON, SMI
 
 
 def file(folder: Path, content: str) -> Path:

@@ -10,6 +10,7 @@ from detbench import counters
 from detbench.errors import BadFileError
 from detbench.readers.ncu_csv import read_ncu_csv
 from detbench.utilization.core import METRICS, core_utilization
+from tests.builders import NCU_WIDE
 
 FMA = counters.METRICS["fma"][0]
 LOG = "\n".join(make_ncu_log.lines(3)) + "\n"
@@ -52,16 +53,8 @@ def test_units_are_brought_to_one_base(log: Path) -> None:
     assert read_ncu_csv(log, METRICS)[counters.CYCLES][0] == 1000
 
 
-WIDE = """==PROF== Connected to process 4711
-"ID","Process ID","Process Name","Kernel Name","Device","gpc__cycles_elapsed.max","{fma}"
-"","","","","","Kcycle","%"
-"0","4711","python","sgemm","1","1.00","50.00"
-"1","4711","python","conv","1","3.00","n/a"
-""".replace("{fma}", FMA)
-
-
 def test_the_wide_form_has_its_units_under_the_header(log: Path) -> None:
-    log.write_text(WIDE)
+    log.write_text(NCU_WIDE)
     table = read_ncu_csv(log, METRICS)
     assert table["kernel"].tolist() == ["sgemm", "conv"]
     assert table["device"].tolist() == ["1", "1"]
@@ -71,7 +64,7 @@ def test_the_wide_form_has_its_units_under_the_header(log: Path) -> None:
 
 
 def test_a_wide_row_cut_short_is_refused(log: Path) -> None:
-    log.write_text(WIDE[: WIDE.rindex(',"n/a"')])
+    log.write_text(NCU_WIDE[: NCU_WIDE.rindex(',"n/a"')])
     assert "line 5: the row is cut short" in refusal(log)
 
 
@@ -104,7 +97,7 @@ def test_a_row_cut_short_is_refused_with_its_line(log: Path) -> None:
 def test_a_launch_without_all_metrics_is_refused(log: Path) -> None:
     lines = LOG.splitlines()
     log.write_text("\n".join(lines[:-2]) + "\n")  # the last row of the last launch is gone
-    assert "launch 2 lacks" in refusal(log)
+    assert "launch 2: lacks" in refusal(log)
 
 
 def test_an_unknown_unit_is_refused(log: Path) -> None:

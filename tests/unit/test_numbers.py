@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detbench.readers.text import Notation, parse_numbers
+from detbench.readers.numbers import Notation, parse_numbers
 
 
 def test_grouped_digits_and_decimal_points() -> None:

@@ -17,8 +17,9 @@ import pytest
 
 from detbench.cli import command
 from detbench.cli.files import expand
+from tests import builders
 from tests.conftest import ROOT, Run, assert_refused
-from tests.unit import test_kineto, test_memory_csv, test_monitoring, test_training_log
+from tests.unit import test_kineto, test_training_log
 
 VERBS = ["core-util", "compute-util", "memory-util", "monitor-util", "throughput"]
 
@@ -39,8 +40,8 @@ def log(path: Path) -> None:
 MAKERS: dict[str, Callable[[Path], object]] = {
     "nsight_*.csv": lambda path: make_ncu_log.write(path, 20),
     "torch_*.pt.trace.json.gz": trace,
-    "memory_bs*.csv": lambda path: path.write_text(test_memory_csv.CSV),
-    "gpu.csv": lambda path: path.write_text(test_monitoring.SMI),
+    "memory_bs*.csv": lambda path: path.write_text(builders.MEMORY),
+    "gpu.csv": lambda path: path.write_text(builders.SMI),
     "metrics.json": metrics,
     "log.txt": log,
 }
@@ -106,7 +107,7 @@ def test_a_pattern_without_a_file_and_a_folder_are_a_line(
 ) -> None:
     script = f"{verb.replace('-', '_')}.py"
     assert_refused(parser(script, tmp_path / "no*.csv"), 2, "no file matches", "no*.csv")
-    assert_refused(parser(script, tmp_path), 2, f"{tmp_path} is a folder", "name files in it")
+    assert_refused(parser(script, tmp_path), 5, f"{tmp_path}: is a folder", "name files in it")
 
 
 def test_files_with_other_columns_share_a_table(parser: Run, tmp_path: Path) -> None:
@@ -120,7 +121,7 @@ def test_files_with_other_columns_share_a_table(parser: Run, tmp_path: Path) -> 
 
 def test_a_monitor_table_of_one_gpu(parser: Run, tmp_path: Path) -> None:
     path = tmp_path / "gpu.csv"
-    path.write_text(test_monitoring.SMI)
+    path.write_text(builders.SMI)
     done = parser("monitor_util.py", path, "--by", "gpu", "--device", "1", "--format", "json")
     assert [row["gpu"] for row in json.loads(done.stdout)] == ["1"]
     assert_refused(parser("monitor_util.py", path, "--device", "7"), 2, "no GPU '7'", "0, 1")

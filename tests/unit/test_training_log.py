@@ -10,6 +10,7 @@ from detbench.readers.training_log import metrics_of, read_training_log
 from detbench.report import training_curve
 from detbench.utilization.throughput import throughput
 from detbench.utilization.time_to_train import time_to_train
+from tests.builders import DETECTRON2_LOG
 from tests.conftest import Run, assert_refused
 
 
@@ -80,21 +81,9 @@ def test_accuracy_is_the_last_evaluations(tmp_path: Path) -> None:
     assert log.reports["iteration"].tolist() == [19, 59]
 
 
-LOG = """\x1b[32m[11/24 10:00:00 d2.config]: \x1b[0mRunning with full config:
-  IMS_PER_BATCH: 16
-[11/24 10:01:00 d2.utils.events]:  eta: 0:01:30  iter: 19  total_loss: 1.7  time: 0.2393  \
-last_time: 0.25  data_time: 0.0080  last_data_time: 0.0070   lr: 0.0078
-[11/24 10:01:10 d2.utils.events]:  eta: 0:01:17  iter: 39  total_loss: 1.3    time: 0.2238  \
-last_time: 0.21  data_time: 0.0070  last_data_time: 0.0065   lr: 0.0156  max_mem: 3000M
-[11/24 10:02:00 d2.evaluation.testing]: copypaste: Task: bbox
-[11/24 10:02:00 d2.evaluation.testing]: copypaste: AP,AP50,AP75,APs,APm,APl
-[11/24 10:02:00 d2.evaluation.testing]: copypaste: 19.8480,38.0490,19.1081,20.4313,34.4428,nan
-"""
-
-
 def test_a_log_tells_its_batch_size_times_and_ap(tmp_path: Path) -> None:
     path = tmp_path / "log.txt"
-    path.write_text(LOG)
+    path.write_text(DETECTRON2_LOG)
     log = read_training_log(path)
     assert log.batch_size == 16
     # Means of 18 and of 38 timed iterations: 4.3074 s, and 8.5044 - 4.3074 s for the next 20.

@@ -1,0 +1,147 @@
+"""Numbers as other people's programs print them: locales, units, and what is none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Numbers = npt.NDArray[np.float64]
+NOT_AVAILABLE = frozenset({"", "n/a", "N/A", "nan", "[N/A]", "[Not Supported]"})
+NANOSECONDS = {"s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1.0}
+LONGEST = 1 << 53
+"""In ns, 104 days: no activity is longer, and sums of shorter ones stay exact."""
+
+_GROUPED_BY_COMMA = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
+_GROUPED_BY_DOT = re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?")
+_PLAIN = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+_COMMA_DECIMAL = re.compile(r"[+-]?\d+,\d+")
+_MOST = 2.0**63  # no counter and no time is larger; sums of what is smaller stay finite
+
+
+class NoNumberError(ValueError):
+    """A cell that cannot be read for certain: the words for the user, and its place in the list."""
+
+    def __init__(self, words: str, index: int) -> None:
+        super().__init__(words)
+        self.index = index
+
+
+def parse_numbers(cells: Sequence[str]) -> list[float]:
+    """Numbers from the cells of one file, whose notation is decided from all of them.
+
+    Raises:
+        NoNumberError: a cell is no number, or the notation cannot be decided.
+    """
+    notation = Notation()
+    return list(map(float, notation.settled(notation.read(cells))))
+
+
+class Notation:
+    """How a file writes its numbers, learnt from all its cells, however many there are.
+
+    `1,275,068` is grouped and `9,00` has a decimal comma; `1,234` alone could be either.
+    Cells that say "not available" become NaN.
+    """
+
+    def __init__(self) -> None:
+        self._grouped = False
+        self._comma_decimal = False
+
+    def read(self, cells: Sequence[str]) -> Numbers | Sequence[str]:
+        """The numbers of some cells, or the cells themselves if they do not tell for certain.
+
+        Raises:
+            NoNumberError: as `parse_numbers` does; its place is among `cells`.
+        """
+        numbers = _plain(cells)
+        grouped = next(filter(_surely_grouped, cells), None)
+        comma_decimal = None
+        if numbers is None:
+            present = (cell for cell in cells if cell not in NOT_AVAILABLE)
+            comma_decimal = next(filter(_surely_comma_decimal, present), None)
+        self._grouped = self._grouped or grouped is not None
+        self._comma_decimal = self._comma_decimal or comma_decimal is not None
+        if self._grouped and self._comma_decimal:
+            raise NoNumberError(
+                "numbers with decimal commas stand beside numbers with decimal points",
+                cells.index(comma_decimal or grouped or ""),
+            )
+        if self._grouped or self._comma_decimal:
+            return self.settled(cells if numbers is None or self._comma_decimal else numbers)
+        if numbers is not None and not any("." in cell for cell in cells):
+            return numbers  # digits alone mean the same in any notation
+        return cells
+
+    def settled(self, read: Numbers | Sequence[str]) -> Numbers:
+        """The numbers of what `read` returned, once all cells of the file went through it.
+
+        Raises:
+            NoNumberError: as `parse_numbers` does; its place is among the cells `read` took.
+        """
+        if isinstance(read, np.ndarray):
+            return read
+        if not self._comma_decimal and (numbers := _plain(read)) is not None:
+            return numbers
+        if not self._grouped and not self._comma_decimal:
+            example = next((cell for cell in read if "," in cell), None)
+            if example is not None:
+                raise NoNumberError(
+                    f"'{example}' could be grouped or have a decimal comma", read.index(example)
+                )
+        found = (_number(cell, index, self._comma_decimal) for index, cell in enumerate(read))
+        return np.fromiter(found, float, len(read))
+
+
+def _plain(cells: Sequence[str]) -> Numbers | None:
+    """The numbers, where Python reads each as a locale of C would write it; else None."""
+    try:
+        numbers = np.array(list(map(float, cells)), float)
+    except ValueError:
+        return None
+    text = "".join(cells)
+    # Python reads also 1_000, digits of other scripts, inf, and what is too large.
+    if not text.isascii() or "_" in text or bool((np.abs(numbers) >= _MOST).any()):
+        return None
+    return numbers
+
+
+def _surely_grouped(cell: str) -> bool:
+    return (
+        (cell.count(",") > 1 and bool(_GROUPED_BY_COMMA.fullmatch(cell)))
+        or ("." in cell and "," not in cell and not _GROUPED_BY_DOT.fullmatch(cell))
+        or ("," in cell and "." in cell and bool(_GROUPED_BY_COMMA.fullmatch(cell)))
+    )
+
+
+def _surely_comma_decimal(cell: str) -> bool:
+    if "," not in cell:
+        return cell.count(".") > 1 and bool(_GROUPED_BY_DOT.fullmatch(cell))
+    return not _GROUPED_BY_COMMA.fullmatch(cell) and bool(
+        _COMMA_DECIMAL.fullmatch(cell) or _GROUPED_BY_DOT.fullmatch(cell)
+    )
+
+
+def _number(cell: str, index: int, comma_decimal: bool) -> float:
+    if cell in NOT_AVAILABLE:
+        return float("nan")
+    plain = cell.replace(".", "").replace(",", ".") if comma_decimal else cell.replace(",", "")
+    if not _PLAIN.fullmatch(plain):
+        raise NoNumberError(f"'{cell[:40]}' is no number", index)
+    number = float(plain)
+    if abs(number) >= _MOST:
+        raise NoNumberError(f"{cell[:40]} is too large", index)
+    return number
+
+
+def whole(number: float) -> int:
+    """A count or a time in ns, rounded.
+
+    Raises:
+        ValueError: it is negative, missing or beyond what a file can be about.
+    """
+    if not 0 <= number < LONGEST:
+        raise ValueError(f"{number:g} is out of range" if number == number else "no number in it")
+    return round(number)

@@ -1,0 +1,120 @@
+"""Small valid files of every format, whose right answer can be told by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from detbench import counters
+
+# Two devices; on device 0 kernels cover [100, 200) and [150, 250) on two streams, a copy
+# [300, 350); on device 1 there is one kernel.
+NSYS_TABLES = """
+create table StringIds (id int, value text);
+insert into StringIds values (1, 'sgemm'), (2, 'conv'), (3, 'iteration 5'), (4, 'ncclSend');
+create table CUPTI_ACTIVITY_KIND_KERNEL
+    ("start" int, "end" int, deviceId int, streamId int, correlationId int, demangledName int);
+insert into CUPTI_ACTIVITY_KIND_KERNEL values
+    (100, 200, 0, 7, 1, 1), (150, 250, 0, 8, 2, 2), (100, 400, 1, 7, 3, 2);
+create table CUPTI_ACTIVITY_KIND_MEMCPY
+    ("start" int, "end" int, deviceId int, streamId int, copyKind int);
+insert into CUPTI_ACTIVITY_KIND_MEMCPY values (300, 350, 0, 7, 1);
+create table NVTX_EVENTS ("start" int, "end" int, eventType int, text text, textId int);
+insert into NVTX_EVENTS values (0, 500, 59, null, 3), (0, null, 59, 'open', null),
+    (10, 20, 75, 'a domain', null), (1, 2, 59, null, 4);
+"""
+# nvprof numbers its strings otherwise, and calls the table so where kernels may overlap.
+NVPROF_TABLES = """
+create table StringTable (_id_ int, value text);
+insert into StringTable values (9, 'sgemm');
+create table CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL
+    (_id_ int, "start" int, "end" int, deviceId int, streamId int, name int);
+insert into CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL values (1, 0, 10, 0, 7, 9), (2, 30, 40, 0, 7, 9);
+create table CUPTI_ACTIVITY_KIND_KERNEL
+    (_id_ int, "start" int, "end" int, deviceId int, streamId int, name int);
+create table Version (version int);
+"""
+
+
+NVPROF_TRACE = """==7== NVPROF is profiling process 7, command: ./app
+==7== Profiling result:
+"Start","Duration","Grid X","Device","Stream","Name"
+ms,us,,,,
+1.000000,100.000000,,"GeForce GTX 1080 Ti (0)","7","[CUDA memcpy HtoD]"
+2.000000,500.000000,391,"GeForce GTX 1080 Ti (0)","7","void k<float>(int, float) [1099]"
+3.500000,500.000000,391,"GeForce GTX 1080 Ti (0)","7","sgemm [1106]"
+"""
+
+
+NSYS_SUMS = """Processing [x.sqlite] with [cuda_gpu_kern_sum.py]...
+Time (%),Total Time (ns),Instances,Avg (ns),Med (ns),Min (ns),Max (ns),StdDev (ns),Name
+75.0,3000,3,1000.0,1000.0,900,1100,1.0,"void gemm<int, float>(T1)"
+25.0,1000,1,1000.0,1000.0,1000,1000,0.0,relu
+
+Processing [x.sqlite] with [cuda_api_sum.py]...
+Time (%),Total Time (ns),Num Calls,Avg (ns),Name
+100.0,999,9,1.0,cudaLaunchKernel
+"""
+NVPROF_SUMS = """==7== Profiling result:
+"Type","Time(%)","Time","Calls","Avg","Min","Max","Name"
+,%,ms,,us,us,us,
+"GPU activities",60.0,1.500000,3,500.0,400.0,600.0,"conv2d(float*)"
+"GPU activities",40.0,1.000000,1,1000.0,1000.0,1000.0,"[CUDA memcpy HtoD]"
+"API calls",100.0,9.000000,9,1000.0,1.0,2.0,"cudaMalloc"
+"""
+
+
+MEMORY = """iteration,phase,category,module,bytes
+3,forward,weights,conv1,400
+3,forward,activations,conv1,600
+3,forward,unattributed,(process),1000
+3,forward,total,,2000
+3,backward,weights,conv1,400
+3,backward,gradients,conv1,400
+3,backward,gradients,fc,2800
+3,backward,unattributed,(process),400
+3,backward,total,,4000
+"""
+
+
+# Two GPUs, interleaved, two seconds apart; the header comes again, as some versions print it.
+SMI = """timestamp, index, utilization.gpu [%], memory.used [MiB], power.draw [W], \
+clocks_throttle_reasons.sw_power_cap
+2023/05/03 12:00:00.000, 0, 50 %, 1000 MiB, 100.00 W, Not Active
+2023/05/03 12:00:00.000, 1, [N/A], 10 MiB, 20.00 W, Not Active
+timestamp, index, utilization.gpu [%], memory.used [MiB], power.draw [W], \
+clocks_throttle_reasons.sw_power_cap
+2023/05/03 12:00:02.000, 0, 100 %, 3000 MiB, 200.00 W, Active
+2023/05/03 12:00:02.000, 1, [N/A], 10 MiB, 20.00 W, Not Active
+"""
+DMON = """# gpu   pwr gtemp    sm   mem  mclk  pclk
+# Idx     W     C     %     %   MHz   MHz
+    0    60    40    90    10  5000  1400
+    0    80     -    10    10  5000  1500
+"""
+
+
+NCU_WIDE = """==PROF== Connected to process 4711
+"ID","Process ID","Process Name","Kernel Name","Device","gpc__cycles_elapsed.max","{fma}"
+"","","","","","Kcycle","%"
+"0","4711","python","sgemm","1","1.00","50.00"
+"1","4711","python","conv","1","3.00","n/a"
+""".replace("{fma}", counters.METRICS["fma"][0])
+
+
+DETECTRON2_LOG = """\x1b[32m[11/24 10:00:00 d2.config]: \x1b[0mRunning with full config:
+  IMS_PER_BATCH: 16
+[11/24 10:01:00 d2.utils.events]:  eta: 0:01:30  iter: 19  total_loss: 1.7  time: 0.2393  \
+last_time: 0.25  data_time: 0.0080  last_data_time: 0.0070   lr: 0.0078
+[11/24 10:01:10 d2.utils.events]:  eta: 0:01:17  iter: 39  total_loss: 1.3    time: 0.2238  \
+last_time: 0.21  data_time: 0.0070  last_data_time: 0.0065   lr: 0.0156  max_mem: 3000M
+[11/24 10:02:00 d2.evaluation.testing]: copypaste: Task: bbox
+[11/24 10:02:00 d2.evaluation.testing]: copypaste: AP,AP50,AP75,APs,APm,APl
+[11/24 10:02:00 d2.evaluation.testing]: copypaste: 19.8480,38.0490,19.1081,20.4313,34.4428,nan
+"""
+
+
+def event(
+    name: str, ts: float, dur: float, cat: str = "kernel", device: int = 0, stream: int = 7
+) -> dict[str, Any]:
+    arguments = {"device": device, "stream": stream}
+    return {"ph": "X", "cat": cat, "name": name, "ts": ts, "dur": dur, "args": arguments}
