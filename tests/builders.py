@@ -113,6 +113,88 @@ last_time: 0.21  data_time: 0.0070  last_data_time: 0.0065   lr: 0.0156  max_mem
 """
 
 
+# Two kernels on device 1 that overlap by 500 ns, and a copy.
+NSYS_TRACE = """Processing [x.sqlite] with [gputrace.py]...
+Start (ns),Duration (ns),CorrId,Bytes (MB),Device,Ctx,Strm,Name
+1700000000000001000,1000,1,None,H100 (1),1,7,"void gemm<int, float>(T1)"
+1700000000000001500,2000,2,None,H100 (1),1,8,relu
+1700000000000005000,300,3,4.0,H100 (1),1,7,[CUDA memcpy Host-to-Device]
+"""
+NSYS_TRACE_COLUMN = """
+ ** CUDA GPU Trace (gputrace):
+
+ Start (ns)  Duration (ns)  CorrId   Device   Ctx  Strm           Name
+ ----------  -------------  ------  --------  ---  ----  --------------------
+      1,000          1,000       1  H100 (1)    1     7  void gemm<int, floa…
+      1,500          2,000       2  H100 (1)    1     8  relu
+      5,000            300       3  H100 (1)    1     7  [CUDA memcpy HtoD]
+"""
+NSYS_SUMS_COLUMN = """
+ Time(%)  Total Time (ns)  Instances   Name
+ -------  ---------------  ---------  ------
+    75.0            3,000      1,003  gemm_1
+    25.0            1,000          1  relu
+
+"""
+NVPROF_TEXT = """the program's own word
+==42== Profiling result:
+            Type  Time(%)      Time     Calls       Avg       Min       Max  Name
+ GPU activities:   60.00%  1.5000ms         3  500.00us  400.00us  600.00us  conv2d(float*, int)
+                   30.00%  750.00us         2  375.00us  370.00us  380.00us  [CUDA memcpy HtoD]
+                   10.00%  250.00us         1  250.00us  250.00us  250.00us  relu(float*)
+      API calls:   99.00%  2.00000s         9  10.000us     100ns  9.0000ms  cudaMalloc
+"""
+
+
+NVPROF_LEVELS = """==9== NVPROF is profiling process 9, command: ./a
+==9== Metric result:
+"Device","Kernel","Invocations","Metric Name","Metric Description","Min","Max","Avg"
+"V (0)","gemm(int)",3,"sm_efficiency","Multiprocessor Activity",90.0%,91.0%,90.5%
+"V (0)","gemm(int)",3,"tensor_precision_fu_utilization","Tensor","Mid (4)","Max (10)","High (8)"
+"V (0)","relu(int)",1,"sm_efficiency","Multiprocessor Activity",90.0%,91.0%,90.5%
+"V (0)","relu(int)",1,"tensor_precision_fu_utilization","Tensor","Idle (0)","Idle (0)","Idle (0)"
+"""
+NVPROF_LEVELS_TEXT = """==9== NVPROF is profiling process 9, command: ./a
+==9== Metric result:
+Invocations            Metric Name         Metric Description         Min         Max         Avg
+Device "V (0)"
+    Kernel: gemm(int)
+          3         sm_efficiency     Multiprocessor Activity      90.00%      91.00%      90.50%
+          3  tensor_precision_fu_utilization   Tensor (FP16) Use     Mid (4)    Max (10)    High (8)
+    Kernel: relu(int)
+          1  tensor_precision_fu_utilization   Tensor (FP16) Use    Idle (0)    Idle (0)    Idle (0)
+"""
+
+
+DLPROF_KERNELS = """Kernel Report
+Kernel Name,Op ID,Op Name,Direction,Uses TC,Total GPU Time (ns),Avg GPU Time (ns),Min GPU Time (ns)
+"volta_h884gemm_64x64","op_1","fc, the last",fprop,yes,3000,1000,900
+"relu<int, float>","op_2",relu,fprop,no,1000,500,400
+"""
+# Iteration 2 begins 1000 ns after the end of iteration 1. The name of an op holds a newline.
+DLPROF_ITERATIONS = """Iteration Report
+Iteration,Op ID,Op Name,Kernel Name,Device ID,GPU Start Time (ns),GPU Duration (ns),Uses TC
+1,op_1,"fc
+in layer 1","gemm, tensor",0,1000,2000,yes
+1,op_2,relu,relu,0,2000,2000,no
+2,op_1,fc,"gemm, tensor",0,5000,3000,yes
+"""
+
+
+TBD_MEMORY = """epoch,iteration,peak_allocated,peak_cached,current_cached,total_activation_usage,\
+total_weight_usage,conv.weight,fc.weight,total_gradient_usage,conv.weight_grad,fc.weight_grad,\
+intermediate_grads
+1,1,100,120,110,30,21,10,10,20,10,0,10
+1,2,200,220,210,60,21,10,10,80,10,10,60
+2,1,200,220,210,500,21,10,10,20,10,0,10
+"""
+# Weights 100; then activations 50 and 30 unknown; 50 of activations become gradients; all freed.
+MEMORY_TIMELINE = [
+    [-1, 1, 100, 0], [5_000_000, 2, 50, 4], [6_000_000, 2, 30, 7], [7_000_000, 3, -50, 4],
+    [7_000_000, 3, 50, 5], [8_000_000, 4, -30, 7], [9_000_000, 4, -50, 5],
+]  # fmt: skip
+
+
 def event(
     name: str, ts: float, dur: float, cat: str = "kernel", device: int = 0, stream: int = 7
 ) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from detbench.errors import BadFileError
+from detbench.readers.printed import Once
 from detbench.readers.text import open_text
 from detbench.readers.timeline import ACTIVITIES, RANGES, SUMS, TENSOR, KernelSums, Timeline
 
@@ -116,12 +117,13 @@ def _table(path: Path, lines: Iterator[str], names: list[str]) -> pd.DataFrame:
         if missing:
             raise BadFileError(path, f"DLProf's report has no column {', '.join(missing)}", _AGAIN)
         at = [header.index(name) for name in names]
-        rows = []
+        rows, once = [], Once(path, _AGAIN)
         for cells in reader:
-            if len(cells) != len(header) and cells:
+            if cells and (len(cells) != len(header) or not cells[-1]):
                 place = f"line {reader.line_num + 1}"
                 raise BadFileError(path, "the row is cut short", _AGAIN, place=place)
             if cells:
+                once.add(reader.line_num + 1, cells)
                 rows.append([cells[index].strip() for index in at])
     except csv.Error as error:
         place = f"line {reader.line_num + 1}"

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from detbench.errors import BadFileError
 from detbench.readers import printed
 from detbench.readers.numbers import NANOSECONDS, parse_numbers, whole
+from detbench.readers.shares import Shares
 from detbench.readers.text import open_text
 from detbench.readers.timeline import SUMS, KernelSums
 
@@ -22,7 +23,7 @@ from detbench.readers.timeline import SUMS, KernelSums
 _TOTAL = re.compile(r"Total Time(?: ?\((\w+)\))?")
 # The column that tells kernels from the rest, and its word for them.
 _KINDS = {"Category": "CUDA_KERNEL", "Type": "GPU activities"}
-_AGAIN = "write it again: nsys stats --report cuda_gpu_kern_sum --format csv"
+_AGAIN = "write it again: nsys stats --report cuda_gpu_kern_sum --format csv, or nvprof --csv"
 
 
 def is_summary(names: list[str]) -> bool:
@@ -82,12 +83,12 @@ def read_kernel_sums(path: Path) -> KernelSums:
 def _rows(path: Path, lines: Iterator[str]) -> Iterator[tuple[bool, tuple[str, int, int]]]:
     """Whether it is a report of more than kernels, and a kernel's name, launches and ns."""
     columns, unit = _Columns(0, 0, 0, 0, 0, ""), ""
-    shares = _Shares(path)
+    shares = Shares(path, _AGAIN)
     for number, names, cells in printed.rows(path, lines, is_summary, _AGAIN):
         place = f"line {number}"
         is_header, is_units = not cells, bool(cells) and not unit
         if is_header:
-            shares.check()
+            shares.end()
             columns = _Columns.of(names) or columns
         if is_header or is_units:
             unit = cells[columns.total] if is_units else columns.unit
@@ -104,37 +105,10 @@ def _rows(path: Path, lines: Iterator[str]) -> Iterator[tuple[bool, tuple[str, i
                 raise ValueError(f"'{calls:g}' is no count" if name else "the row is cut short")
         except ValueError as error:
             raise BadFileError(path, str(error), _AGAIN, place=place) from error
-        shares.add(
-            "" if "Category" in names else kind, percent, cells[columns.percent], time, place
-        )
+        is_activity = "Category" in names or columns.kind < 0 or kind in _KINDS.values()
+        if is_activity:  # all but nvprof's API calls, whose shares are their own
+            shares.add(percent, cells[columns.percent], time, place)
         is_kernel = columns.kind < 0 or kind in _KINDS.values()
-        if is_kernel and not printed.COPY.fullmatch(name):
+        if is_kernel and not printed.is_copy(name):
             yield "Category" in names, (name, count, time)
-    shares.check()
-
-
-class _Shares:
-    """The shares of one report's rows, and whether they are of the times that are there."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._rows: dict[str, list[tuple[float, float, int, str]]] = {}  # of what
-
-    def add(self, of: str, percent: float, text: str, time: int, place: str) -> None:
-        # As printed it is rounded: by less than one in its last digit.
-        digit = 10.0 ** -len(text.partition(".")[2])
-        self._rows.setdefault(of, []).append((percent, digit, time, place))
-
-    def check(self) -> None:
-        for rows in self._rows.values():
-            total = sum(time for _, _, time, _ in rows)
-            for percent, digit, time, place in rows:
-                if not abs(percent - 100 * time / max(1, total)) <= digit:
-                    raise BadFileError(
-                        self._path,
-                        f"{percent:g} % is not its share of the rows here: "
-                        "rows are missing or damaged",
-                        _AGAIN,
-                        place=place,
-                    )
-        self._rows = {}
+    shares.end()

@@ -16,6 +16,7 @@ import pandas as pd
 
 from detbench.errors import BadFileError
 from detbench.readers.memory_csv import SCHEMA
+from detbench.readers.text import encoding_of
 
 # The order of _CATEGORY_TO_INDEX in torch.profiler._memory_profiler (not of its enum), and our
 # words for it; a tensor that torch could not classify comes last.
@@ -29,13 +30,18 @@ _CATEGORIES = (
     "autograd detail",
     "unattributed",
 )
+_MOST = 1 << 50  # bytes, a petabyte: sums fit
+_UNREADABLE = (
+    EOFError, OSError, zlib.error, UnicodeError, msgspec.DecodeError, RecursionError, OverflowError,
+)  # fmt: skip
 _GZIP = b"\x1f\x8b"
 _AGAIN = "export it again: prof.export_memory_timeline('FILE.raw.json.gz')"
 
 
 def is_memory_timeline(head: bytes) -> bool:
     """Whether a file that begins so could be one: a JSON list, packed or not."""
-    return head.startswith(_GZIP) or head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
+    text = head.decode(encoding_of(head), "replace")
+    return head.startswith(_GZIP) or text.lstrip().startswith("[")
 
 
 def read_memory_timeline(path: Path) -> pd.DataFrame:
@@ -47,14 +53,24 @@ def read_memory_timeline(path: Path) -> pd.DataFrame:
     content = path.read_bytes()
     try:
         text = gzip.decompress(content) if content.startswith(_GZIP) else content
-        events = msgspec.json.decode(text, type=list[tuple[int, int, int, int]])
-    except (EOFError, OSError, zlib.error, msgspec.DecodeError) as error:
+        events = msgspec.json.decode(
+            text.decode(encoding_of(text)), type=list[tuple[int, int, int, int]]
+        )
+        time, _, size, category = np.array(events, np.int64).reshape(-1, 4).T
+    except _UNREADABLE as error:
         raise BadFileError(path, f"no raw memory timeline of torch: {error}", _AGAIN) from error
     if not events:
         raise BadFileError(path, "no event in it", _AGAIN)
-    time, _, size, category = np.array(events, np.int64).T
+    if (np.abs(size) > _MOST).any():
+        place = f"event {int((np.abs(size) > _MOST).argmax())}"
+        raise BadFileError(path, "more bytes than there can be", _AGAIN, place=place)
     if not np.isin(category, range(len(_CATEGORIES))).all():
         raise BadFileError(path, "an event has a category that torch does not know", _AGAIN)
+    for index in range(len(_CATEGORIES)):
+        own = np.cumsum(np.where(category == index, size, 0))
+        if (own < 0).any():
+            place = f"event {int((own < 0).argmax())}"
+            raise BadFileError(path, "more is given back than was taken", _AGAIN, place=place)
     peak = int(np.cumsum(size).argmax())
     held = np.zeros(len(_CATEGORIES), np.int64)
     np.add.at(held, category[: peak + 1], size[: peak + 1])

@@ -29,12 +29,15 @@ def read_nsys_trace(path: Path) -> Timeline:
         BadFileError: it is none, holds no kernel, or a row in it is damaged.
     """
     columns: dict[str, list[str | int]] = {column.name: [] for column in ACTIVITIES.columns}
-    at = _At([], 0, 0, 0)
+    at, once = _At([], 0, 0, 0), printed.Once(path, _AGAIN)
     with open_text(path) as stream:
         for number, names, cells in printed.rows(path, stream, is_trace, _AGAIN):
             if not cells:
                 at = _At.of(names)
                 continue
+            if not cells[at.name]:
+                raise BadFileError(path, "the row is cut short", _AGAIN, place=f"line {number}")
+            once.add(number, cells)
             try:
                 for name, index, unit in at.times:
                     columns[name].append(_nanoseconds(cells[index], unit))
@@ -43,7 +46,7 @@ def read_nsys_trace(path: Path) -> Timeline:
                 raise BadFileError(path, str(error), _AGAIN, place=f"line {number}") from error
             name = cells[at.name]
             columns["name"].append(name)
-            columns["kind"].append("copy" if printed.COPY.fullmatch(name) else "kernel")
+            columns["kind"].append("copy" if printed.is_copy(name) else "kernel")
             columns["device"].append(printed.device_number(cells[at.device]))
         stream.seek(0)
         why = printed.why_none(stream)

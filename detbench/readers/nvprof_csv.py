@@ -10,7 +10,7 @@ from pathlib import Path
 
 from detbench.errors import BadFileError
 from detbench.readers.numbers import NANOSECONDS, NoNumberError, parse_numbers, whole
-from detbench.readers.printed import COPY, device_number
+from detbench.readers.printed import Once, device_number, is_copy
 from detbench.readers.text import csv_cells, open_text
 from detbench.readers.timeline import ACTIVITIES, NO_RANGES, Timeline
 
@@ -27,7 +27,9 @@ def read_nvprof_trace(path: Path) -> Timeline:
     Raises:
         BadFileError: it is no such file, holds no kernel, or a row in it is damaged.
     """
-    rows: dict[tuple[str, ...], int] = {}  # cells -> line
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    once = Once(path, _AGAIN)
     names: list[str] = []
     units: list[str] = []
     with open_text(path) as stream:
@@ -40,33 +42,27 @@ def read_nvprof_trace(path: Path) -> Timeline:
                 cells = csv_cells(path, line, f"line {number}")
                 if len(cells) != len(names) or line.count('"') % 2 or not cells[-1]:
                     raise BadFileError(path, "the row is cut short", _AGAIN, place=f"line {number}")
-                # The number behind its name tells a call from all others.
-                if rows.setdefault(tuple(cells), number) != number:
-                    raise BadFileError(
-                        path,
-                        f"the same call stands in line {rows[tuple(cells)]}",
-                        _AGAIN,
-                        place=f"line {number}",
-                    )
+                once.add(number, cells)  # the number behind a name is each launch's own
+                rows.append(cells)
+                lines.append(number)
     missing = [name for name in _NEEDED if name not in names]
     if missing:
         raise BadFileError(path, f"no GPU trace of nvprof in it: no {', '.join(missing)}", _AGAIN)
     at = {name: names.index(name) for name in _NEEDED}
     columns = {name: [cells[at[name]] for cells in rows] for name in _NEEDED}
-    if not any(not COPY.fullmatch(name) for name in columns["Name"]):
+    if not any(not is_copy(name) for name in columns["Name"]):
         raise BadFileError(path, "no kernel in it", _AGAIN)
     times = {}
     for name in ("Start", "Duration"):
         unit = units[at[name]] if at[name] < len(units) else ""
         if unit not in NANOSECONDS:
             raise BadFileError(path, f"{name} has no known unit: '{unit}'", _AGAIN)
-        lines = list(rows.values())
         times[name] = _times(path, name, columns[name], NANOSECONDS[unit], lines)
     return Timeline(
         ACTIVITIES.table(
             {
                 "name": [_CORRELATION.sub("", name) for name in columns["Name"]],
-                "kind": ["copy" if COPY.fullmatch(n) else "kernel" for n in columns["Name"]],
+                "kind": ["copy" if is_copy(n) else "kernel" for n in columns["Name"]],
                 "device": [device_number(d) for d in columns["Device"]],
                 "stream": [int(s) if _STREAM.fullmatch(s) else -1 for s in columns["Stream"]],
                 "start (ns)": times["Start"],

@@ -32,11 +32,12 @@ LEVELS = Schema(
 
 _HEADER = ["Device", "Kernel", "Invocations", "Metric Name", "Metric Description"]
 _VALUES = ["Min", "Max", "Avg"]
-_LEVEL = r"[A-Z][a-z]+ \((\d+)\)"
+_LEVEL = r"[A-Z][a-z]+ \((10|\d)\)"
+_COUNT = re.compile(r"\d{1,15}", re.ASCII)
 _TEXT = re.compile(r"Invocations\s+Metric Name\s+Metric Description\s+Min\s+Max\s+Avg")
 _TEXT_DEVICE = re.compile(r'Device "(.*)"')
 _TEXT_KERNEL = re.compile(r"\s+Kernel: (.*)")
-_TEXT_ROW = re.compile(rf"\s+(\d+)\s+(\w+)\s.*?\s{_LEVEL}\s+{_LEVEL}\s+{_LEVEL}")
+_TEXT_ROW = re.compile(rf"\s+(\d{{1,15}})\s+(\w+)\s.*?\s{_LEVEL}\s+{_LEVEL}\s+{_LEVEL}")
 _AGAIN = "record it: nvprof --csv --log-file FILE --metrics single_precision_fu_utilization,..."
 
 
@@ -64,10 +65,13 @@ def read_nvprof_metrics(path: Path) -> pd.DataFrame:
     names = [column.name for column in LEVELS.columns]
     table = LEVELS.table(dict(zip(names, zip(*rows, strict=True), strict=True)))
     for unit, found in table.groupby("unit"):
-        if len(found) != len(kernels):
+        num = len(found[["device", "kernel"]].drop_duplicates())
+        if num != len(kernels):
             raise BadFileError(
-                path, f"{len(found)} of {len(kernels)} kernels have {unit}: cut short?", _AGAIN
+                path, f"{num} of {len(kernels)} kernels have {unit}: cut short?", _AGAIN
             )
+        if num != len(found):
+            raise BadFileError(path, f"a kernel has {unit} twice", _AGAIN)
     return table
 
 
@@ -95,8 +99,12 @@ def _rows(path: Path, lines: Iterator[str], kernels: set[tuple[str, str]]) -> It
             kernel = found[1].strip()
             kernels.add((device, kernel))
         elif device and (found := _TEXT_ROW.match(line)):
+            if not kernel:
+                raise BadFileError(path, "no kernel over it", _AGAIN, place=f"line {number}")
             count, metric, low, high, average = found.groups()
             yield device, kernel, _unit(metric), int(count), int(low), int(high), int(average)
+        elif device and not line.endswith("\n"):
+            raise BadFileError(path, "the row is cut short", _AGAIN, place=f"line {number}")
 
 
 def _of_cells(path: Path, row: dict[str, str], number: int) -> Iterator[_Levels]:
@@ -104,7 +112,7 @@ def _of_cells(path: Path, row: dict[str, str], number: int) -> Iterator[_Levels]
     low, high, average = (int(f[1]) if f else -1 for f in found)
     if not any(found):
         return  # a metric of another kind
-    if not all(found) or not row["Invocations"].isdigit():
+    if not all(found) or not _COUNT.fullmatch(row["Invocations"]):
         raise BadFileError(path, "the row is damaged", _AGAIN, place=f"line {number}")
     count = int(row["Invocations"])
     unit = _unit(row["Metric Name"])

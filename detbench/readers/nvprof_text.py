@@ -16,17 +16,19 @@ from typing import NamedTuple
 
 from detbench.errors import BadFileError
 from detbench.readers.numbers import NANOSECONDS
-from detbench.readers.printed import COPY
+from detbench.readers.printed import is_copy
+from detbench.readers.shares import Shares
 from detbench.readers.text import open_text
 from detbench.readers.timeline import SUMS, KernelSums
 
+_NUMBER = r"\d{1,9}(?:\.\d{1,9})?"
 _SUMMARY = re.compile(r"\s*(Type\s+)?Time\(%\)\s+Time\s+Calls\s+Avg\s+Min\s+Max\s+Name")
 _TRACE = re.compile(r"\s*Start\s+Duration\s.*\sName")
 _METRICS = re.compile(r"Invocations\s+Metric Name\s+Metric Description|.*\"Metric Name\"")
 _PROCESS = re.compile(r"==(\d+|====)== ")
 _ROW = re.compile(
-    r"\s*(?:(?P<type>[A-Z][^:]*):)?\s*(?P<percent>[\d.]+)%\s+(?P<time>[\d.]+)(?P<unit>[mun]?s)"
-    r"\s+(?P<calls>\d+)(?:\s+[\d.]+[mun]?s){3}\s+(?P<name>\S.*)"
+    rf"\s*(?:(?P<type>[A-Z][^:]*):)?\s*(?P<percent>{_NUMBER})%\s+(?P<time>{_NUMBER})(?P<unit>[mun]?s)"
+    rf"\s+(?P<calls>\d{{1,15}})(?:\s+{_NUMBER}[mun]?s){{3}}\s+(?P<name>\S.*)"
 )
 _BEGUN = re.compile(r"\s*(?:[A-Z][^:]*:)?\s*[\d.]+%")  # how a row begins, even one cut short
 _KERNELS = "GPU activities"
@@ -35,7 +37,6 @@ _AGAIN = "write it again, better as CSV: nvprof --csv --log-file FILE"
 
 class _Row(NamedTuple):
     type_: str
-    percent: float
     name: str
     calls: int
     time: int
@@ -54,7 +55,7 @@ def read_nvprof_text(path: Path) -> KernelSums:
     """
     with open_text(path) as stream:
         rows = [row for row in _rows(path, stream) if row.type_ == _KERNELS]
-    kernels = [row for row in rows if not COPY.fullmatch(row.name)]
+    kernels = [row for row in rows if not is_copy(row.name)]
     if not kernels:
         raise BadFileError(path, _why_none(path), _AGAIN)
     return KernelSums(
@@ -71,12 +72,11 @@ def read_nvprof_text(path: Path) -> KernelSums:
 def _rows(path: Path, lines: Iterator[str]) -> Iterator[_Row]:
     type_ = ""  # of the rows that follow; empty outside of a table
     announced = _KERNELS  # by the line over a table
-    percent, num_rows = 100.0, 0  # of the type
+    shares = Shares(path, _AGAIN)
     for number, line in enumerate(lines, 1):
         header = _SUMMARY.match(line)
         if header or (type_ and (not line.strip() or _PROCESS.match(line))):
-            _whole(path, type_, percent, num_rows)
-            percent, num_rows = 0.0, 0
+            shares.end()
             type_ = announced if header else ""
         if _PROCESS.match(line):
             announced = "API calls" if "API calls:" in line else _KERNELS
@@ -85,23 +85,12 @@ def _rows(path: Path, lines: Iterator[str]) -> Iterator[_Row]:
             if type_ and _BEGUN.match(line):
                 raise BadFileError(path, "the row is cut short", _AGAIN, place=f"line {number}")
             continue
-        if row["type"] and num_rows:
-            _whole(path, type_, percent, num_rows)
-            percent, num_rows = 0.0, 0
         type_ = row["type"] or type_
-        share = float(row["percent"])
-        percent, num_rows = percent + share, num_rows + 1
         time = round(float(row["time"]) * NANOSECONDS[row["unit"]])
-        yield _Row(type_, share, row["name"].strip(), int(row["calls"]), time)
-    _whole(path, type_, percent, num_rows)
-
-
-def _whole(path: Path, type_: str, percent: float, num_rows: int) -> None:
-    """The shares of a type's rows add up to 100 %, each rounded to 0.01."""
-    if type_ == _KERNELS and num_rows and abs(percent - 100) > 0.01 * (num_rows + 1):
-        raise BadFileError(
-            path, f"the shares of {type_} add up to {percent:.2f} %: cut short?", _AGAIN
-        )
+        if type_ == _KERNELS:
+            shares.add(float(row["percent"]), row["percent"], time, f"line {number}")
+        yield _Row(type_, row["name"].strip(), int(row["calls"]), time)
+    shares.end()
 
 
 def _why_none(path: Path) -> str:

@@ -15,9 +15,6 @@ from typing import NamedTuple
 from detbench.errors import BadFileError
 from detbench.readers.text import csv_cells
 
-COPY = re.compile(r"\[CUDA .*\bmem(cpy|set)\b.*\]")
-"""What nsys and nvprof call an activity that is no kernel."""
-
 _DEVICE = re.compile(r"\((\d+)\)$")
 _RULE = re.compile(r"[ +]?-+([ +]+-+)+[ +]*")
 _END = ("==", "** ", "Processing", "SKIPPED", "[")
@@ -57,11 +54,40 @@ def rows(
             names = []
         elif names:
             cells = _cut(line, spans) if spans else csv_cells(path, line, place)
-            cut_short = not spans and line.count('"') % 2
-            if len(cells) != len(names) or cut_short or (spans and not cells[-1]):
+            cut_short = not cells[-1] if spans else line.count('"') % 2
+            if len(cells) != len(names) or cut_short:
                 raise BadFileError(path, "the row is cut short", again, place=place)
             yield Row(number, names, cells)
         before = line
+
+
+class Once:
+    """Refuses what stands twice in a table whose every row is another activity."""
+
+    def __init__(self, path: Path, again: str) -> None:
+        self._path = path
+        self._again = again
+        self._lines: dict[int, int] = {}  # hash of a row -> its line
+
+    def add(self, number: int, cells: list[str]) -> None:
+        """Take the row in line `number`.
+
+        Raises:
+            BadFileError: there was the same one before.
+        """
+        first = self._lines.setdefault(hash(tuple(cells)), number)
+        if first != number:
+            raise BadFileError(
+                self._path,
+                f"the same row stands in line {first}",
+                self._again,
+                place=f"line {number}",
+            )
+
+
+def is_copy(name: str) -> bool:
+    """Whether an activity is a copy, as `[CUDA memcpy HtoD]` is, its name maybe cut: no kernel."""
+    return name.startswith("[")
 
 
 def device_number(device: str) -> str:

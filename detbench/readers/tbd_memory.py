@@ -8,6 +8,7 @@ tensors of an epoch that were seen, so they may be more than what was there at o
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from detbench.readers.text import csv_cells, open_text
 
 HEADER = "epoch,iteration,peak_allocated,peak_cached,current_cached,"
 _MB = 1_000_000
+_WHOLE = re.compile(r"\s*\d{1,9}\s*", re.ASCII)  # a petabyte: sums of it fit
 _TOTALS = {
     "total_activation_usage": "activations",
     "total_weight_usage": "weights",
@@ -38,6 +40,7 @@ def read_tbd_memory(path: Path) -> pd.DataFrame:
         BadFileError: it is no such file, holds no row, or a row in it is damaged.
     """
     rows: list[tuple[int, str, str, str, int]] = []
+    seen: set[tuple[str, ...]] = set()
     with open_text(path) as stream:
         names = csv_cells(path, stream.readline().rstrip(), "line 1")
         missing = [name for name in _TOTALS if name not in names]
@@ -47,10 +50,16 @@ def read_tbd_memory(path: Path) -> pd.DataFrame:
             cells = csv_cells(path, line, f"line {number}")
             if len(cells) != len(names) or not line.endswith("\n"):
                 raise BadFileError(path, "the row is cut short", _AGAIN, place=f"line {number}")
-            if not all(cell.strip().isdigit() for cell in cells):
+            if not all(_WHOLE.fullmatch(cell) for cell in cells):
                 raise BadFileError(
                     path, "a cell is no whole number", _AGAIN, place=f"line {number}"
                 )
+            iteration = tuple(cells[:2])
+            if iteration in seen:
+                raise BadFileError(
+                    path, "its iteration is told twice", _AGAIN, place=f"line {number}"
+                )
+            seen.add(iteration)
             rows.extend(_parts(names, [int(cell) for cell in cells]))
     if not rows:
         raise BadFileError(path, "no iteration in it", _AGAIN)

@@ -21,7 +21,7 @@ from detbench.readers.text import is_text, open_text, read_head
 from detbench.readers.timeline import KernelSums, Timeline
 
 _HEAD = 1 << 16
-_STATS = "nsys stats --report cuda_gpu_trace --format csv, of a window that runs on a GPU"
+_STATS = "write it again: nsys stats --report cuda_gpu_trace --format csv, or nvprof --csv"
 _NSYS_REPORTS = {".nsys-rep", ".qdrep"}
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests import builders
-from tests.mutation.formats import NSYS
 from tests.mutation.outcome import parse
+from tests.mutation.timelines import NSYS
 
 SCRIPTS = {
     **{f"nsys {version}": script for version, script in NSYS.items()},

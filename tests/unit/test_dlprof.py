@@ -6,21 +6,8 @@ from detbench.errors import BadFileError
 from detbench.readers.dlprof import read_dlprof
 from detbench.readers.timeline import TENSOR, KernelSums, Timeline
 from detbench.utilization import compute
+from tests.builders import DLPROF_ITERATIONS, DLPROF_KERNELS
 from tests.conftest import Run, assert_refused
-
-KERNEL = """Kernel Report
-Kernel Name,Op ID,Op Name,Direction,Uses TC,Total GPU Time (ns),Avg GPU Time (ns),Min GPU Time (ns)
-"volta_h884gemm_64x64","op_1","fc, the last",fprop,yes,3000,1000,900
-"relu<int, float>","op_2",relu,fprop,no,1000,500,400
-"""
-# Iteration 2 begins 1000 ns after the end of iteration 1. The name of an op holds a newline.
-ITERATION = """Iteration Report
-Iteration,Op ID,Op Name,Kernel Name,Device ID,GPU Start Time (ns),GPU Duration (ns),Uses TC
-1,op_1,"fc
-in layer 1","gemm, tensor",0,1000,2000,yes
-1,op_2,relu,relu,0,2000,2000,no
-2,op_1,fc,"gemm, tensor",0,5000,3000,yes
-"""
 
 
 def write(folder: Path, content: str) -> Path:
@@ -30,7 +17,7 @@ def write(folder: Path, content: str) -> Path:
 
 
 def test_the_kernel_report_is_a_summary(tmp_path: Path) -> None:
-    found = read_dlprof(write(tmp_path, KERNEL))
+    found = read_dlprof(write(tmp_path, DLPROF_KERNELS))
     assert isinstance(found, KernelSums)
     assert list(found.kernels.itertuples(index=False, name=None)) == [
         ("volta_h884gemm_64x64", 3, 3000, "yes"),
@@ -41,7 +28,7 @@ def test_the_kernel_report_is_a_summary(tmp_path: Path) -> None:
 
 
 def test_the_iteration_report_is_a_timeline(parser: Run, tmp_path: Path) -> None:
-    path = write(tmp_path, ITERATION)
+    path = write(tmp_path, DLPROF_ITERATIONS)
     found = read_dlprof(path)
     assert isinstance(found, Timeline)
     assert found.ranges["name"].tolist() == ["iteration 1", "iteration 2"]
@@ -58,12 +45,21 @@ def test_the_iteration_report_is_a_timeline(parser: Run, tmp_path: Path) -> None
     [
         ("Tensor Core Report\nOp ID,Op Name\n", "DLProf's Tensor Core Report"),
         ("System Config\nGPU Name(s),A, A\n", "DLProf's System Config"),
-        (KERNEL.replace("Uses TC", "TC"), "no column Uses TC"),
-        (KERNEL.replace("yes", "maybe"), "neither yes nor no"),
-        (KERNEL.replace("3000", "3.5"), "Total GPU Time (ns) is no whole number in row 1"),
-        (KERNEL[: KERNEL.index('"volta')], "no kernel in it"),
-        (ITERATION[: ITERATION.index("in layer")], "not CSV: unexpected end of data"),
-        (ITERATION[: ITERATION.rindex(",3000")], "the row is cut short"),
+        (DLPROF_KERNELS.replace("Uses TC", "TC"), "no column Uses TC"),
+        (DLPROF_KERNELS.replace("yes", "maybe"), "neither yes nor no"),
+        (
+            DLPROF_KERNELS.replace("3000", "3.5"),
+            "Total GPU Time (ns) is no whole number in row 1",
+        ),
+        (DLPROF_KERNELS[: DLPROF_KERNELS.index('"volta')], "no kernel in it"),
+        (
+            DLPROF_ITERATIONS[: DLPROF_ITERATIONS.index("in layer")],
+            "not CSV: unexpected end of data",
+        ),
+        (
+            DLPROF_ITERATIONS[: DLPROF_ITERATIONS.rindex(",3000")],
+            "the row is cut short",
+        ),
     ],
 )
 def test_other_reports_and_damage_are_refused(
@@ -73,7 +69,7 @@ def test_other_reports_and_damage_are_refused(
 
 
 def test_a_cut_in_a_row_is_refused(tmp_path: Path) -> None:
-    for content in (KERNEL, ITERATION):
+    for content in (DLPROF_KERNELS, DLPROF_ITERATIONS):
         start = content.rindex("\n", 0, -1) + 1
         for end in range(start + 1, content.rindex(",")):
             with pytest.raises(BadFileError):

@@ -1,4 +1,4 @@
-"""Memory as others record it: the TBD suite's CSV, torch's timeline."""
+"""Memory as others record it: the TBD_MEMORY suite's CSV, torch's timeline."""
 
 import gzip
 import json
@@ -9,20 +9,8 @@ import pytest
 from detbench.errors import BadFileError
 from detbench.readers.memory_file import read_memory
 from detbench.utilization import memory
+from tests.builders import MEMORY_TIMELINE, TBD_MEMORY
 from tests.conftest import Run
-
-TBD = """epoch,iteration,peak_allocated,peak_cached,current_cached,total_activation_usage,\
-total_weight_usage,conv.weight,fc.weight,total_gradient_usage,conv.weight_grad,fc.weight_grad,\
-intermediate_grads
-1,1,100,120,110,30,21,10,10,20,10,0,10
-1,2,200,220,210,60,21,10,10,80,10,10,60
-2,1,200,220,210,500,21,10,10,20,10,0,10
-"""
-# Weights 100; then activations 50 and 30 unknown; 50 of activations become gradients; all freed.
-TIMELINE = [
-    [-1, 1, 100, 0], [5_000_000, 2, 50, 4], [6_000_000, 2, 30, 7], [7_000_000, 3, -50, 4],
-    [7_000_000, 3, 50, 5], [8_000_000, 4, -30, 7], [9_000_000, 4, -50, 5],
-]  # fmt: skip
 
 
 def parts(path: Path, content: str | bytes) -> dict[tuple[str, str], int]:
@@ -33,7 +21,7 @@ def parts(path: Path, content: str | bytes) -> dict[tuple[str, str], int]:
 
 
 def test_the_tbd_suites_peak_is_the_first_highest_row(tmp_path: Path) -> None:
-    assert parts(tmp_path / "m.csv", TBD) == {
+    assert parts(tmp_path / "m.csv", TBD_MEMORY) == {
         ("activations", ""): 60_000_000,
         ("weights", "conv.weight"): 10_000_000,
         ("weights", "fc.weight"): 10_000_000,
@@ -46,14 +34,14 @@ def test_the_tbd_suites_peak_is_the_first_highest_row(tmp_path: Path) -> None:
 
 
 def test_parts_of_more_than_the_peak_were_freed_before(tmp_path: Path) -> None:
-    lines = TBD.splitlines(keepends=True)
+    lines = TBD_MEMORY.splitlines(keepends=True)
     found = parts(tmp_path / "m.csv", lines[0] + lines[3])
     assert found["seen but freed", ""] == (200 - 500 - 21 - 20) * 1_000_000
     assert sum(found.values()) == 200_000_000
 
 
 def test_the_tbd_suites_file_through_the_verb(parser: Run, tmp_path: Path) -> None:
-    (tmp_path / "m.csv").write_text(TBD)
+    (tmp_path / "m.csv").write_text(TBD_MEMORY)
     done = parser("memory_util.py", tmp_path / "m.csv")
     assert f"{200e6 / 2**20:.1f} MiB in iteration 2, epoch 1" in done.stdout, done.stderr
 
@@ -61,7 +49,7 @@ def test_the_tbd_suites_file_through_the_verb(parser: Run, tmp_path: Path) -> No
 @pytest.mark.parametrize("packed", [False, True])
 def test_torchs_timeline_at_its_peak(parser: Run, tmp_path: Path, packed: bool) -> None:
     path = tmp_path / "m.raw.json.gz"
-    text = json.dumps(TIMELINE).encode()
+    text = json.dumps(MEMORY_TIMELINE).encode()
     found = parts(path, gzip.compress(text) if packed else text)
     assert found == {("weights", ""): 100, ("activations", ""): 50, ("unattributed", ""): 30}
     # The peak is 1 ms after the first event of the recording itself.
@@ -72,16 +60,22 @@ def test_torchs_timeline_at_its_peak(parser: Run, tmp_path: Path, packed: bool) 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (TBD.replace("total_weight_usage", "weights"), "no column total_weight_usage"),
-        (TBD[:-1], "line 4: the row is cut short"),
-        (TBD[: TBD.rindex(",")], "line 4: the row is cut short"),
-        (TBD.replace("120", "1.5"), "line 2: a cell is no whole number"),
-        (TBD[: TBD.index("1,1,100")], "no iteration in it"),
+        (
+            TBD_MEMORY.replace("total_weight_usage", "weights"),
+            "no column total_weight_usage",
+        ),
+        (TBD_MEMORY[:-1], "line 4: the row is cut short"),
+        (TBD_MEMORY[: TBD_MEMORY.rindex(",")], "line 4: the row is cut short"),
+        (TBD_MEMORY.replace("120", "1.5"), "line 2: a cell is no whole number"),
+        (TBD_MEMORY[: TBD_MEMORY.index("1,1,100")], "no iteration in it"),
         ("[[1, 2], [[3, 4]]]", "no raw memory timeline"),
         ("[[1, 2, 3, 8]]", "a category that torch does not know"),
         ("[]", "no event"),
-        (json.dumps(TIMELINE)[:-9], "no raw memory timeline"),
-        (gzip.compress(json.dumps(TIMELINE).encode())[:-9], "no raw memory timeline"),
+        (json.dumps(MEMORY_TIMELINE)[:-9], "no raw memory timeline"),
+        (
+            gzip.compress(json.dumps(MEMORY_TIMELINE).encode())[:-9],
+            "no raw memory timeline",
+        ),
     ],
 )
 def test_damage_is_refused(tmp_path: Path, content: str | bytes, words: str) -> None:

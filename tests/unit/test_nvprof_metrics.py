@@ -5,26 +5,9 @@ import pytest
 from detbench.errors import BadFileError
 from detbench.readers.nvprof_metrics import read_nvprof_metrics
 from detbench.utilization import levels
+from tests.builders import NVPROF_LEVELS, NVPROF_LEVELS_TEXT
 from tests.conftest import Run, assert_refused
 
-CSV = """==9== NVPROF is profiling process 9, command: ./a
-==9== Metric result:
-"Device","Kernel","Invocations","Metric Name","Metric Description","Min","Max","Avg"
-"V (0)","gemm(int)",3,"sm_efficiency","Multiprocessor Activity",90.0%,91.0%,90.5%
-"V (0)","gemm(int)",3,"tensor_precision_fu_utilization","Tensor","Mid (4)","Max (10)","High (8)"
-"V (0)","relu(int)",1,"sm_efficiency","Multiprocessor Activity",90.0%,91.0%,90.5%
-"V (0)","relu(int)",1,"tensor_precision_fu_utilization","Tensor","Idle (0)","Idle (0)","Idle (0)"
-"""
-TEXT = """==9== NVPROF is profiling process 9, command: ./a
-==9== Metric result:
-Invocations            Metric Name         Metric Description         Min         Max         Avg
-Device "V (0)"
-    Kernel: gemm(int)
-          3         sm_efficiency     Multiprocessor Activity      90.00%      91.00%      90.50%
-          3  tensor_precision_fu_utilization   Tensor (FP16) Use     Mid (4)    Max (10)    High (8)
-    Kernel: relu(int)
-          1  tensor_precision_fu_utilization   Tensor (FP16) Use    Idle (0)    Idle (0)    Idle (0)
-"""
 UNIT = "tensor_precision_fu"
 
 
@@ -34,7 +17,7 @@ def write(folder: Path, content: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("content", [CSV, TEXT])
+@pytest.mark.parametrize("content", [NVPROF_LEVELS, NVPROF_LEVELS_TEXT])
 def test_levels_are_read_from_both_forms(tmp_path: Path, content: str) -> None:
     rows = read_nvprof_metrics(write(tmp_path, content)).itertuples(index=False, name=None)
     assert list(rows) == [
@@ -44,7 +27,7 @@ def test_levels_are_read_from_both_forms(tmp_path: Path, content: str) -> None:
 
 
 def test_the_level_is_weighted_by_launches(tmp_path: Path) -> None:
-    table = read_nvprof_metrics(write(tmp_path, CSV))
+    table = read_nvprof_metrics(write(tmp_path, NVPROF_LEVELS))
     (row,) = levels.by(table, "file").itertuples(index=False, name=None)
     assert row == (UNIT, pytest.approx((3 * 8 + 1 * 0) / 4), 0, 10, 4)
     assert levels.by(table, "class")["class"].tolist() == ["gemm", "other"]
@@ -52,7 +35,7 @@ def test_the_level_is_weighted_by_launches(tmp_path: Path) -> None:
 
 
 def test_levels_are_never_called_percentages(parser: Run, tmp_path: Path) -> None:
-    shown = parser("core_util.py", write(tmp_path, CSV)).stdout
+    shown = parser("core_util.py", write(tmp_path, NVPROF_LEVELS)).stdout
     assert "0 (idle) to 10 (max): no percentages" in shown
     assert "%" not in shown
     assert_refused(
@@ -67,10 +50,19 @@ NOTHING = "==9== No events/metrics were profiled."
     ("content", "words"),
     [
         (f"==9== NVPROF is profiling process 9, command: ./a\n{NOTHING}\n", NOTHING),
-        (CSV.replace("_fu_utilization", "").replace(" (", " ["), "none of nvprof's utilization"),
-        (CSV[: CSV.rindex(',"Idle')], "line 7: the row is cut short"),
-        (CSV[: CSV.rindex('"V (0)')], f"1 of 2 kernels have {UNIT}: cut short"),
-        (CSV.replace('"Max (10)"', "91.0%"), "line 5: the row is damaged"),
+        (
+            NVPROF_LEVELS.replace("_fu_utilization", "").replace(" (", " ["),
+            "none of nvprof's utilization",
+        ),
+        (
+            NVPROF_LEVELS[: NVPROF_LEVELS.rindex(',"Idle')],
+            "line 7: the row is cut short",
+        ),
+        (
+            NVPROF_LEVELS[: NVPROF_LEVELS.rindex('"V (0)')],
+            f"1 of 2 kernels have {UNIT}: cut short",
+        ),
+        (NVPROF_LEVELS.replace('"Max (10)"', "91.0%"), "line 5: the row is damaged"),
     ],
 )
 def test_damage_is_refused(tmp_path: Path, content: str, words: str) -> None:

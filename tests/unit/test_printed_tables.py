@@ -7,24 +7,9 @@ import pytest
 from detbench.errors import BadFileError
 from detbench.readers.timeline import KernelSums, Timeline
 from detbench.readers.timeline_file import read_timeline
+from tests.builders import NSYS_SUMS_COLUMN, NSYS_TRACE, NSYS_TRACE_COLUMN, NVPROF_TEXT
 from tests.conftest import Run, assert_refused
 
-# Two kernels on device 1 that overlap by 500 ns, and a copy.
-TRACE_CSV = """Processing [x.sqlite] with [gputrace.py]...
-Start (ns),Duration (ns),CorrId,Bytes (MB),Device,Ctx,Strm,Name
-1700000000000001000,1000,1,None,H100 (1),1,7,"void gemm<int, float>(T1)"
-1700000000000001500,2000,2,None,H100 (1),1,8,relu
-1700000000000005000,300,3,4.0,H100 (1),1,7,[CUDA memcpy Host-to-Device]
-"""
-TRACE_COLUMN = """
- ** CUDA GPU Trace (gputrace):
-
- Start (ns)  Duration (ns)  CorrId   Device   Ctx  Strm           Name
- ----------  -------------  ------  --------  ---  ----  --------------------
-      1,000          1,000       1  H100 (1)    1     7  void gemm<int, floa…
-      1,500          2,000       2  H100 (1)    1     8  relu
-      5,000            300       3  H100 (1)    1     7  [CUDA memcpy HtoD]
-"""
 TRACE_TABLE = """
 +------------+---------------+----------+------+----------------------+
 | Start (us) | Duration (us) |  Device  | Strm |         Name         |
@@ -33,13 +18,6 @@ TRACE_TABLE = """
 |      1.500 |         2.000 | H100 (1) |    8 | relu                 |
 |      5.000 |         0.300 | H100 (1) |    7 | [CUDA memset]        |
 +------------+---------------+----------+------+----------------------+
-"""
-SUMS_COLUMN = """
- Time(%)  Total Time (ns)  Instances   Name
- -------  ---------------  ---------  ------
-    75.0            3,000      1,003  gemm_1
-    25.0            1,000          1  relu
-
 """
 SUMS_2020 = """CUDA Kernel Statistics (nanoseconds)
 
@@ -57,14 +35,6 @@ MIXED_CSV = """Time (%),Total Time (ns),Instances,Category,Operation
 60.0,6000,2,CUDA_API,cudaLaunchKernel
 30.0,3000,3,CUDA_KERNEL,gemm_1
 10.0,1000,1,MEMORY_OPER,[CUDA memcpy HtoD]
-"""
-NVPROF = """the program's own word
-==42== Profiling result:
-            Type  Time(%)      Time     Calls       Avg       Min       Max  Name
- GPU activities:   60.00%  1.5000ms         3  500.00us  400.00us  600.00us  conv2d(float*, int)
-                   30.00%  750.00us         2  375.00us  370.00us  380.00us  [CUDA memcpy HtoD]
-                   10.00%  250.00us         1  250.00us  250.00us  250.00us  relu(float*)
-      API calls:   99.00%  2.00000s         9  10.000us     100ns  9.0000ms  cudaMalloc
 """
 NVPROF_8 = """==42== Profiling result:
 Time(%)      Time     Calls       Avg       Min       Max  Name
@@ -91,7 +61,11 @@ def sums(folder: Path, content: str) -> list[tuple[object, ...]]:
 
 @pytest.mark.parametrize(
     ("content", "origin"),
-    [(TRACE_CSV, 1_700_000_000_000_000_000), (TRACE_COLUMN, 0), (TRACE_TABLE, 0)],
+    [
+        (NSYS_TRACE, 1_700_000_000_000_000_000),
+        (NSYS_TRACE_COLUMN, 0),
+        (TRACE_TABLE, 0),
+    ],
 )
 def test_a_trace_is_a_timeline_in_every_form(tmp_path: Path, content: str, origin: int) -> None:
     found = read(tmp_path, content)
@@ -106,7 +80,7 @@ def test_a_trace_is_a_timeline_in_every_form(tmp_path: Path, content: str, origi
 
 def test_a_trace_tells_utilization(parser: Run, tmp_path: Path) -> None:
     path = tmp_path / "trace.csv"
-    path.write_text(TRACE_CSV + "1700000000000005900,100,4,None,H100 (1),1,7,late\n")
+    path.write_text(NSYS_TRACE + "1700000000000005900,100,4,None,H100 (1),1,7,late\n")
     # Busy from 1000 to 3500 and 5900 to 6000, in 5000 ns.
     done = parser("compute_util.py", path, "--format", "csv")
     assert "1,52.0," in done.stdout, done.stderr
@@ -115,11 +89,14 @@ def test_a_trace_tells_utilization(parser: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "kernels"),
     [
-        (SUMS_COLUMN, [("gemm_1", 1003, 3000), ("relu", 1, 1000)]),
+        (NSYS_SUMS_COLUMN, [("gemm_1", 1003, 3000), ("relu", 1, 1000)]),
         (SUMS_2020, [("gemm_1", 3, 3000)]),
         (MIXED_CSV, [("gemm_1", 3, 3000)]),
-        (MIXED_CSV + "\n" + SUMS_COLUMN, [("gemm_1", 1003, 3000), ("relu", 1, 1000)]),
-        (NVPROF, [("conv2d(float*, int)", 3, 1_500_000), ("relu(float*)", 1, 250_000)]),
+        (MIXED_CSV + "\n" + NSYS_SUMS_COLUMN, [("gemm_1", 1003, 3000), ("relu", 1, 1000)]),
+        (
+            NVPROF_TEXT,
+            [("conv2d(float*, int)", 3, 1_500_000), ("relu(float*)", 1, 250_000)],
+        ),
         (NVPROF_8, [("conv2d(float*, int)", 1, 800_000)]),
     ],
 )
@@ -130,7 +107,7 @@ def test_summaries_hold_kernels_only(
 
 
 def test_a_trace_is_taken_before_a_summary(tmp_path: Path) -> None:
-    assert isinstance(read(tmp_path, SUMS_COLUMN + TRACE_COLUMN), Timeline)
+    assert isinstance(read(tmp_path, NSYS_SUMS_COLUMN + NSYS_TRACE_COLUMN), Timeline)
 
 
 SKIPPED = "SKIPPED: x.sqlite does not contain GPU trace data."
@@ -140,14 +117,23 @@ SKIPPED = "SKIPPED: x.sqlite does not contain GPU trace data."
     ("content", "words"),
     [
         (f"Processing [x.sqlite] with [gputrace.py]...\n{SKIPPED}\n", SKIPPED),
-        (TRACE_CSV[: TRACE_CSV.index("17")], "no kernel in it"),
-        (TRACE_CSV.rstrip()[:-70], "line 5: the row is cut short"),
-        (TRACE_COLUMN.rstrip()[:-20], "line 8: the row is cut short"),
-        (TRACE_COLUMN.replace("      1,500", "     1500… "), "line 7: '1500…' is no number"),
+        (NSYS_TRACE[: NSYS_TRACE.index("17")], "no kernel in it"),
+        (NSYS_TRACE.rstrip()[:-70], "line 5: the row is cut short"),
+        (NSYS_TRACE_COLUMN.rstrip()[:-20], "line 8: the row is cut short"),
+        (
+            NSYS_TRACE_COLUMN.replace("      1,500", "     1500… "),
+            "line 7: '1500…' is no number",
+        ),
         (TRACE_TABLE.replace("(us)", "(fs)"), "no known unit of time: 'fs'"),
-        (SUMS_COLUMN.replace("1,003", "many "), "line 4: 'many' is no number"),
-        (NVPROF[: NVPROF.index("                   10.00%")], "add up to 90.00 %: cut short"),
-        (NVPROF[: NVPROF.index("250.00us  relu")], "line 6: the row is cut short"),
+        (NSYS_SUMS_COLUMN.replace("1,003", "many "), "line 4: 'many' is no number"),
+        (
+            NVPROF_TEXT[: NVPROF_TEXT.index("                   10.00%")],
+            "line 4: 60 % is not its share of the rows here",
+        ),
+        (
+            NVPROF_TEXT[: NVPROF_TEXT.index("250.00us  relu")],
+            "line 6: the row is cut short",
+        ),
         ("==42== Profiling result:\nNo kernels were profiled.\n", "No kernels were profiled."),
         (
             "==42== Profiling result:\n   Start  Duration   Grid Size  Device  Stream  Name\n",
@@ -167,7 +153,10 @@ def test_damage_and_nothing_are_refused(
     assert_refused(parser("compute_util.py", path), 5, words)
 
 
-@pytest.mark.parametrize("content", [TRACE_CSV, TRACE_COLUMN, TRACE_TABLE, NVPROF, NVPROF_8])
+@pytest.mark.parametrize(
+    "content",
+    [NSYS_TRACE, NSYS_TRACE_COLUMN, TRACE_TABLE, NVPROF_TEXT, NVPROF_8],
+)
 def test_a_file_that_ends_anywhere_is_read_whole_up_to_there_or_refused(
     tmp_path: Path, content: str
 ) -> None:

@@ -1,0 +1,110 @@
+"""Summaries: every row's share of the time has to fit the times that are there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests import builders
+from tests.mutation.form import Format, csv_cells, has
+from tests.mutation.outcome import Rows
+
+_VERB = ("compute-util", "--by", "kernel")
+
+
+def _of_sums(rows: list[tuple[float, float, int, bool]]) -> Any:
+    """Rows are (share, time, calls, whether a kernel)."""
+    total = sum(time for _, time, *_ in rows)
+    if any(abs(share - 100 * time / total) > 0.1 for share, time, *_ in rows):
+        return None
+    return sorted((calls, time) for _, time, calls, is_kernel in rows if is_kernel) or None
+
+
+def _of_nsys_sums(lines: list[bytes]) -> Any:
+    rows = [csv_cells(line) for line in lines]
+    return _of_sums([(float(r[0]), float(r[1]) / 1e6, int(r[2]), True) for r in rows])
+
+
+def _of_nvprof_sums(lines: list[bytes]) -> Any:
+    rows = [csv_cells(line) for line in lines]
+    return _of_sums([(float(r[1]), float(r[2]), int(r[3]), "CUDA" not in r[-1]) for r in rows])
+
+
+def _of_nsys_column(lines: list[bytes]) -> Any:
+    rows = [line.decode().replace(",", "").split() for line in lines]
+    return _of_sums([(float(r[0]), float(r[1]) / 1e6, int(r[2]), True) for r in rows])
+
+
+_MILLISECONDS = {"ms": 1.0, "us": 1e-3}
+
+
+def _of_nvprof_text(lines: list[bytes]) -> Any:
+    rows = [line.decode().partition("%") for line in lines]
+    found = []
+    for share, _, rest in rows:
+        time, calls, *_ = rest.split()
+        total = float(time[:-2]) * _MILLISECONDS[time[-2:]]
+        found.append((float(share.split()[-1]), total, int(calls), "CUDA" not in rest))
+    return _of_sums(found)
+
+
+def _of_dlprof(lines: list[bytes]) -> Any:
+    rows = [csv_cells(line) for line in lines]
+    if len(set(lines)) < len(lines):
+        return None
+    return sorted((int(r[5]) // int(r[6]), int(r[5]) / 1e6) for r in rows) or None
+
+
+def _totals(rows: Rows) -> Any:
+    return sorted((row["count"], row["total (ms)"]) for row in rows)
+
+
+FORMATS = (
+    Format(
+        "nsys sums",
+        _VERB,
+        builders.NSYS_SUMS.encode(),
+        has(b"gemm", b"relu"),
+        _of_nsys_sums,
+        _totals,
+        ends_in="name",
+    ),
+    Format(
+        "nvprof sums",
+        _VERB,
+        builders.NVPROF_SUMS.encode(),
+        has(b"GPU activities"),
+        _of_nvprof_sums,
+        _totals,
+    ),
+    Format(
+        "nsys sums as text",
+        _VERB,
+        builders.NSYS_SUMS_COLUMN.encode(),
+        has(b"gemm", b"relu"),
+        _of_nsys_column,
+        _totals,
+        suffix=".txt",
+        ends_in="name",
+    ),
+    Format(
+        "nvprof sums as text",
+        _VERB,
+        builders.NVPROF_TEXT.encode(),
+        has(b"conv2d", b"CUDA", b"relu"),
+        _of_nvprof_text,
+        _totals,
+        suffix=".txt",
+        is_ordered=True,
+        ends_in="name",
+        may_refuse=True,
+    ),
+    Format(
+        "dlprof kernels",
+        _VERB,
+        builders.DLPROF_KERNELS.encode(),
+        has(b"op_"),
+        _of_dlprof,
+        _totals,
+        ends_in="name",
+    ),
+)
