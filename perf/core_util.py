@@ -7,6 +7,7 @@ against the generator's closed form. A million kernels, 1.7 GB, take a minute.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from pathlib import Path
@@ -39,4 +40,6 @@ def main(num_kernels: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 16_000)
+    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    options.add_argument("kernels", type=int, nargs="?", default=16_000)
+    main(options.parse_args().kernels)

@@ -9,10 +9,10 @@ is generated, 1.3 kB each, and compute_util as a whole process is checked agains
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import json
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -86,7 +86,11 @@ def _busy(output: str) -> float:
 
 
 if __name__ == "__main__":
-    if sys.argv[1].isdecimal():
-        of_generated(int(sys.argv[1]))
+    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    options.add_argument("trace", help="a trace, or how many kernels to generate one of")
+    options.add_argument("python", nargs="?", help="an interpreter with HolisticTraceAnalysis")
+    given = options.parse_args()
+    if given.trace.isdecimal():
+        of_generated(int(given.trace))
     else:
-        of_trace(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None)
+        of_trace(Path(given.trace), given.python)

@@ -57,12 +57,20 @@ def launches(num_kernels: int) -> Iterator[tuple[int | None, ...]]:
         yield (start, start + 3_000, 0, _PID + 1, k, 1, 0, None)
 
 
+def end_of_iterations(num_kernels: int) -> int:
+    """When the last iteration ends, in ns; a kernel may go on."""
+    return max(start + length for start, length in _spans(num_kernels))
+
+
+def _spans(num_kernels: int) -> Iterator[tuple[int, int]]:
+    for first in range(0, num_kernels, _ITERATION):
+        yield 10_000 * first - 6_000, 10_000 * _ITERATION
+
+
 def iterations(num_kernels: int) -> Iterator[tuple[int | str | None, ...]]:
     """The rows of the table of ranges."""
-    for first in range(0, num_kernels, _ITERATION):
-        start = 10_000 * first - 6_000
-        name = f"iteration {first // _ITERATION}"
-        yield (start, start + 10_000 * _ITERATION, 59, None, name, _PID + 1, None, 0)
+    for number, (start, length) in enumerate(_spans(num_kernels)):
+        yield (start, start + length, 59, None, f"iteration {number}", _PID + 1, None, 0)
 
 
 def write(path: Path, num_kernels: int) -> None:

@@ -9,11 +9,11 @@ generator's own count.
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -78,13 +78,18 @@ def main(num_kernels: int) -> None:
 
 
 def _busy(num_kernels: int) -> int:
-    """Length of the union of the generator's kernels, which come by their start, in ns."""
-    busy, reached = 0, 0
+    """Length of the union of the generator's kernels, which come by their start, in ns.
+
+    Of one that goes on after the last iteration only what lies in it.
+    """
+    busy, reached, last = 0, 0, make_nsys_sqlite.end_of_iterations(num_kernels)
     for start, end, *_ in make_nsys_sqlite.kernels(num_kernels):
-        busy += max(0, end - max(start, reached))
+        busy += max(0, min(end, last) - max(start, reached))
         reached = max(reached, end)
     return busy
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)
+    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    options.add_argument("kernels", type=int, nargs="?", default=1_000_000)
+    main(options.parse_args().kernels)
