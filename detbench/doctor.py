@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,13 @@ from pathlib import Path
 from detbench.datasets import COCO_ROOT
 from detbench.datasets.coco import find_splits
 from detbench.errors import MissingError
-from detbench.gpus import Gpu, discover
+from detbench.gpus import DRIVER_PARAMETERS, Gpu, discover, may_read_counters
+from detbench.launch.base import Launcher
 from detbench.modes import Attachment, Mode
 from detbench.suite import Family
 
 OK, MISSING = "ok", "missing"
 
-_DRIVER_PARAMETERS = Path("/proc/driver/nvidia/params")
-_CAP_SYS_ADMIN = 21  # capabilities(7)
 _SHM = "/dev/shm"  # noqa: S108 - its size is looked at, nothing is put there
 _SHM_BYTES = 1 << 30  # data loader workers pass their batches through it
 _PROGRAMS = {
@@ -38,8 +36,10 @@ class Lack:
     remedy: str
 
 
-def lacks(mode: Mode, attachment: Attachment, gpu: Gpu | None, why_no_gpu: str) -> list[Lack]:
-    """What keeps `mode` from measuring anything on this machine; empty when nothing does."""
+def lacks(
+    mode: Mode, attachment: Attachment, launcher: Launcher, gpu: Gpu | None, why_no_gpu: str
+) -> list[Lack]:
+    """What keeps `mode` from measuring anything where the training runs; empty: nothing does."""
     found = []
     if mode.needs_gpu and gpu is None:
         found.append(
@@ -48,9 +48,9 @@ def lacks(mode: Mode, attachment: Attachment, gpu: Gpu | None, why_no_gpu: str) 
                 "run on a GPU host; modes that work on a CPU: noprofile, torch, memory",
             )
         )
-    if attachment.program and shutil.which(attachment.program) is None:
+    elif attachment.program and not launcher.has_program(attachment.program):
         found.append(Lack(f"the program {attachment.program}", _PROGRAMS[attachment.program]))
-    if mode.name == "nsight" and gpu is not None and _counters_restricted():
+    if mode.name == "nsight" and gpu is not None and not launcher.reads_counters():
         found.append(
             Lack(
                 "permission to read GPU performance counters (ERR_NVGPUCTRPERM)",
@@ -99,9 +99,9 @@ def examine(family: Family) -> list[Check]:
     for program, remedy in _PROGRAMS.items():
         found = shutil.which(program)
         checks.append(Check(program, OK if found else MISSING, found or remedy))
-    if _DRIVER_PARAMETERS.exists():
-        state = MISSING if _counters_restricted() else OK
-        checks.append(Check("GPU counters permission", state, str(_DRIVER_PARAMETERS)))
+    if DRIVER_PARAMETERS.exists():
+        state = OK if may_read_counters() else MISSING
+        checks.append(Check("GPU counters permission", state, str(DRIVER_PARAMETERS)))
     checks.append(_shared_memory())
     checks.append(_coco())
     return checks
@@ -133,21 +133,3 @@ def _coco() -> Check:
     except MissingError as error:
         return Check("COCO 2017", MISSING, str(error))
     return Check("COCO 2017", OK, str(COCO_ROOT))
-
-
-def _counters_restricted() -> bool:
-    """Whether the driver keeps counters for administrators and this process is none."""
-    try:
-        parameters = _DRIVER_PARAMETERS.read_text()
-    except OSError:
-        return False  # not told here: the profiler itself will say so
-    return "RmProfilingAdminOnly: 1" in parameters and not _is_administrator()
-
-
-def _is_administrator() -> bool:
-    try:
-        status = Path("/proc/self/status").read_text()
-    except OSError:
-        return os.geteuid() == 0
-    effective = next(line for line in status.splitlines() if line.startswith("CapEff:"))
-    return bool(int(effective.split()[1], 16) >> _CAP_SYS_ADMIN & 1)

@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from detbench.counters import CHIPS
+
+DRIVER_PARAMETERS = Path("/proc/driver/nvidia/params")
+_CAP_SYS_ADMIN = 21  # capabilities(7)
 
 
 @dataclass(frozen=True)
@@ -94,3 +98,21 @@ def _instances(device: object) -> list[Gpu]:
         )
         for part in parts
     ]
+
+
+def may_read_counters() -> bool:
+    """Whether the driver lets this process read performance counters, as far as it tells."""
+    try:
+        parameters = DRIVER_PARAMETERS.read_text()
+    except OSError:
+        return True  # not told here: the profiler itself will say so
+    return "RmProfilingAdminOnly: 1" not in parameters or _is_administrator()
+
+
+def _is_administrator() -> bool:
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return os.geteuid() == 0
+    effective = next(line for line in status.splitlines() if line.startswith("CapEff:"))
+    return bool(int(effective.split()[1], 16) >> _CAP_SYS_ADMIN & 1)

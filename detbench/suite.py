@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,20 @@ def checkout() -> Path | None:
     """The checkout that this package runs from, or None when it was installed as a wheel."""
     root = _PACKAGE.parent
     return root if (root / "benchmarks").is_dir() and (root / "scripts").is_dir() else None
+
+
+def commit() -> str:
+    """The commit that the checkout stands at, `+` after it when files differ from it."""
+    root = checkout()
+    if root is None:
+        return ""
+    done = subprocess.run(
+        ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty=+"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip()
 
 
 def _families_folder() -> Path:
