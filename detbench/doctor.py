@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
+import re
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from detbench.datasets import COCO_ROOT
 from detbench.datasets.coco import find_splits
 from detbench.errors import MissingError
-from detbench.gpus import Gpu, discover
+from detbench.gpus import DRIVER_PARAMETERS, Gpu, discover, may_read_counters
+from detbench.launch.base import Launcher
 from detbench.modes import Attachment, Mode
 from detbench.suite import Family
 
-OK, MISSING = "ok", "missing"
+OK, MISSING, UNKNOWN = "ok", "missing", "unknown"
 
-_DRIVER_PARAMETERS = Path("/proc/driver/nvidia/params")
-_CAP_SYS_ADMIN = 21  # capabilities(7)
 _SHM = "/dev/shm"  # noqa: S108 - its size is looked at, nothing is put there
+_DISK_BYTES = 2 << 30  # what traces of a few models take
+_PATIENCE = 10.0  # seconds for a program to tell its version
+_VERSION = re.compile(r"\b[vV]?(?:ersion |elease )?(\d+\.\d+(?:\.\d+)*)")
+_MEMORY_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+_NO_LIMIT = 1 << 60  # how version 1 of cgroups writes none
+_COUNTERS_REMEDY = (
+    "run as root or in a container with --cap-add SYS_ADMIN, or load the driver with "
+    "NVreg_RestrictProfilingToAdminUsers=0"
+)
 _SHM_BYTES = 1 << 30  # data loader workers pass their batches through it
 _PROGRAMS = {
     "nsys": "install nsight-systems-cli, or use the family's image: bash build_image.sh",
@@ -38,8 +50,10 @@ class Lack:
     remedy: str
 
 
-def lacks(mode: Mode, attachment: Attachment, gpu: Gpu | None, why_no_gpu: str) -> list[Lack]:
-    """What keeps `mode` from measuring anything on this machine; empty when nothing does."""
+def lacks(
+    mode: Mode, attachment: Attachment, launcher: Launcher, gpu: Gpu | None, why_no_gpu: str
+) -> list[Lack]:
+    """What keeps `mode` from measuring anything where the training runs; empty: nothing does."""
     found = []
     if mode.needs_gpu and gpu is None:
         found.append(
@@ -48,14 +62,13 @@ def lacks(mode: Mode, attachment: Attachment, gpu: Gpu | None, why_no_gpu: str) 
                 "run on a GPU host; modes that work on a CPU: noprofile, torch, memory",
             )
         )
-    if attachment.program and shutil.which(attachment.program) is None:
+    elif attachment.program and not launcher.has_program(attachment.program):
         found.append(Lack(f"the program {attachment.program}", _PROGRAMS[attachment.program]))
-    if mode.name == "nsight" and gpu is not None and _counters_restricted():
+    if mode.name == "nsight" and gpu is not None and not launcher.reads_counters():
         found.append(
             Lack(
                 "permission to read GPU performance counters (ERR_NVGPUCTRPERM)",
-                "run as root or in a container with --cap-add SYS_ADMIN, or load the driver with "
-                "NVreg_RestrictProfilingToAdminUsers=0",
+                _COUNTERS_REMEDY,
             )
         )
     return found
@@ -63,7 +76,7 @@ def lacks(mode: Mode, attachment: Attachment, gpu: Gpu | None, why_no_gpu: str) 
 
 @dataclass(frozen=True)
 class Check:
-    """One line of `setup`: a thing, whether it is here, and its version or the remedy.
+    """One thing, whether it is here, and its version or the remedy.
 
     Attributes:
         required: whether nothing at all can be trained without it.
@@ -75,10 +88,9 @@ class Check:
     required: bool = False
 
 
-def examine(family: Family) -> list[Check]:
-    """What this machine has for a family, by looking only."""
-    gpus, why_none = discover()
-    checks = [
+def of_family(family: Family) -> list[Check]:
+    """The packages that a family trains with."""
+    return [
         _package("torch", ("torch",), "pip install torch torchvision", required=True),
         *(
             _package(
@@ -92,19 +104,97 @@ def examine(family: Family) -> list[Check]:
             for name in family.frameworks
         ),
     ]
-    if gpus:
-        checks += [Check("GPU", OK, f"{gpu.name}, driver {gpu.driver}") for gpu in gpus]
-    else:
+
+
+def of_machine(results: Path) -> list[Check]:
+    """What this machine, or the container it is asked in, has, by looking only."""
+    gpus, why_none = discover()
+    checks = [_gpu(gpu) for gpu in gpus]
+    if not gpus:
         checks.append(Check("GPU", MISSING, f"{why_none}; runs will be on the CPU"))
-    for program, remedy in _PROGRAMS.items():
-        found = shutil.which(program)
-        checks.append(Check(program, OK if found else MISSING, found or remedy))
-    if _DRIVER_PARAMETERS.exists():
-        state = MISSING if _counters_restricted() else OK
-        checks.append(Check("GPU counters permission", state, str(_DRIVER_PARAMETERS)))
+    checks += [_program(name, remedy) for name, remedy in _PROGRAMS.items()]
+    checks.append(_counters())
     checks.append(_shared_memory())
+    checks.append(_disk(results))
+    checks += _cgroup_limits()
     checks.append(_coco())
     return checks
+
+
+def of_engine() -> list[Check]:
+    """Docker's engine, and whether it can give a container a GPU."""
+    from detbench.launch.docker import engine
+
+    try:
+        with engine() as client:
+            version, runtimes = client.version()["Version"], client.info()["Runtimes"]
+    except MissingError as error:
+        return [Check("Docker engine", MISSING, str(error))]
+    has_runtime = "nvidia" in runtimes
+    return [
+        Check("Docker engine", OK, str(version)),
+        Check(
+            "NVIDIA runtime of Docker",
+            OK if has_runtime else MISSING,
+            "registered"
+            if has_runtime
+            else "install the NVIDIA Container Toolkit, then: "
+            "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker",
+        ),
+    ]
+
+
+def _gpu(gpu: Gpu) -> Check:
+    capability = ".".join(map(str, gpu.compute_capability))
+    mig = ", a MIG instance" if gpu.is_mig else ""
+    return Check(
+        "GPU", OK, f"{gpu.name}{mig}, compute capability {capability}, driver {gpu.driver}"
+    )
+
+
+def _program(name: str, remedy: str) -> Check:
+    path = shutil.which(name)
+    if path is None:
+        return Check(name, MISSING, remedy)
+    try:
+        done = subprocess.run(
+            [path, "--version"], capture_output=True, text=True, check=False, timeout=_PATIENCE
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Check(name, UNKNOWN, f"{path}: {error}")
+    found = _VERSION.search(done.stdout + done.stderr)
+    return Check(name, OK, f"{path}, {found[1]}" if found else path)
+
+
+def _counters() -> Check:
+    what = "GPU counters permission"
+    try:
+        told = "RmProfilingAdminOnly" in DRIVER_PARAMETERS.read_text()
+    except OSError:
+        return Check(what, UNKNOWN, f"no {DRIVER_PARAMETERS}: no driver is loaded")
+    if not told:
+        return Check(what, UNKNOWN, f"{DRIVER_PARAMETERS} does not tell")
+    if may_read_counters():
+        return Check(what, OK, str(DRIVER_PARAMETERS))
+    return Check(what, MISSING, _COUNTERS_REMEDY)
+
+
+def _disk(results: Path) -> Check:
+    folder = next(p for p in (results.absolute(), *results.absolute().parents) if p.exists())
+    free = shutil.disk_usage(folder).free
+    state = OK if free >= _DISK_BYTES else MISSING
+    remedy = "" if state == OK else "; free some: docker system prune, or pass --results"
+    return Check("disk for results", state, f"{free / 2**30:.1f} GiB free in {folder}{remedy}")
+
+
+def _cgroup_limits() -> list[Check]:
+    """The limits that the kernel holds this process to; cgroup v2 and v1."""
+    memory = next((f for f in _MEMORY_LIMITS if f.is_file()), None)
+    if memory is None:
+        return [Check("memory limit", UNKNOWN, "no cgroup tells one")]
+    said = memory.read_text().strip()
+    limited = said.isdecimal() and int(said) < _NO_LIMIT
+    return [Check("memory limit", OK, f"{int(said) / 2**30:.1f} GiB" if limited else "none")]
 
 
 def _package(name: str, distributions: tuple[str, ...], remedy: str, *, required: bool) -> Check:
@@ -133,21 +223,3 @@ def _coco() -> Check:
     except MissingError as error:
         return Check("COCO 2017", MISSING, str(error))
     return Check("COCO 2017", OK, str(COCO_ROOT))
-
-
-def _counters_restricted() -> bool:
-    """Whether the driver keeps counters for administrators and this process is none."""
-    try:
-        parameters = _DRIVER_PARAMETERS.read_text()
-    except OSError:
-        return False  # not told here: the profiler itself will say so
-    return "RmProfilingAdminOnly: 1" in parameters and not _is_administrator()
-
-
-def _is_administrator() -> bool:
-    try:
-        status = Path("/proc/self/status").read_text()
-    except OSError:
-        return os.geteuid() == 0
-    effective = next(line for line in status.splitlines() if line.startswith("CapEff:"))
-    return bool(int(effective.split()[1], 16) >> _CAP_SYS_ADMIN & 1)

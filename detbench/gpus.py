@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from detbench.counters import CHIPS
+
+DRIVER_PARAMETERS = Path("/proc/driver/nvidia/params")
+_CAP_SYS_ADMIN = 21  # capabilities(7)
 
 
 @dataclass(frozen=True)
@@ -50,20 +54,23 @@ def discover() -> tuple[list[Gpu], str]:
     return gpus, "" if gpus else "NVML counts no GPU"
 
 
-def chosen() -> tuple[Gpu | None, str]:
+def chosen(given: str = "") -> tuple[Gpu | None, str]:
     """The GPU that a run takes, or None and why there is none.
 
-    It is the first one, or the first that `CUDA_VISIBLE_DEVICES` names by index or UUID.
+    It is the first that `given`, an index or UUID, or else `CUDA_VISIBLE_DEVICES` names; where
+    neither does, the first one. `none` given is none.
     """
+    if given == "none":
+        return None, "--gpus none"
     gpus, why_none = discover()
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    visible = given if given not in ("", "all") else os.environ.get("CUDA_VISIBLE_DEVICES")
     if not gpus or visible is None:
         return (gpus[0], "") if gpus else (None, why_none)
     first = visible.split(",")[0].strip()
     for index, gpu in enumerate(gpus):
         if first == str(index) or (first and gpu.uuid.startswith(first)):
             return gpu, ""
-    return None, f"CUDA_VISIBLE_DEVICES={visible} names none of them"
+    return None, f"'{visible}' names none of the {len(gpus)} GPUs here"
 
 
 def _instances(device: object) -> list[Gpu]:
@@ -94,3 +101,21 @@ def _instances(device: object) -> list[Gpu]:
         )
         for part in parts
     ]
+
+
+def may_read_counters() -> bool:
+    """Whether the driver lets this process read performance counters, as far as it tells."""
+    try:
+        parameters = DRIVER_PARAMETERS.read_text()
+    except OSError:
+        return True  # not told here: the profiler itself will say so
+    return "RmProfilingAdminOnly: 1" not in parameters or _is_administrator()
+
+
+def _is_administrator() -> bool:
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return os.geteuid() == 0
+    effective = next(line for line in status.splitlines() if line.startswith("CapEff:"))
+    return bool(int(effective.split()[1], 16) >> _CAP_SYS_ADMIN & 1)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,7 +19,9 @@ from detbench.errors import BadFileError, MissingError
 from detbench.records import Measurement, RunRecord, RunSpec
 from detbench.suite import checkout
 
-RECORD = "run.json"
+RECORD, LOG, SPEC = "run.json", "output.log", "spec.json"
+NO_MEASUREMENTS = (LOG, SPEC)
+_RUNNING = ".running-"
 
 
 def default_root() -> Path:
@@ -36,12 +40,33 @@ def begin(root: Path, spec: RunSpec) -> Path:
     parent = root / spec.gpu_profile
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=f".running-{spec.model}-", dir=parent))
+        # Who is at it stands in its name: `abandoned` asks whether that is still alive.
+        prefix = f"{_RUNNING}{spec.model}-{_me()}-"
+        return Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     except OSError as error:
         raise MissingError(
             f"results folder {parent} cannot be written: {error.strerror}",
             "pass --results with a folder of yours",
         ) from error
+
+
+def abandoned(root: Path) -> list[Path]:
+    """The folders of runs that never ended, and whose process on this host is gone."""
+    host = f"-{_host()}-"
+    found = []
+    for folder in sorted(root.glob(f"*/{_RUNNING}*")):
+        _, is_here, rest = folder.name.rpartition(host)
+        if is_here and not Path(f"/proc/{rest.split('-')[0]}").exists():
+            found.append(folder)
+    return found
+
+
+def _me() -> str:
+    return f"{_host()}-{os.getpid()}"
+
+
+def _host() -> str:
+    return re.sub(r"[^A-Za-z0-9.]", ".", socket.gethostname())
 
 
 def discard(folder: Path) -> None:
@@ -80,9 +105,10 @@ def link_latest(root: Path, measurement: Path) -> Path:
     return flat
 
 
-def measurements_in(folder: Path) -> tuple[Measurement, ...]:
-    """The files of a run's folder, with their hashes."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != RECORD)
+def measurements_in(folder: Path, *, but_logs: bool = False) -> tuple[Measurement, ...]:
+    """The files of a run's folder, with their hashes; maybe without its log and spec."""
+    no_measurements = {RECORD, *(NO_MEASUREMENTS if but_logs else ())}
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in no_measurements)
     return tuple(
         Measurement(
             path=str(file.relative_to(folder)), bytes=file.stat().st_size, sha256=_sha256(file)

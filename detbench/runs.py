@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
 from detbench import measured, results
 from detbench.errors import DetbenchError, RunFailedError
-from detbench.launch.local import Exit, OnEvent, run_process
+from detbench.launch.base import Exit, Launcher, OnEvent
 from detbench.modes import Attachment
 from detbench.records import OUTCOME, Failure, Outcome, RunRecord, RunSpec, Status
-from detbench.suite import checkout
+from detbench.suite import commit
 
-LOG = "output.log"
-_SPEC = "spec.json"
-_PACKAGE_PARENT = Path(__file__).resolve().parents[1]
+_ENVIRONMENT = {
+    "PYTHONUNBUFFERED": "1",
+    "LC_ALL": "C.UTF-8",  # profilers write decimal commas under other locales
+}
 
 # A MIG instance without memory fails in the allocator's own bookkeeping (pytorch#112377).
 _OOM_WORDS = ("CUDA out of memory", "NVML_SUCCESS == r INTERNAL ASSERT FAILED")
@@ -25,19 +24,19 @@ _HOST_OOM_WORDS = ("can't allocate memory", "DefaultCPUAllocator", "Cannot alloc
 _SHM_WORDS = ("Bus error", "bus error")
 
 
-def training_command(attachment: Attachment, folder: Path) -> list[str]:
-    """The command line of a run whose folder is `folder`."""
-    training = [sys.executable, "-m", "detbench.training", str(folder / _SPEC), str(folder)]
+def training_command(attachment: Attachment, python: str, folder: Path) -> list[str]:
+    """The command line of a run whose folder the training sees as `folder`."""
+    training = [python, "-m", "detbench.training", str(folder / results.SPEC), str(folder)]
     return attachment.command(training, folder)
 
 
 def execute(
     spec: RunSpec,
     attachment: Attachment,
+    launcher: Launcher,
     *,
     root: Path,
     on_event: OnEvent,
-    gpu_uuid: str | None = None,
     time_limit: float | None = None,
 ) -> tuple[Path, RunRecord]:
     """Do the run and keep what it left; returns its folder and its record.
@@ -45,26 +44,25 @@ def execute(
     However the training ends, its record says so. A run that was refused before any iteration
     (a missing dataset, say) leaves nothing and raises what the training process raised.
 
-    `on_event` is called with every event of the training, in another thread. `gpu_uuid` names the
-    GPU or MIG instance to use, None leaves the choice to the environment. After `time_limit`
+    `on_event` is called with every event of the training, in another thread. After `time_limit`
     seconds the run is ended.
 
     Raises:
         DetbenchError: the run was refused.
     """
     folder = results.begin(root, spec)
-    (folder / _SPEC).write_text(spec.model_dump_json(indent=2), encoding="utf-8")
-    command = training_command(attachment, folder)
+    (folder / results.SPEC).write_text(spec.model_dump_json(indent=2), encoding="utf-8")
+    command = training_command(attachment, launcher.python, launcher.seen(folder))
     started = datetime.now(timezone.utc)
     try:
-        ended_as = run_process(
+        ended_as = launcher.run(
             command,
-            log=folder / LOG,
-            environment=_environment(gpu_uuid),
+            log=folder / results.LOG,
+            environment=_ENVIRONMENT,
             on_event=on_event,
             time_limit=time_limit,
         )
-    except OSError:  # it never began
+    except (OSError, DetbenchError):  # it never began
         results.discard(folder)
         raise
     outcome = _read_outcome(folder)
@@ -73,7 +71,7 @@ def execute(
         raise _refusal(outcome.failure)
     status, cause = classify(ended_as, outcome, folder, attachment.file)
     told = outcome or Outcome()
-    for file in (folder / OUTCOME, folder / _SPEC):
+    for file in (folder / OUTCOME, folder / results.SPEC):
         file.unlink(missing_ok=True)  # run.json holds both
     record = RunRecord(
         spec=spec,
@@ -87,37 +85,13 @@ def execute(
         throughput=told.throughput,
         accuracy=told.accuracy,
         memory=told.memory,
-        environment={**told.environment, "detbench_commit": _commit()},
+        environment={**told.environment, **launcher.facts(), "detbench_commit": commit()},
         measurements=results.measurements_in(folder),
     )
     kept = results.keep(folder, record)
     if status == "ok" and attachment.file:
         results.link_latest(root, kept / attachment.file)
     return kept, record
-
-
-def _environment(gpu_uuid: str | None) -> dict[str, str]:
-    chosen = {"CUDA_VISIBLE_DEVICES": gpu_uuid} if gpu_uuid else {}
-    return {
-        "PYTHONPATH": str(_PACKAGE_PARENT),
-        "PYTHONUNBUFFERED": "1",
-        "LC_ALL": "C.UTF-8",  # profilers write decimal commas under other locales
-        **chosen,
-    }
-
-
-def _commit() -> str:
-    """The commit that this checkout stands at, `+` after it when files differ from it."""
-    root = checkout()
-    if root is None:
-        return ""
-    done = subprocess.run(
-        ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty=+"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout.strip()
 
 
 def _read_outcome(folder: Path) -> Outcome | None:
@@ -143,6 +117,8 @@ def classify(
         return "timeout", "it did not end within its time limit"
     if ended.by == "interrupt":
         return "interrupted", "the user ended it (SIGINT or SIGTERM)"
+    if ended.by == "engine":
+        return "failed", "Docker's engine went away during the run"
     if outcome is None:
         return _killed(ended, folder)
     if outcome.failure is not None:
@@ -180,7 +156,7 @@ def _killed(ended: Exit, folder: Path) -> tuple[Status, str]:
         return "failed", "killed by signal 9, though not for lack of memory"
     if number in {s.value for s in signal.Signals}:
         return "failed", f"killed by signal {number} ({signal.Signals(number).name})"
-    last = _last_line(folder / LOG)
+    last = _last_line(folder / results.LOG)
     return "failed", f"the process ended with code {ended.code}; its last line: {last or 'none'}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from detbench.errors import BadFileError, MissingError
@@ -10,6 +11,8 @@ from detbench.suite import checkout, load_family
 
 _FILE = ".mode"
 DEFAULT = "noprofile"
+MODE_VARIABLE = "DETBENCH_MODE"
+"""How a container is told the mode of the checkout that it was started from."""
 
 
 def _path(family: str) -> Path:
@@ -47,7 +50,7 @@ def switched(family: str) -> Mode:
     """
     path = _path(family)
     if not path.exists():
-        return MODES[DEFAULT]
+        return resolve_mode(os.environ.get(MODE_VARIABLE, DEFAULT))
     name = path.read_text(encoding="utf-8").strip()
     if name not in MODES:
         raise BadFileError(path, f"'{name}' is no mode", "bash switch.sh noprofile")

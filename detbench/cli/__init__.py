@@ -19,6 +19,8 @@ _VERBS = {
     "models": ("suite", "models"),
     "build": ("container", "build"),
     "shell": ("container", "shell"),
+    "clean": ("container", "clean"),
+    "doctor": ("machine", "doctor"),
     "setup": ("machine", "setup"),
     "switch": ("suite", "switch"),
     "status": ("suite", "status"),

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from detbench.cli.container import folder_option, host_folder, limit_options, limits
 from detbench.cli.options import format_option, print_table
 from detbench.errors import MissingError, RunFailedError, UsageError
 
 if TYPE_CHECKING:
     from detbench.gpus import Gpu
+    from detbench.launch.base import Launcher
     from detbench.modes import Attachment, Mode
     from detbench.records import RunRecord, RunSpec
 
@@ -70,6 +72,21 @@ _OPTIONS = (
         type=click.Path(path_type=Path, file_okay=False),
         help="Where runs are kept.  [default: results/, in a container /scratch/measurements]",
     ),
+    click.option(
+        "--launcher",
+        type=click.Choice(["local", "docker"]),
+        default="local",
+        show_default=True,
+        help="As a process of this machine, or in a new container of the family's image.",
+    ),
+    click.option(
+        "--gpus",
+        default="",
+        help="An index, or the UUID of a GPU or MIG instance; none for the CPU.  [default: the"
+        " first that CUDA_VISIBLE_DEVICES leaves]",
+    ),
+    folder_option("--dataset-dir", "/dataset, read-only", "Datasets, with --launcher docker"),
+    limit_options,
     click.option("--time-limit", type=click.FloatRange(1), help="Seconds after which a run ends."),
     click.option("--resume", is_flag=True, help="Skip runs of which the results hold a good one."),
     click.option("--dry-run", is_flag=True, help="Show the commands and do nothing."),
@@ -152,17 +169,38 @@ def _do(family_name: str, mode: Mode, options: dict[str, Any], *, to_accuracy: b
     root = options.pop("results") or results.default_root()
     time_limit, resume = options.pop("time_limit"), options.pop("resume")
     dry_run, style = options.pop("dry_run"), options.pop("style")
+    chosen, limited = options.pop("gpus"), limits(options)
+    in_container, datasets = options.pop("launcher") == "docker", options.pop("dataset_dir")
     request = Request(num_iterations=options.pop("iterations"), **options)
     family = load_family(family_name)
-    gpu, why_none = gpus.chosen()
+    gpu, why_none = gpus.chosen(chosen)
     specs = plan(family, mode, request, gpu, to_accuracy=to_accuracy)
     gpu = gpu if specs[0].device == "cuda" else None
+    launcher: Launcher
+    if in_container:
+        from detbench.launch.container import ContainerLauncher
+
+        launcher = ContainerLauncher(
+            family=family_name,
+            results=root,
+            datasets=None if dry_run else host_folder(datasets, "dataset"),
+            read_only=_paths(specs),
+            gpus=(gpu.uuid,) if gpu else (),
+            limits=limited,
+            counters=mode.name == "nsight" and gpu is not None,
+        )
+    else:
+        from detbench.launch.local import LocalLauncher
+
+        launcher = LocalLauncher(gpu.uuid if gpu else "")
     if dry_run:
-        _show_commands(specs, mode, gpu, root)
+        _show_commands(specs, mode, gpu, root, launcher)
         return
+    if in_container:
+        _say_image(family_name, launcher.reads_counters())
     done = []
     for spec in specs:
-        done.append(_one(spec, mode, gpu, why_none, root, time_limit, resume))
+        done.append(_one(spec, mode, gpu, why_none, root, time_limit, resume, launcher))
         if done[-1][1].status == "interrupted":
             break  # the user meant all of it
     _print_records(done, style)
@@ -185,6 +223,7 @@ def _one(
     root: Path,
     time_limit: float | None,
     resume: bool,
+    launcher: Launcher,
 ) -> tuple[Path, RunRecord]:
     from detbench import results
     from detbench.cli.progress import TrainingProgress
@@ -195,7 +234,7 @@ def _one(
     if resume and (found := results.find_ok(root, spec)):
         return found
     attachment = attach(mode, gpu, spec.batch_size, spec.window)
-    missing = lacks(mode, attachment, gpu, why_no_gpu)
+    missing = lacks(mode, attachment, launcher, gpu, why_no_gpu)
     if missing:
         raise MissingError(
             f"mode {mode.name} lacks " + ", and ".join(lack.what for lack in missing),
@@ -207,14 +246,36 @@ def _one(
         return execute(
             spec,
             attachment,
+            launcher,
             root=root,
             on_event=progress.on_event,
-            gpu_uuid=gpu.uuid if gpu else None,
             time_limit=time_limit,
         )
 
 
-def _show_commands(specs: list[RunSpec], mode: Mode, gpu: Gpu | None, root: Path) -> None:
+def _paths(specs: list[RunSpec]) -> tuple[Path, ...]:
+    """The files and folders that runs read by a path of this host."""
+    named = {name for spec in specs for name in (spec.dataset, spec.weights)}
+    return tuple(sorted(Path(name) for name in named if Path(name).is_absolute()))
+
+
+def _say_image(family: str, counters: bool) -> None:
+    """What is to be known before runs in a family's image begin."""
+    from detbench.launch import images
+    from detbench.launch.docker import engine
+    from detbench.suite import checkout
+
+    root = checkout()
+    with engine() as client:
+        if root is not None and (old := images.staleness(client, root, family)):
+            click.echo(f"{old}: bash build_image.sh", err=True)
+    if counters:
+        click.echo("the container may read GPU counters: CAP_SYS_ADMIN is added", err=True)
+
+
+def _show_commands(
+    specs: list[RunSpec], mode: Mode, gpu: Gpu | None, root: Path, launcher: Launcher
+) -> None:
     from detbench.modes import attach
     from detbench.runs import training_command
 
@@ -224,7 +285,13 @@ def _show_commands(specs: list[RunSpec], mode: Mode, gpu: Gpu | None, root: Path
         attachment: Attachment = attach(mode, gpu, spec.batch_size, spec.window)
         if attachment.reason:
             click.echo(f"{mode.name}: {attachment.reason}", err=True)
-        click.echo(shlex.join(training_command(attachment, root / spec.gpu_profile / "RUN")))
+        click.echo(
+            shlex.join(
+                training_command(
+                    attachment, launcher.python, launcher.seen(root / spec.gpu_profile / "RUN")
+                )
+            )
+        )
 
 
 def _print_records(done: list[tuple[Path, RunRecord]], style: str) -> None:
@@ -254,4 +321,4 @@ def _print_records(done: list[tuple[Path, RunRecord]], style: str) -> None:
     print_table(table, style)
     if for_the_eye:
         for folder, _ in done:
-            click.echo(f"kept in {os.path.relpath(folder)}")
+            click.echo(f"kept in {min(os.path.relpath(folder), str(folder), key=len)}")

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from detbench import measured
-from detbench.launch.local import Exit, run_process
+from detbench.launch.base import Exit
+from detbench.launch.local import LocalLauncher
 from detbench.records import Failure, Outcome
 from detbench.runs import classify
 
@@ -92,7 +93,13 @@ def test_a_timeline_without_kernels_is_no_measurement(tmp_path: Path) -> None:
 def python(code: str, log: Path, **options: object) -> tuple[Exit, list[dict[str, object]]]:
     events: list[dict[str, object]] = []
     command = [sys.executable, "-c", code]
-    ended = run_process(command, log=log, environment={}, on_event=events.append, **options)  # type: ignore[arg-type]
+    ended = LocalLauncher().run(
+        command,
+        log=log,
+        environment={},
+        on_event=events.append,
+        **{"time_limit": None, **options},  # type: ignore[arg-type]
+    )
     return ended, events
 
 

@@ -1,0 +1,159 @@
+"""Runs a training in a container of its family's image."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Literal
+
+from detbench.launch.base import GRACE_SECONDS, Exit, OnEvent, take_line, terminate_as_interrupt
+from detbench.launch.docker import (
+    DATASET,
+    PYTHON,
+    SCRATCH,
+    Limits,
+    Wanted,
+    engine,
+    facts,
+    started,
+    tag,
+)
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+
+@dataclass(frozen=True)
+class ContainerLauncher:
+    """A new container for every run, gone when it ends.
+
+    Attributes:
+        results: the folder of this host that is /scratch/measurements inside.
+        datasets: the folder that is /dataset inside, read-only; None for none.
+        read_only: further files and folders that the training reads, under the same path inside.
+        gpus: as `Wanted.gpus`.
+        counters: whether it may read GPU performance counters.
+    """
+
+    family: str
+    results: Path
+    datasets: Path | None = None
+    read_only: tuple[Path, ...] = ()
+    gpus: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    counters: bool = False
+    python: str = PYTHON
+
+    def seen(self, folder: Path) -> Path:
+        """The folder of the results, under /scratch/measurements."""
+        return Path(SCRATCH) / "measurements" / folder.resolve().relative_to(self.results.resolve())
+
+    def has_program(self, name: str) -> bool:
+        """Whether the image has it."""
+        with engine() as client, started(client, self._wanted(["which", name])) as container:
+            return int(container.wait()["StatusCode"]) == 0
+
+    def reads_counters(self) -> bool:
+        """Whether the container is given the capability."""
+        return self.counters
+
+    def facts(self) -> dict[str, Any]:
+        """The image, the engine and the limits."""
+        with engine() as client:
+            limits = {"memory": self.limits.memory, "cpus": self.limits.cpus}
+            return {**facts(client, tag(self.family)), "limits": limits}
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        log: Path,
+        environment: Mapping[str, str],
+        on_event: OnEvent,
+        time_limit: float | None,
+    ) -> Exit:
+        """Run it; a signal stops the container.
+
+        Raises:
+            MissingError: the engine, the image or a GPU that was asked for is not there.
+        """
+        with (
+            engine() as client,
+            started(client, self._wanted(command, environment)) as container,
+            log.open("wb") as sink,
+        ):
+            output = container.attach(stream=True, logs=True)
+            reader = threading.Thread(
+                target=_copy_output, args=(output, sink, on_event), daemon=True
+            )
+            reader.start()
+            ended = _wait(container, time_limit)
+            reader.join(GRACE_SECONDS)
+            return _exit(container, ended)
+
+    def _wanted(self, command: Sequence[str], environment: Mapping[str, str] = {}) -> Wanted:
+        datasets = [(self.datasets, DATASET)] if self.datasets else []
+        return Wanted(
+            family=self.family,
+            image=tag(self.family),
+            command=command,
+            gpus=self.gpus,
+            writable=((self.results, f"{SCRATCH}/measurements"),),
+            read_only=(*datasets, *((path, str(path)) for path in self.read_only)),
+            environment=tuple(environment.items()),
+            limits=self.limits,
+            counters=self.counters,
+        )
+
+
+_End = Literal["itself", "timeout", "interrupt", "engine"]
+
+
+def _wait(container: Container, time_limit: float | None) -> _End:
+    """Wait for its end, and bring it about at the time limit or on a signal."""
+    import requests
+    from docker.errors import DockerException
+
+    ended: _End = "itself"
+    with terminate_as_interrupt():
+        try:
+            container.wait(timeout=time_limit)
+        except KeyboardInterrupt:
+            ended = "interrupt"
+        except (requests.RequestException, DockerException) as error:
+            # The client's own time limit and an engine that has gone both end the request.
+            timed_out = "timed out" in str(error).lower()
+            ended = "timeout" if timed_out else "engine"
+        try:
+            if ended in ("timeout", "interrupt"):
+                container.stop(timeout=round(GRACE_SECONDS))
+        except (requests.RequestException, DockerException):
+            ended = "engine"
+    return ended
+
+
+def _exit(container: Container, ended: _End) -> Exit:
+    import requests
+    from docker.errors import DockerException
+
+    try:
+        container.reload()
+    except (requests.RequestException, DockerException):
+        return Exit(-1, "engine", None)
+    state = container.attrs["State"]
+    return Exit(int(state["ExitCode"]), ended, int(state["OOMKilled"]))
+
+
+def _copy_output(blocks: Iterable[bytes], sink: IO[bytes], on_event: OnEvent) -> None:
+    """The engine sends blocks as they were written, not lines."""
+    pending = b""
+    try:
+        for block in blocks:
+            *lines, pending = (pending + block).split(b"\n")
+            for line in lines:
+                take_line(line + b"\n", sink, on_event)
+    finally:  # also where the engine goes away amid it
+        if pending:
+            take_line(pending, sink, on_event)

@@ -1,0 +1,197 @@
+"""A family's image: built from docker/*.Dockerfile, and whether it is still up to date."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detbench import __version__
+from detbench.errors import MissingError, RunFailedError
+from detbench.launch.docker import LABEL, tag
+from detbench.suite import commit
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+_SOURCE = "detbench.source"
+_SUITE = "suite"
+_PARENT = re.compile(r"^ARG BASE=detbench/(\w+?)(-framework)?$", re.MULTILINE)
+_STEP = re.compile(r"^Step \d+/\d+ : ")
+_PASSED_ON = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
+_TAIL = 25  # lines of a failed step that are shown
+_CPU = {"BASE_IMAGE": "debian:bookworm", "DETECTRON2": "pypi", "PROFILERS": "nsys"}
+"""Build arguments of an image for the CPU, which needs no CUDA and can compile nothing for it."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a build may be told.
+
+    Attributes:
+        arguments: build arguments, over those of the Dockerfiles.
+        extra_ca: a PEM file of certificates to trust, as behind a company's proxy.
+    """
+
+    for_cpu: bool = False
+    arguments: dict[str, str] = field(default_factory=dict)
+    extra_ca: Path | None = None
+    use_cache: bool = True
+
+    def all_arguments(self) -> dict[str, str]:
+        """The build arguments, those of the device and of the environment included."""
+        passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        return {**(_CPU if self.for_cpu else {}), **passed_on, **self.arguments}
+
+
+def build(
+    client: DockerClient, root: Path, family: str, recipe: Recipe, say: Callable[[str, bool], None]
+) -> str:
+    """Build a family's image from the checkout `root`, with all it stands on; returns its id.
+
+    `say` is called with every line of the engine's output, and whether a step begins with it.
+
+    Raises:
+        MissingError: a file that it needs is missing.
+        RunFailedError: a step of it failed; its last lines are in the message's hint.
+    """
+    context = _context(root, recipe)
+    arguments = recipe.all_arguments()
+    base = ""
+    for stem in _chain(root, family):
+        base = _build(client, context, stem, base, arguments, recipe, say, {})
+        client.images.get(base).tag(_layer_tag(stem))
+    labels = {
+        LABEL: family,
+        _SOURCE: source_digest(root),
+        "org.opencontainers.image.title": f"detbench {family}",
+        "org.opencontainers.image.version": __version__,
+        "org.opencontainers.image.revision": commit(),
+        "org.opencontainers.image.licenses": "Apache-2.0",
+        **{
+            f"detbench.{name.lower()}": value
+            for name, value in arguments.items()
+            if "URL" not in name
+        },
+    }
+    image = _build(
+        client, context, _SUITE, base, {"FAMILY": family, "COMMIT": commit()}, recipe, say, labels
+    )
+    client.images.get(image).tag(tag(family))
+    return image
+
+
+def staleness(client: DockerClient, root: Path, family: str) -> str:
+    """In which way a family's image is older than the checkout; empty when it is not."""
+    labels = client.images.get(tag(family)).labels or {}
+    if labels.get(_SOURCE) == source_digest(root):
+        return ""
+    built = labels.get("org.opencontainers.image.revision", "")[:12] or "an unknown commit"
+    return f"image {tag(family)} was built from {built}, and files have changed since"
+
+
+def source_digest(root: Path) -> str:
+    """The sha256 of all files that go into an image, names included."""
+    found = hashlib.sha256()
+    for name in _files(root):
+        found.update(name.encode() + b"\0" + (root / name).read_bytes() + b"\0")
+    return found.hexdigest()
+
+
+def _files(root: Path) -> list[str]:
+    from docker.utils import exclude_paths
+
+    patterns = (root / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    wanted = [p for line in patterns if (p := line.strip()) and not p.startswith("#")]
+    return sorted(name for name in exclude_paths(str(root), wanted) if (root / name).is_file())
+
+
+def _context(root: Path, recipe: Recipe) -> bytes:
+    """The tar archive that the engine gets."""
+    from docker.utils.build import create_archive
+
+    extra = []
+    if recipe.extra_ca is not None:
+        try:
+            text = recipe.extra_ca.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise MissingError(f"--extra-ca {recipe.extra_ca}: {error}", "a PEM file") from error
+        extra = [("docker/certificates/extra.crt", text)]
+    archive = create_archive(str(root), files=_files(root), extra_files=extra)
+    try:
+        return bytes(archive.read(-1))
+    finally:
+        archive.close()
+
+
+def _chain(root: Path, family: str) -> list[str]:
+    """The Dockerfiles under a family's image, the lowest first, by the default of their BASE."""
+    chain: list[str] = []
+    stem: str | None = family
+    while stem is not None:
+        path = root / "docker" / f"{stem}.Dockerfile"
+        if not path.is_file():
+            raise MissingError(f"there is no {path}", "write one, as docs/extending.md shows")
+        chain.insert(0, stem)
+        parent = _PARENT.search(path.read_text(encoding="utf-8"))
+        stem = parent[1] if parent else None
+    return chain
+
+
+def _layer_tag(stem: str) -> str:
+    return "detbench/base" if stem == "base" else f"detbench/{stem}-framework"
+
+
+def _build(
+    client: DockerClient,
+    context: bytes,
+    stem: str,
+    base: str,
+    arguments: dict[str, str],
+    recipe: Recipe,
+    say: Callable[[str, bool], None],
+    labels: dict[str, str],
+) -> str:
+    lines: list[str] = []
+    step = image = ""
+    stream = client.api.build(
+        fileobj=io.BytesIO(context),
+        custom_context=True,
+        dockerfile=f"docker/{stem}.Dockerfile",
+        buildargs={**arguments, **({"BASE": base} if base else {})},
+        labels=labels,
+        nocache=not recipe.use_cache,
+        rm=True,
+        forcerm=True,
+        decode=True,
+    )
+    for event in stream:
+        if "error" in event:
+            for line in lines[-_TAIL:]:
+                say(line, True)
+            said = " ".join(event["error"].split())
+            raise RunFailedError(
+                f"docker/{stem}.Dockerfile, {step or 'its start'}: {said}",
+                "its last lines stand above; --verbose shows all",
+            )
+        if "aux" in event:
+            image = event["aux"].get("ID", image)
+        for line in event.get("stream", event.get("status", "")).splitlines():
+            if not line.strip():
+                continue
+            if _STEP.match(line):
+                step, lines = line, []
+                say(f"{stem}: {line}", True)
+            else:
+                lines.append(line)
+                say(line, False)
+    if not image:
+        raise RunFailedError(
+            f"docker/{stem}.Dockerfile: the engine named no image", "try it with --no-cache"
+        )
+    return image

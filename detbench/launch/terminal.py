@@ -1,0 +1,105 @@
+"""A command in a container with this process's own stdin and stdout, a terminal or not."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+import termios
+import threading
+import tty
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+_BLOCK = 1 << 16
+
+
+def attend(container: Container, *, is_terminal: bool) -> int:
+    """Start the container, connect it with this process, and return its exit code.
+
+    `is_terminal` says that the container has a terminal, as this process's stdin has; without one
+    its output and errors go to ours, and the end of our stdin ends its own.
+    """
+    attached: Any = container.attach_socket(
+        params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1, "logs": 1}
+    )
+    connection = attached._sock  # the SDK gives no other way to write
+    try:
+        container.start()
+        if is_terminal:
+            with _raw(sys.stdin.fileno()), _follows_size(container):
+                _talk(connection)
+        else:
+            threading.Thread(target=_send, args=(connection,), daemon=True).start()
+            _receive(connection)
+    finally:
+        connection.close()
+    return int(container.wait()["StatusCode"])
+
+
+def _talk(connection: socket.socket) -> None:
+    """Both ways, as they come, until the container's side ends."""
+    stdin, stdout = sys.stdin.fileno(), sys.stdout.fileno()
+    while True:
+        ready, _, _ = select.select([connection, stdin], [], [])
+        if connection in ready:
+            if not (block := connection.recv(_BLOCK)):
+                return
+            os.write(stdout, block)
+        if stdin in ready:
+            connection.sendall(os.read(stdin, _BLOCK))
+
+
+def _send(connection: socket.socket) -> None:
+    with suppress(OSError):  # the container may end without reading all of it
+        while block := os.read(sys.stdin.fileno(), _BLOCK):
+            connection.sendall(block)
+        connection.shutdown(socket.SHUT_WR)
+
+
+def _receive(connection: socket.socket) -> None:
+    """Frames of an output without a terminal: stream number, three zeros, length, content."""
+    while header := _exactly(connection, 8):
+        block = _exactly(connection, int.from_bytes(header[4:], "big"))
+        os.write(2 if header[0] == 2 else 1, block)
+
+
+def _exactly(connection: socket.socket, count: int) -> bytes:
+    """So many bytes, or fewer where the stream ends."""
+    blocks = []
+    while count and (block := connection.recv(min(count, _BLOCK))):
+        blocks.append(block)
+        count -= len(block)
+    return b"".join(blocks)
+
+
+@contextmanager
+def _raw(descriptor: int) -> Iterator[None]:
+    """The terminal without line editing and echo of its own: the container's shell has them."""
+    before = termios.tcgetattr(descriptor)
+    tty.setraw(descriptor)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+@contextmanager
+def _follows_size(container: Container) -> Iterator[None]:
+    def resize(*_: object) -> None:
+        columns, lines = shutil.get_terminal_size()
+        container.resize(lines, columns)
+
+    resize()
+    outside = signal.signal(signal.SIGWINCH, resize)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGWINCH, outside)
