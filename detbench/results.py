@@ -22,6 +22,7 @@ from detbench.suite import checkout
 RECORD, LOG, SPEC = "run.json", "output.log", "spec.json"
 NO_MEASUREMENTS = (LOG, SPEC)
 _RUNNING = ".running-"
+_RESERVE, _RESERVE_BYTES = ".reserve", 64 << 10
 
 
 def default_root() -> Path:
@@ -42,7 +43,13 @@ def begin(root: Path, spec: RunSpec) -> Path:
         parent.mkdir(parents=True, exist_ok=True)
         # Who is at it stands in its name: `abandoned` asks whether that is still alive.
         prefix = f"{_RUNNING}{spec.model}-{_me()}-"
-        return Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        try:
+            (folder / _RESERVE).write_bytes(bytes(_RESERVE_BYTES))
+        except OSError:
+            discard(folder)
+            raise
+        return folder
     except OSError as error:
         raise MissingError(
             f"results folder {parent} cannot be written: {error.strerror}",
@@ -69,14 +76,30 @@ def _host() -> str:
     return re.sub(r"[^A-Za-z0-9.]", ".", socket.gethostname())
 
 
+def release(folder: Path) -> None:
+    """Give back the space that was held for the record, which a full disk would not take."""
+    (folder / _RESERVE).unlink(missing_ok=True)
+
+
 def discard(folder: Path) -> None:
     """Drop the folder of a run that was refused before it began."""
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def keep(folder: Path, record: RunRecord) -> Path:
-    """Write `run.json` and give the folder its final name, which no other run has."""
-    (folder / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    """Write `run.json` and give the folder its final name, which no other run has.
+
+    Raises:
+        MissingError: no name is free, or the disk is full; the folder stays as it is.
+    """
+    release(folder)
+    try:
+        (folder / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise MissingError(
+            f"{folder / RECORD} cannot be written: {error.strerror}",
+            f"free some space; what the run left is in {folder}",
+        ) from error
     folder.chmod(0o755)
     spec = record.spec
     name = f"{spec.model}_bs{spec.batch_size}_{spec.mode}_{_stamp(record.started)}"
@@ -107,7 +130,7 @@ def link_latest(root: Path, measurement: Path) -> Path:
 
 def measurements_in(folder: Path, *, but_logs: bool = False) -> tuple[Measurement, ...]:
     """The files of a run's folder, with their hashes; maybe without its log and spec."""
-    no_measurements = {RECORD, *(NO_MEASUREMENTS if but_logs else ())}
+    no_measurements = {RECORD, _RESERVE, *(NO_MEASUREMENTS if but_logs else ())}
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in no_measurements)
     return tuple(
         Measurement(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from datetime import datetime, timezone
 from pathlib import Path
 
 from detbench import measured, results
-from detbench.errors import DetbenchError, RunFailedError
+from detbench.errors import DetbenchError, MissingError, RunFailedError
 from detbench.launch.base import Exit, Launcher, OnEvent
 from detbench.modes import Attachment
 from detbench.records import OUTCOME, Failure, Outcome, RunRecord, RunSpec, Status
@@ -17,6 +18,8 @@ _ENVIRONMENT = {
     "PYTHONUNBUFFERED": "1",
     "LC_ALL": "C.UTF-8",  # profilers write decimal commas under other locales
 }
+
+_FULL_BYTES = 4096  # a file system without one block left
 
 # A MIG instance without memory fails in the allocator's own bookkeeping (pytorch#112377).
 _OOM_WORDS = ("CUDA out of memory", "NVML_SUCCESS == r INTERNAL ASSERT FAILED")
@@ -55,6 +58,7 @@ def execute(
     command = training_command(attachment, launcher.python, launcher.seen(folder))
     started = datetime.now(timezone.utc)
     try:
+        facts = launcher.facts()  # now: afterwards an engine may have gone
         ended_as = launcher.run(
             command,
             log=folder / results.LOG,
@@ -62,9 +66,14 @@ def execute(
             on_event=on_event,
             time_limit=time_limit,
         )
-    except (OSError, DetbenchError):  # it never began
+    except DetbenchError:  # it never began
         results.discard(folder)
         raise
+    except OSError as error:
+        results.discard(folder)
+        raise MissingError(
+            f"{error.filename or folder}: {error.strerror}", "detbench doctor shows what is here"
+        ) from error
     outcome = _read_outcome(folder)
     if outcome and outcome.failure and outcome.failure.exit_code:
         results.discard(folder)
@@ -85,7 +94,7 @@ def execute(
         throughput=told.throughput,
         accuracy=told.accuracy,
         memory=told.memory,
-        environment={**told.environment, **launcher.facts(), "detbench_commit": commit()},
+        environment={**told.environment, **facts, "detbench_commit": commit()},
         measurements=results.measurements_in(folder),
     )
     kept = results.keep(folder, record)
@@ -156,6 +165,8 @@ def _killed(ended: Exit, folder: Path) -> tuple[Status, str]:
         return "failed", "killed by signal 9, though not for lack of memory"
     if number in {s.value for s in signal.Signals}:
         return "failed", f"killed by signal {number} ({signal.Signals(number).name})"
+    if shutil.disk_usage(folder).free < _FULL_BYTES:
+        return "failed", f"No space left on device: the disk of {folder.parent} is full"
     last = _last_line(folder / results.LOG)
     return "failed", f"the process ended with code {ended.code}; its last line: {last or 'none'}"
 

@@ -10,7 +10,7 @@ COPY detbench /opt/detbench/detbench
 # The caller's uid is not known yet: switch.sh writes beside the scripts, libraries into HOME.
 RUN ln -s /opt/detbench/benchmarks/${FAMILY} /scripts \
  && chmod 1777 /opt/detbench/benchmarks/${FAMILY} \
- && mkdir -p -m 1777 /home/detbench /scratch \
+ && mkdir -p /home/detbench /scratch && chmod 1777 /home/detbench /scratch \
  && printf '#!/bin/sh\nexec python -m detbench "$@"\n' > /usr/local/bin/detbench \
  && chmod 755 /usr/local/bin/detbench
 ENV PYTHONPATH=/opt/detbench PYTHONDONTWRITEBYTECODE=1 HOME=/home/detbench USER=detbench LOGNAME=detbench

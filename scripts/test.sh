@@ -4,7 +4,7 @@
 #   bash scripts/test.sh [PYTEST ARGUMENTS]     for example: bash scripts/test.sh -m 'not train'
 #
 # Sets up .venv by itself. Tests that need what is not here (a GPU, the corpus of others' files)
-# are skipped and say so. About 10 minutes on two cores.
+# are skipped and say so. About 15 minutes on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,6 +28,7 @@ if command -v shellcheck > /dev/null; then
 else
   echo "== shellcheck: not run, as it is not installed: apt-get install shellcheck"
 fi
+check "hadolint" .venv/bin/hadolint docker/*.Dockerfile
 check "pytest" $python -m pytest "$@"
 
 if [ ${#failed[@]} -gt 0 ]; then

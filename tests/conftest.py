@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
+BASE_IMAGE = "detbench/debian"
 CORPUS = ROOT.parent / "shared" / "corpus"
 
 sys.path.insert(0, str(ROOT / "perf"))
@@ -32,10 +33,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         absent["train"] = "needs torch and detectron2: bash scripts/make_venv.sh train test"
     if shutil.which("nvidia-smi") is None:
         absent["gpu"] = "needs an NVIDIA GPU"
+    if any(item.get_closest_marker("docker") for item in items) and (why := _no_engine()):
+        absent["docker"] = why
     for item in items:
         for mark, why in absent.items():
             if item.get_closest_marker(mark):
                 item.add_marker(pytest.mark.skip(reason=why))
+
+
+def _no_engine() -> str:
+    """Why the tests that build an image and run containers cannot; empty where they can."""
+    from docker.errors import DockerException
+
+    import docker
+
+    how = "as root: bash scripts/docker_engine.sh"
+    try:
+        docker.from_env().images.get(BASE_IMAGE)
+    except docker.errors.ImageNotFound:
+        return f"needs the base image {BASE_IMAGE}; {how}"
+    except DockerException:
+        return f"needs a Docker engine; {how}"
+    return ""
 
 
 @pytest.fixture
@@ -48,10 +67,10 @@ def checkout(tmp_path: Path) -> Path:
     """A checkout of its own with this environment: what is switched or measured stays in it."""
     copy = tmp_path / "checkout"
     copy.mkdir()
-    for name in ("benchmarks", "scripts", "parsers", "detbench"):
+    for name in ("benchmarks", "docker", "scripts", "parsers", "detbench"):
         ignored = shutil.ignore_patterns("__pycache__", ".mode")
         shutil.copytree(ROOT / name, copy / name, ignore=ignored)
-    for name in ("pyproject.toml", "README.md"):  # what make_venv.sh looks at
+    for name in ("pyproject.toml", "README.md", ".dockerignore"):
         shutil.copy(ROOT / name, copy / name)
     (copy / ".venv").symlink_to(sys.prefix)
     return copy

@@ -174,6 +174,8 @@ def _do(family_name: str, mode: Mode, options: dict[str, Any], *, to_accuracy: b
     request = Request(num_iterations=options.pop("iterations"), **options)
     family = load_family(family_name)
     gpu, why_none = gpus.chosen(chosen)
+    if gpu is None and chosen not in ("", "none"):
+        raise MissingError(f"--gpus {chosen}: {why_none}", "pass --gpus none for the CPU")
     specs = plan(family, mode, request, gpu, to_accuracy=to_accuracy)
     gpu = gpu if specs[0].device == "cuda" else None
     launcher: Launcher

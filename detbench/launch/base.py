@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, Protocol
@@ -68,13 +69,17 @@ class Launcher(Protocol):
 
 
 def take_line(line: bytes, sink: IO[bytes], on_event: OnEvent) -> None:
-    """A line of a training's output: an event is passed on, all else goes into the log."""
+    """A line of a training's output: an event is passed on, all else goes into the log.
+
+    What a full disk does not take is left out: the training itself says what became of it. `sink`
+    has to be unbuffered.
+    """
     event = events.parse(line.decode("utf-8", errors="replace"))
-    if event is None:
-        sink.write(line)
-        sink.flush()
-    else:
+    if event is not None:
         on_event(event)
+        return
+    with suppress(OSError):
+        sink.write(line)
 
 
 class terminate_as_interrupt:  # noqa: N801 - reads as a context manager

@@ -82,7 +82,7 @@ class ContainerLauncher:
         with (
             engine() as client,
             started(client, self._wanted(command, environment)) as container,
-            log.open("wb") as sink,
+            log.open("wb", buffering=0) as sink,
         ):
             output = container.attach(stream=True, logs=True)
             reader = threading.Thread(

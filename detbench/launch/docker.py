@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 LABEL = "detbench.family"
-"""Every container and image of ours has it; by it they are found again."""
+"""What an image of ours is of; its containers inherit it."""
+OWNER = "detbench.owner"
+"""The process that waits for a container; by it the ones that we started are found again."""
 
 PYTHON = "/opt/venv/bin/python"
 DATASET, SCRATCH, SCRIPTS = "/dataset", "/scratch", "/scripts"
@@ -130,7 +132,7 @@ def create(client: DockerClient, wanted: Wanted) -> Container:
     return client.containers.create(
         wanted.image,
         command,
-        labels={LABEL: wanted.family, "detbench.owner": str(os.getpid())},
+        labels={LABEL: wanted.family, OWNER: str(os.getpid())},
         user=user,
         working_dir=SCRIPTS,
         environment=dict(wanted.environment),
@@ -175,8 +177,8 @@ def remove(container: Container) -> None:
 
 def leftovers(client: DockerClient) -> list[Container]:
     """Our containers that nobody waits for: not running, or started by a process that is gone."""
-    ours: list[Container] = client.containers.list(all=True, filters={"label": LABEL})
-    return [c for c in ours if c.status != "running" or not _is_alive(c.labels["detbench.owner"])]
+    ours: list[Container] = client.containers.list(all=True, filters={"label": OWNER})
+    return [c for c in ours if c.status != "running" or not _is_alive(c.labels[OWNER])]
 
 
 def _is_alive(pid: str) -> bool:

@@ -59,7 +59,7 @@ class LocalLauncher:
         """
         chosen = {"CUDA_VISIBLE_DEVICES": self.gpu_uuid} if self.gpu_uuid else {}
         kills_before = _oom_kills()
-        with log.open("wb") as sink:
+        with log.open("wb", buffering=0) as sink:
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,

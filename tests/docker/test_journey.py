@@ -1,0 +1,169 @@
+"""A family's scripts in its container, and runs that are started from the host."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from detbench.launch import docker as launched
+from detbench.launch import images
+from detbench.records import RunRecord
+from tests.conftest import BASE_IMAGE, ROOT, Run, assert_refused
+from tests.docker.conftest import script
+
+pytestmark = pytest.mark.docker
+
+_SMALL = "--model mask_rcnn_R_18_FPN_tiny --dataset embedded --device cpu"
+
+
+def test_the_handshake(run_in_container: Run, parser: Run, tmp_path: Path) -> None:
+    done = run_in_container(
+        "--gpus",
+        "none",
+        text=f"""set -e
+pwd; ls; id -u
+bash setup.sh
+bash switch.sh noprofile
+bash train.sh {_SMALL} --iterations 6
+bash switch.sh memory
+bash run.sh {_SMALL} --start 1 --count 1
+bash switch.sh torch
+bash profile.sh torch {_SMALL} --start 1 --count 1
+bash switch.sh nsight
+bash profile.sh nsight || echo "refused with $?"
+""",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "/opt/detbench/benchmarks/maskrcnn" in done.stdout
+    assert "refused with 3" in done.stdout
+    assert "mode nsight lacks an NVIDIA GPU" in done.stderr
+    assert "mode noprofile, GPUs none" in done.stderr
+    measured = tmp_path / "scratch" / "measurements"
+    records = [RunRecord.model_validate_json(f.read_bytes()) for f in measured.glob("*/*/run.json")]
+    assert sorted(record.spec.mode for record in records) == ["memory", "noprofile", "torch"]
+    assert {record.status for record in records} == {"ok"}
+    trace = parser("compute_util.py", measured / "torch_bs4.pt.trace.json.gz", "--device", "cpu")
+    assert "profiled iterations" in trace.stdout, trace.stderr
+    parts = parser("memory_util.py", measured / "memory_csv_data" / "memory_bs4.csv")
+    assert parts.returncode == 0, parts.stderr
+    assert "weights" in parts.stdout
+
+
+def test_a_run_from_the_host(image: str, checkout: Path, tmp_path: Path) -> None:
+    results = tmp_path / "kept"
+    asked = f"{_SMALL} --mode torch --start 1 --count 1 --launcher docker --gpus none"
+    limits = f"--memory-limit 6g --cpus 2 --results {results} --dataset-dir {tmp_path}/data"
+    options = f"{asked} {limits} --format json".split()
+    done = script("run.sh", *options, root=checkout)
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)
+    record = RunRecord.model_validate_json((Path(row["run"]) / "run.json").read_bytes())
+    assert record.environment["image"] == image
+    assert record.environment["image_id"].startswith("sha256:")
+    assert record.environment["limits"] == {"memory": "6g", "cpus": 2}
+    assert record.command[0] == launched.PYTHON
+    assert (results / "torch_bs4.pt.trace.json.gz").is_file()
+
+
+def test_a_container_is_the_callers_and_has_what_was_asked_for(image: str, tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    asks = "id -u; df --output=size -m /dev/shm | tail -1; ls -d /dataset; touch /dataset/x"
+    wanted = launched.Wanted(
+        family="maskrcnn",
+        image=image,
+        command=("bash", "-c", f"{asks}; echo kept > /scratch/x"),
+        writable=((tmp_path, "/scratch"),),
+        read_only=((tmp_path, "/dataset"),),
+        limits=launched.Limits(shm_size="123m", memory="1g", cpus=1),
+    )
+    with launched.engine() as client, launched.started(client, wanted) as container:
+        container.wait()
+        said = container.logs().decode().split("\n")
+        host = container.attrs["HostConfig"]
+    assert said[:3] == [str(os.getuid()), " 123M", "/dataset"] or said[1].strip() == "123"
+    assert "Read-only file system" in said[3]
+    assert (tmp_path / "x").stat().st_uid == os.getuid()
+    assert (host["Memory"], host["MemorySwap"], host["NanoCpus"]) == (1 << 30, 1 << 30, 10**9)
+    assert not host["Privileged"]
+    assert not host["CapAdd"]
+
+
+def test_counters_are_a_capability_of_the_caller_and_no_more(image: str) -> None:
+    wanted = launched.Wanted(
+        family="maskrcnn",
+        image=image,
+        command=("grep", "-E", "Cap(Eff|Amb)|Uid", "/proc/self/status"),
+        counters=True,
+    )
+    with launched.engine() as client, launched.started(client, wanted) as container:
+        container.wait()
+        said = container.logs().decode()
+        assert container.attrs["HostConfig"]["CapAdd"] == ["SYS_ADMIN"]
+    status = dict(line.split(":\t") for line in said.strip().splitlines())
+    assert int(status["CapAmb"], 16) == 1 << 21  # CAP_SYS_ADMIN
+    assert status["Uid"].split("\t") == [str(os.getuid())] * 4
+
+
+def test_the_mode_of_the_checkout_and_the_exit_code_carry_over(
+    image: str, checkout: Path, tmp_path: Path
+) -> None:
+    script("switch.sh", "memory", root=checkout)
+    folders = ("--dataset-dir", f"{tmp_path}/d", "--scratch-dir", f"{tmp_path}/s")
+    command = ("--", "bash", "-c", "python -m detbench status; exit 7")
+    done = script("run_container.sh", *folders, *command, root=checkout)
+    assert done.returncode == 7
+    assert "mode memory" in done.stderr
+    assert "memory" in done.stdout
+    assert (tmp_path / "d").is_dir()
+
+
+def test_nsys_records_a_training_on_the_cpu(run_in_container: Run, tmp_path: Path) -> None:
+    program = """
+import torch
+with torch.cuda.nvtx.range("iteration 0"):
+    torch.nn.Conv2d(3, 8, 3)(torch.zeros(1, 3, 64, 64)).sum().backward()
+"""
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "scratch" / "program.py").write_text(program)
+    done = run_in_container(
+        text="""set -e
+timeout -k 5 120 nsys profile --trace=nvtx --sample=none --cpuctxsw=none \
+  --output /scratch/trained python /scratch/program.py
+nsys export --type sqlite --output /scratch/trained.sqlite /scratch/trained.nsys-rep
+"""
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    database = tmp_path / "scratch" / "trained.sqlite"
+    with sqlite3.connect(database) as connection:
+        texts = connection.execute(
+            "select coalesce(text, value) from NVTX_EVENTS left join StringIds on textId = id"
+        ).fetchall()
+    assert ("iteration 0",) in texts
+    refused = subprocess.run(
+        ["python3", str(ROOT / "parsers" / "compute_util.py"), str(database)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}"},
+    )
+    assert_refused(refused, 5, "nothing ran on a GPU")
+
+
+def test_a_change_makes_an_image_stale(image: str, checkout: Path) -> None:
+    with launched.engine() as client:
+        assert images.staleness(client, checkout, "maskrcnn") == ""
+        (checkout / "detbench" / "suite.py").write_text("# changed\n")
+        assert "files have changed since" in images.staleness(client, checkout, "maskrcnn")
+
+
+def test_a_step_that_fails_is_named(image: str) -> None:
+    options = f"--device cpu --base-image {BASE_IMAGE} --build-arg PROFILERS=nosuch".split()
+    done = script("build_image.sh", *options)
+    assert done.returncode == 4, done.stderr
+    assert "no profiler 'nosuch'" in done.stderr
+    assert "docker/base.Dockerfile, Step " in done.stderr.splitlines()[-1]
