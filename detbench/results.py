@@ -20,7 +20,7 @@ from detbench.records import Measurement, RunRecord, RunSpec
 from detbench.suite import checkout
 
 RECORD, LOG, SPEC = "run.json", "output.log", "spec.json"
-NO_MEASUREMENTS = (LOG, SPEC)
+NO_MEASUREMENTS = (LOG, SPEC, "config.yaml", "log.txt")  # what tells no figure by itself
 _RUNNING = ".running-"
 _RESERVE, _RESERVE_BYTES = ".reserve", 64 << 10
 

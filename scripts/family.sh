@@ -1,11 +1,18 @@
 # shellcheck shell=bash disable=SC2034 # family is for the scripts that source this
 # Sourced by the scripts of every family: runs a detbench verb for the family that they stand in.
-# The interpreter is the checkout's .venv where there is one (scripts/quickstart.sh makes it).
+# The interpreter is the checkout's .venv, which is made where it is needed and missing.
 here=$(cd "$(dirname "$0")" && pwd -P)
 root=$(cd "$here/../.." && pwd -P)
 family=$(basename "$here")
 python=$root/.venv/bin/python
-[ -x "$python" ] || python=python3
+if [ ! -x "$python" ]; then
+  python=python3
+  # In an image all is there; a fresh checkout gets what its host's side needs, once.
+  if ! python3 -c 'import click, docker, pandas, pydantic' 2> /dev/null; then
+    bash "$root/scripts/make_venv.sh" >&2
+    python=$root/.venv/bin/python
+  fi
+fi
 
 detbench() {
   PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" exec "$python" -m detbench "$@"

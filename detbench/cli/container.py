@@ -265,8 +265,13 @@ def _gpus(given: str) -> tuple[str, ...]:
 
 
 @click.command()
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where runs are kept.  [default: results/, in a container /scratch/measurements]",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would go, and leave it.")
-def clean(dry_run: bool) -> None:
+def clean(results: Path | None, dry_run: bool) -> None:
     """Remove what ended runs left behind: containers, and folders of runs that never ended.
 
     A folder that holds a measurement is named and stays.
@@ -275,19 +280,11 @@ def clean(dry_run: bool) -> None:
     Example:
       detbench clean --dry-run
     """
-    from detbench import results
+    from detbench import results as kept
     from detbench.launch.docker import engine, leftovers, remove
 
     verb = "would remove" if dry_run else "removed"
     count = 0
-    for folder in results.abandoned(results.default_root()):
-        if held := results.measurements_in(folder, but_logs=True):
-            click.echo(f"kept {folder}: it holds {held[0].path}")
-            continue
-        count += 1
-        if not dry_run:
-            results.discard(folder)
-        click.echo(f"{verb} {folder}")
     try:
         with engine() as client:
             for container in leftovers(client):
@@ -297,5 +294,13 @@ def clean(dry_run: bool) -> None:
                 click.echo(f"{verb} container {container.name} ({container.status})")
     except MissingError as error:
         click.echo(f"no containers looked for: {error}", err=True)
+    for folder in kept.abandoned(results or kept.default_root()):
+        count += 1
+        if held := kept.measurements_in(folder, but_logs=True):
+            click.echo(f"kept {folder}: it holds {held[0].path}")
+            continue
+        if not dry_run:
+            kept.discard(folder)
+        click.echo(f"{verb} {folder}")
     if not count:
         click.echo("nothing is left behind")

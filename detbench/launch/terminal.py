@@ -84,7 +84,7 @@ def _exactly(connection: socket.socket, count: int) -> bytes:
 def _raw(descriptor: int) -> Iterator[None]:
     """The terminal without line editing and echo of its own: the container's shell has them."""
     before = termios.tcgetattr(descriptor)
-    tty.setraw(descriptor)
+    tty.setraw(descriptor, termios.TCSADRAIN)  # what was typed already is kept
     try:
         yield
     finally:

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -52,10 +53,10 @@ def record(results: Path) -> RunRecord:
     return RunRecord.model_validate_json(file.read_bytes())
 
 
-def wait_for_training(process: subprocess.Popen[str]) -> None:
+def wait_for_training(process: subprocess.Popen[str], words: str = "training 0/") -> None:
     assert process.stderr is not None
     for line in process.stderr:
-        if "training 0/" in line:
+        if words in line:
             return
     raise AssertionError(f"it ended before it trained: {process.wait()}")
 
@@ -115,14 +116,32 @@ def test_the_engine_goes_away(image: str, tmp_path: Path, checkout: Path) -> Non
     found = record(tmp_path / "r")
     assert (found.status, found.cause) == ("failed", "Docker's engine went away during the run")
     # Nobody could remove the container: it is found by its label.
-    cleaned = subprocess.run(
-        [str(ROOT / ".venv/bin/python"), "-m", "detbench", "clean"],
+    assert "removed container" in cleaned(checkout, tmp_path / "r")
+
+
+def test_clean_removes_what_a_killed_run_left(image: str, tmp_path: Path, checkout: Path) -> None:
+    process = started(tmp_path / "r", "--count", "9999")
+    wait_for_training(process, "loading torch")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    found = cleaned(checkout, tmp_path / "r", "--dry-run")
+    assert "would remove container" in found
+    assert "would remove " + str(next((tmp_path / "r" / "cpu").glob(".running-*"))) in found
+    assert "removed container" in cleaned(checkout, tmp_path / "r")
+    assert not list((tmp_path / "r" / "cpu").iterdir())
+    assert cleaned(checkout, tmp_path / "r") == "nothing is left behind\n"
+
+
+def cleaned(checkout: Path, results: Path, *options: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "detbench", "clean", "--results", str(results), *options],
         cwd=checkout,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert "removed container" in cleaned.stdout, cleaned.stderr
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_two_runs_at_once(image: str, tmp_path: Path) -> None:

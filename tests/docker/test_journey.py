@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
 import sqlite3
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -70,9 +73,19 @@ def test_a_run_from_the_host(image: str, checkout: Path, tmp_path: Path) -> None
     assert (results / "torch_bs4.pt.trace.json.gz").is_file()
 
 
-def test_a_container_is_the_callers_and_has_what_was_asked_for(image: str, tmp_path: Path) -> None:
-    tmp_path.chmod(0o777)
-    asks = "id -u; df --output=size -m /dev/shm | tail -1; ls -d /dataset; touch /dataset/x"
+@pytest.fixture
+def caller(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> int:
+    """The uid of somebody who is not root, and whose folder is the test's."""
+    uid = os.getuid() or 12345
+    monkeypatch.setattr(os, "getuid", lambda: uid)
+    os.chown(tmp_path, uid, -1)
+    return uid
+
+
+def test_a_container_is_the_callers_and_has_what_was_asked_for(
+    image: str, tmp_path: Path, caller: int
+) -> None:
+    asks = "id -u; df -m --output=size /dev/shm | tail -1; touch /dataset/x"
     wanted = launched.Wanted(
         family="maskrcnn",
         image=image,
@@ -83,17 +96,17 @@ def test_a_container_is_the_callers_and_has_what_was_asked_for(image: str, tmp_p
     )
     with launched.engine() as client, launched.started(client, wanted) as container:
         container.wait()
-        said = container.logs().decode().split("\n")
+        said = container.logs().decode().splitlines()
         host = container.attrs["HostConfig"]
-    assert said[:3] == [str(os.getuid()), " 123M", "/dataset"] or said[1].strip() == "123"
-    assert "Read-only file system" in said[3]
-    assert (tmp_path / "x").stat().st_uid == os.getuid()
+    assert [said[0], said[1].strip()] == [str(caller), "123"]
+    assert "Read-only file system" in said[2]
+    assert (tmp_path / "x").stat().st_uid == caller
     assert (host["Memory"], host["MemorySwap"], host["NanoCpus"]) == (1 << 30, 1 << 30, 10**9)
     assert not host["Privileged"]
     assert not host["CapAdd"]
 
 
-def test_counters_are_a_capability_of_the_caller_and_no_more(image: str) -> None:
+def test_counters_are_a_capability_of_the_caller_and_no_more(image: str, caller: int) -> None:
     wanted = launched.Wanted(
         family="maskrcnn",
         image=image,
@@ -105,8 +118,32 @@ def test_counters_are_a_capability_of_the_caller_and_no_more(image: str) -> None
         said = container.logs().decode()
         assert container.attrs["HostConfig"]["CapAdd"] == ["SYS_ADMIN"]
     status = dict(line.split(":\t") for line in said.strip().splitlines())
-    assert int(status["CapAmb"], 16) == 1 << 21  # CAP_SYS_ADMIN
-    assert status["Uid"].split("\t") == [str(os.getuid())] * 4
+    # CAP_SYS_ADMIN is number 21 in capabilities(7).
+    assert (int(status["CapEff"], 16), int(status["CapAmb"], 16)) == (1 << 21, 1 << 21)
+    assert status["Uid"].split("\t") == [str(caller)] * 4
+
+
+def test_a_shell_on_a_terminal(image: str, checkout: Path, tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    script_ = str(checkout / "benchmarks" / "maskrcnn" / "run_container.sh")
+    options = f"--gpus none --dataset-dir {tmp_path}/d --scratch-dir {tmp_path}/s".split()
+    process = subprocess.Popen(
+        ["bash", script_, *options],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "TERM": "xterm"},
+    )
+    os.close(theirs)
+    os.write(ours, b"tty && echo this is $((40 + 2)) > /scratch/said; exit 3\n")
+    shown = b""
+    with suppress(OSError):  # how the end of the other side is told
+        while select.select([ours], [], [], 60)[0] and (block := os.read(ours, 4096)):
+            shown += block
+    os.close(ours)
+    assert process.wait(60) == 3
+    assert b"/dev/pts/" in shown
+    assert (tmp_path / "s" / "said").read_text() == "this is 42\n"
 
 
 def test_the_mode_of_the_checkout_and_the_exit_code_carry_over(
