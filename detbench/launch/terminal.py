@@ -31,6 +31,7 @@ def attend(container: Container, *, is_terminal: bool) -> int:
         params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1, "logs": 1}
     )
     connection = attached._sock  # the SDK gives no other way to write
+    connection.settimeout(None)  # the SDK's own is a minute, and a training may be silent longer
     try:
         container.start()
         if is_terminal:
