@@ -7,6 +7,7 @@ import io
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,6 +61,8 @@ def build(
         MissingError: a file that it needs is missing.
         RunFailedError: a step of it failed; its last lines are in the message's hint.
     """
+    from docker.errors import APIError
+
     context = _context(root, recipe)
     arguments = recipe.all_arguments()
     base = ""
@@ -82,7 +85,12 @@ def build(
     image = _build(
         client, context, _SUITE, base, {"FAMILY": family, "COMMIT": commit()}, recipe, say, labels
     )
+    before = client.images.list(name=tag(family))
     client.images.get(image).tag(tag(family))
+    for old in before:
+        if old.id != image and not client.images.get(str(old.id)).tags:
+            with suppress(APIError):  # a container stands on it
+                client.images.remove(str(old.id))
     return image
 
 
