@@ -134,13 +134,21 @@ def test_the_alias_of_the_efficientdet_page(script: Run) -> None:
         (("run.sh", "--batch-sizes", "0"), 2, ("batch size 0",)),
         (("run.sh", "--iterations", "10", "--start", "8", "--count", "5"), 2, ("[8, 13)",)),
         (("run.sh", "--device", "cuda"), 3, ("no NVIDIA GPU",)),
-        (("build_image.sh",), 3, ("needs Docker",)),
-        (("run_container.sh",), 3, ("needs Docker",)),
+        (("build_image.sh",), 3, ("Docker's engine is not running", "systemctl start docker")),
+        (("run_container.sh",), 3, ("Docker's engine is not running", "systemctl start docker")),
+        (("run_container.sh", "--gpus", "none", "--shm-size"), 2, ("requires an argument",)),
+        (("run.sh", "--gpus", "5"), 3, ("--gpus 5", "--gpus none")),
+        (("build_image.sh", "--build-arg", "PROFILERS"), 2, ("'PROFILERS' is not NAME=VALUE",)),
     ],
 )
 def test_bad_input_is_one_line(
-    script: Run, arguments: tuple[str, ...], code: int, words: tuple[str, ...]
+    script: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    code: int,
+    words: tuple[str, ...],
 ) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     assert_refused(script(*arguments), code, *words)
 
 
@@ -315,3 +323,21 @@ def test_setup_and_status_show_what_there_is(checkout: Path, script: Run) -> Non
     )
     row = {r["family"]: r for r in json.loads(shown.stdout)}["maskrcnn"]
     assert row["mode"] == "torch"
+
+
+@pytest.mark.parametrize(
+    ("model", "accuracy"),
+    [
+        ("faster_rcnn_R_18_FPN_tiny", {"box AP", "box AP50", "box AP75"}),
+        ("retinanet_R_18_FPN_tiny", {"box AP", "box AP50", "box AP75"}),
+        ("rpn_R_18_FPN_tiny", {"box_proposals AR@100", "box_proposals AR@1000"}),
+    ],
+)
+def test_the_faster_rcnn_family(
+    checkout: Path, script: Run, model: str, accuracy: set[str]
+) -> None:
+    done = script("../faster_rcnn/train.sh", "--model", model, "--iterations", "8")
+    assert done.returncode == 0, done.stderr
+    (record,) = records(checkout)
+    assert (record.spec.family, record.status) == ("faster_rcnn", "ok")
+    assert set(record.accuracy or {}) == accuracy

@@ -9,6 +9,20 @@ from detbench.suite import Schedule, family_names, load_family
 
 V100 = Gpu("GPU-1", "Tesla V100-SXM2-32GB", 32 << 30, (7, 0), "535.1", is_mig=False)
 FAMILY = load_family("maskrcnn")
+SEEDS_FIFTEEN = {
+    "faster_rcnn_R_101_C4_3x", "faster_rcnn_R_101_DC5_3x", "faster_rcnn_R_101_FPN_3x",
+    "faster_rcnn_R_50_C4_1x", "faster_rcnn_R_50_C4_3x", "faster_rcnn_R_50_DC5_1x",
+    "faster_rcnn_R_50_DC5_3x", "faster_rcnn_R_50_FPN_1x", "faster_rcnn_R_50_FPN_3x",
+    "faster_rcnn_X_101_32x8d_FPN_3x", "retinanet_R_101_FPN_3x", "retinanet_R_50_FPN_1x",
+    "retinanet_R_50_FPN_3x", "rpn_R_50_C4_1x", "rpn_R_50_FPN_1x",
+}  # fmt: skip
+
+
+def test_the_faster_rcnn_family_has_the_seeds_configs() -> None:
+    models = load_family("faster_rcnn").models
+    assert {name for name in models if not name.endswith("_tiny")} == SEEDS_FIFTEEN
+
+
 TINY = "mask_rcnn_R_18_FPN_tiny"
 
 

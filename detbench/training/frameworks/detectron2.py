@@ -24,6 +24,8 @@ from detbench.records import RunSpec
 from detbench.training.coco_eval import TASKS
 from detbench.training.protocol import Hook, Job, Step, Trainer
 
+_METRICS = ("AP", "AP50", "AP75", "AR@100", "AR@1000")
+
 
 def versions() -> dict[str, str]:
     """detectron2's version, and which build of it is installed."""
@@ -73,7 +75,7 @@ def _config(job: Job) -> CfgNode:
     for key, value in job.model.detectron2.overrides.items():
         cfg.merge_from_list([key, value])
     cfg.MODEL.DEVICE = spec.device
-    cfg.MODEL.ROI_HEADS.NUM_CLASSES = len(job.dataset.classes)
+    cfg.MODEL.ROI_HEADS.NUM_CLASSES = cfg.MODEL.RETINANET.NUM_CLASSES = len(job.dataset.classes)
     if spec.weights == "none":
         cfg.MODEL.WEIGHTS = ""
     elif spec.weights != "zoo":
@@ -169,7 +171,8 @@ class _Forward(HookBase):  # type: ignore[misc]
 def _accuracy(results: dict[str, dict[str, Any]]) -> dict[str, float | None]:
     accuracy: dict[str, float | None] = {}
     for task, metrics in results.items():
-        for metric in ("AP", "AP50", "AP75"):
-            value = float(metrics.get(metric, math.nan))
+        # Proposals have a recall (AR) for 100 and 1000 of them instead.
+        for metric in (name for name in _METRICS if name in metrics):
+            value = float(metrics[metric])
             accuracy[f"{TASKS.get(task, task)} {metric}"] = None if math.isnan(value) else value
     return accuracy
