@@ -38,7 +38,8 @@ fi
 if ! docker image inspect "$image" > /dev/null 2>&1; then
   echo "engine: making $image by debootstrap"
   folder=$(mktemp -d)
-  trap 'rm -rf "$folder"' EXIT
+  trap 'rm -rf "$folder" "$folder.log"' EXIT
+  chmod 755 "$folder" # it becomes the image's /
   debootstrap --variant=minbase bookworm "$folder" > "$folder.log" || { tail -5 "$folder.log" >&2; exit 4; }
   tar -C "$folder" -c . | docker import - "$image" > /dev/null
 fi
