@@ -144,7 +144,7 @@ def _chain(root: Path, family: str) -> list[str]:
     while stem is not None:
         path = root / "docker" / f"{stem}.Dockerfile"
         if not path.is_file():
-            raise MissingError(f"there is no {path}", "write one, as docs/extending.md shows")
+            raise MissingError(f"there is no {path}", "write one, as docker/maskrcnn.Dockerfile is")
         chain.insert(0, stem)
         parent = _PARENT.search(path.read_text(encoding="utf-8"))
         stem = parent[1] if parent else None
