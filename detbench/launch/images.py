@@ -185,7 +185,9 @@ def _build(
             said = " ".join(event["error"].split())
             raise RunFailedError(
                 f"docker/{stem}.Dockerfile, {step or 'its start'}: {said}",
-                "its last lines stand above; --verbose shows all",
+                "--base-image names one that is here or can be pulled"
+                if " : FROM " in step
+                else "its last lines stand above; --verbose shows all",
             )
         if "aux" in event:
             image = event["aux"].get("ID", image)

@@ -325,18 +325,24 @@ def test_setup_and_status_show_what_there_is(checkout: Path, script: Run) -> Non
     assert row["mode"] == "torch"
 
 
+_BOX_AP = {"box AP", "box AP50", "box AP75"}
+
+
 @pytest.mark.parametrize(
-    ("model", "accuracy"),
+    ("framework", "model", "accuracy"),
     [
-        ("faster_rcnn_R_18_FPN_tiny", {"box AP", "box AP50", "box AP75"}),
-        ("retinanet_R_18_FPN_tiny", {"box AP", "box AP50", "box AP75"}),
-        ("rpn_R_18_FPN_tiny", {"box_proposals AR@100", "box_proposals AR@1000"}),
+        ("detectron2", "faster_rcnn_R_18_FPN_tiny", _BOX_AP),
+        ("detectron2", "retinanet_R_18_FPN_tiny", _BOX_AP),
+        ("detectron2", "rpn_R_18_FPN_tiny", {"box_proposals AR@100", "box_proposals AR@1000"}),
+        ("torchvision", "faster_rcnn_R_18_FPN_tiny", _BOX_AP),
+        ("torchvision", "retinanet_R_18_FPN_tiny", _BOX_AP),
     ],
 )
 def test_the_faster_rcnn_family(
-    checkout: Path, script: Run, model: str, accuracy: set[str]
+    checkout: Path, script: Run, framework: str, model: str, accuracy: set[str]
 ) -> None:
-    done = script("../faster_rcnn/train.sh", "--model", model, "--iterations", "8")
+    options = ("--framework", framework, "--model", model, "--iterations", "8")
+    done = script("../faster_rcnn/train.sh", *options)
     assert done.returncode == 0, done.stderr
     (record,) = records(checkout)
     assert (record.spec.family, record.status) == ("faster_rcnn", "ok")

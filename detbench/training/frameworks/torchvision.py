@@ -7,6 +7,8 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,11 +19,20 @@ from pycocotools import mask as run_lengths
 from torch import nn
 from torch.utils.data import DataLoader, RandomSampler
 from torchvision.models import resnet18
-from torchvision.models.detection import MaskRCNN, maskrcnn_resnet50_fpn
+from torchvision.models.detection import (
+    FasterRCNN,
+    MaskRCNN,
+    RetinaNet,
+    fasterrcnn_resnet50_fpn,
+    maskrcnn_resnet50_fpn,
+    retinanet_resnet50_fpn,
+)
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
+from torchvision.models.detection.retinanet import RetinaNetHead
+from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 from detbench.events import emit
 from detbench.suite import Schedule
@@ -47,43 +58,98 @@ def build(job: Job, hooks: Sequence[Hook]) -> Trainer:
     return _Trainer(job, hooks)
 
 
-def _resnet50(num_classes: int, weights: str) -> nn.Module:
-    backbone = "DEFAULT" if weights == "zoo" else None
-    return maskrcnn_resnet50_fpn(
-        weights=None, weights_backbone=backbone, num_classes=num_classes + 1
+@dataclass(frozen=True)
+class _Builder:
+    """Builds a model for a number of classes; `tasks` are COCO's that it is evaluated by."""
+
+    build: Callable[[int, str], nn.Module]
+    tasks: tuple[str, ...]
+
+
+def _resnet50(model: Callable[..., nn.Module]) -> Callable[[int, str], nn.Module]:
+    """One of torchvision's own models; a class is added for what is none of them."""
+    return lambda num_classes, weights: model(
+        weights=None,
+        weights_backbone="DEFAULT" if weights == "zoo" else None,
+        num_classes=num_classes + 1,
     )
 
 
-def _resnet18_tiny(num_classes: int, weights: str) -> nn.Module:
-    """The torchvision twin of detectron2's `mask_rcnn_R_18_FPN_tiny`."""
-    channels = 64
-    backbone = BackboneWithFPN(
+# The torchvision twins of detectron2's tiny models.
+
+_CHANNELS = 64
+_SMALL_IMAGES: dict[str, Any] = {"min_size": 128, "max_size": 256}
+_SIZES = (12, 24, 48, 96, 192)
+_RATIOS = (0.5, 1.0, 2.0)
+
+
+def _tiny_backbone(first: int, extra: nn.Module | None = None) -> nn.Module:
+    """ResNet-18 with a feature pyramid on its layers from `first` to 4."""
+    return BackboneWithFPN(
         resnet18(weights=None),
-        return_layers={f"layer{i}": str(i - 1) for i in range(1, 5)},
-        in_channels_list=[64, 128, 256, 512],
-        out_channels=channels,
+        return_layers={f"layer{i}": str(i - first) for i in range(first, 5)},
+        in_channels_list=[64 << (i - 1) for i in range(first, 5)],
+        out_channels=_CHANNELS,
+        extra_blocks=extra,
     )
-    sizes = tuple((size,) for size in (12, 24, 48, 96, 192))
+
+
+def _tiny_rcnn(num_classes: int) -> dict[str, Any]:
+    """What Faster R-CNN and Mask R-CNN have in common."""
+    return {
+        **_SMALL_IMAGES,
+        "backbone": _tiny_backbone(1),
+        "rpn_anchor_generator": AnchorGenerator(
+            tuple((size,) for size in _SIZES), (_RATIOS,) * len(_SIZES)
+        ),
+        "rpn_pre_nms_top_n_train": 300,
+        "rpn_post_nms_top_n_train": 200,
+        "rpn_pre_nms_top_n_test": 300,
+        "rpn_post_nms_top_n_test": 100,
+        "box_head": TwoMLPHead(_CHANNELS * 7 * 7, 256),
+        "box_predictor": FastRCNNPredictor(256, num_classes + 1),
+        "box_batch_size_per_image": 64,
+    }
+
+
+def _tiny_faster_rcnn(num_classes: int, _: str) -> nn.Module:
+    return FasterRCNN(**_tiny_rcnn(num_classes))
+
+
+def _tiny_mask_rcnn(num_classes: int, _: str) -> nn.Module:
     return MaskRCNN(
-        backbone,
-        min_size=128,
-        max_size=256,
-        rpn_anchor_generator=AnchorGenerator(sizes, ((0.5, 1.0, 2.0),) * len(sizes)),
-        rpn_pre_nms_top_n_train=300,
-        rpn_post_nms_top_n_train=200,
-        rpn_pre_nms_top_n_test=300,
-        rpn_post_nms_top_n_test=100,
-        box_head=TwoMLPHead(channels * 7 * 7, 256),
-        box_predictor=FastRCNNPredictor(256, num_classes + 1),
-        box_batch_size_per_image=64,
-        mask_head=MaskRCNNHeads(channels, (channels,) * 4, 1),
-        mask_predictor=MaskRCNNPredictor(channels, channels, num_classes + 1),
+        **_tiny_rcnn(num_classes),
+        mask_head=MaskRCNNHeads(_CHANNELS, (_CHANNELS,) * 4, 1),
+        mask_predictor=MaskRCNNPredictor(_CHANNELS, _CHANNELS, num_classes + 1),
     )
 
 
-_BUILDERS: dict[str, Callable[[int, str], nn.Module]] = {
-    "maskrcnn_resnet50_fpn": _resnet50,
-    "maskrcnn_resnet18_fpn_tiny": _resnet18_tiny,
+def _tiny_retinanet(num_classes: int, _: str) -> nn.Module:
+    # Three sizes an octave, as upstream has them.
+    sizes = tuple(tuple(int(size * 2 ** (i / 3)) for i in range(3)) for size in _SIZES)
+    anchors = AnchorGenerator(sizes, (_RATIOS,) * len(sizes))
+    num_anchors = anchors.num_anchors_per_location()[0]
+    return RetinaNet(
+        _tiny_backbone(2, LastLevelP6P7(_CHANNELS, _CHANNELS)),
+        num_classes + 1,
+        anchor_generator=anchors,
+        # All levels share the head, and batch norm would mix their statistics.
+        head=RetinaNetHead(
+            _CHANNELS, num_anchors, num_classes + 1, norm_layer=partial(nn.GroupNorm, 16)
+        ),
+        topk_candidates=300,
+        **_SMALL_IMAGES,
+    )
+
+
+_BOXES, _MASKS = ("bbox",), ("bbox", "segm")
+_BUILDERS: dict[str, _Builder] = {
+    "fasterrcnn_resnet50_fpn": _Builder(_resnet50(fasterrcnn_resnet50_fpn), _BOXES),
+    "fasterrcnn_resnet18_fpn_tiny": _Builder(_tiny_faster_rcnn, _BOXES),
+    "maskrcnn_resnet50_fpn": _Builder(_resnet50(maskrcnn_resnet50_fpn), _MASKS),
+    "maskrcnn_resnet18_fpn_tiny": _Builder(_tiny_mask_rcnn, _MASKS),
+    "retinanet_resnet50_fpn": _Builder(_resnet50(retinanet_resnet50_fpn), _BOXES),
+    "retinanet_resnet18_fpn_tiny": _Builder(_tiny_retinanet, _BOXES),
 }
 
 
@@ -93,7 +159,9 @@ class _Trainer:
         self._job, self._hooks = job, hooks
         self._clip = job.model.torchvision.clip_gradient_norm
         builder = _BUILDERS[job.model.torchvision.builder]
-        self.model: nn.Module = builder(len(job.dataset.classes), job.spec.weights).to(job.device)
+        self._tasks = builder.tasks
+        model = builder.build(len(job.dataset.classes), job.spec.weights)
+        self.model: nn.Module = model.to(job.device)
         if job.spec.weights not in ("none", "zoo"):
             self.model.load_state_dict(torch.load(job.spec.weights, map_location=job.device))
         self.optimizer: torch.optim.Optimizer = torch.optim.SGD(
@@ -141,7 +209,10 @@ class _Trainer:
         samples = next(self._loader)
         data_seconds = time.perf_counter() - asked
         images = [image.to(self._job.device) for image, _ in samples]
-        targets = [{k: v.to(self._job.device) for k, v in t.items()} for _, t in samples]
+        unread = () if "segm" in self._tasks else ("masks",)
+        targets = [
+            {k: v.to(self._job.device) for k, v in t.items() if k not in unread} for _, t in samples
+        ]
         with self._autocast:
             losses = self.model(images, targets)
             loss = sum(losses.values())
@@ -167,7 +238,7 @@ class _Trainer:
             image, _ = images[index]
             found = self.model([image.to(self._job.device)])[0]
             detections += _as_coco(image_id, found, images.category_ids)
-        accuracy = coco_accuracy(images.coco, detections, tuple(TASKS))
+        accuracy = coco_accuracy(images.coco, detections, self._tasks)
         self._reports.add_accuracy(self._job.spec.num_iterations, accuracy)
         return accuracy
 
@@ -244,16 +315,14 @@ def _as_coco(
     """A model's detections on one image in COCO's results format."""
     boxes = found["boxes"].cpu()
     boxes[:, 2:] -= boxes[:, :2]
-    masks = (found["masks"][:, 0] > _MASK_THRESHOLD).cpu().numpy().astype(np.uint8)
-    return [
-        {
-            "image_id": image_id,
-            "category_id": category_ids[label - 1],
-            "bbox": box,
-            "score": score,
-            "segmentation": run_lengths.encode(np.asfortranarray(mask)),
-        }
-        for box, label, score, mask in zip(
-            boxes.tolist(), found["labels"].tolist(), found["scores"].tolist(), masks, strict=True
+    results = [
+        {"image_id": image_id, "category_id": category_ids[label - 1], "bbox": box, "score": score}
+        for box, label, score in zip(
+            boxes.tolist(), found["labels"].tolist(), found["scores"].tolist(), strict=True
         )
     ]
+    if "masks" in found:
+        masks = (found["masks"][:, 0] > _MASK_THRESHOLD).cpu().numpy().astype(np.uint8)
+        for result, mask in zip(results, masks, strict=True):
+            result["segmentation"] = run_lengths.encode(np.asfortranarray(mask))
+    return results
