@@ -116,7 +116,7 @@ def of_machine(results: Path) -> list[Check]:
     checks.append(_counters())
     checks.append(_shared_memory())
     checks.append(_disk(results))
-    checks += _cgroup_limits()
+    checks.append(_memory_limit())
     checks.append(_coco())
     return checks
 
@@ -187,14 +187,14 @@ def _disk(results: Path) -> Check:
     return Check("disk for results", state, f"{free / 2**30:.1f} GiB free in {folder}{remedy}")
 
 
-def _cgroup_limits() -> list[Check]:
-    """The limits that the kernel holds this process to; cgroup v2 and v1."""
+def _memory_limit() -> Check:
+    """The limit that the kernel holds this process to; cgroup v2 and v1."""
     memory = next((f for f in _MEMORY_LIMITS if f.is_file()), None)
     if memory is None:
-        return [Check("memory limit", UNKNOWN, "no cgroup tells one")]
+        return Check("memory limit", UNKNOWN, "no cgroup tells one")
     said = memory.read_text().strip()
     limited = said.isdecimal() and int(said) < _NO_LIMIT
-    return [Check("memory limit", OK, f"{int(said) / 2**30:.1f} GiB" if limited else "none")]
+    return Check("memory limit", OK, f"{int(said) / 2**30:.1f} GiB" if limited else "none")
 
 
 def _package(name: str, distributions: tuple[str, ...], remedy: str, *, required: bool) -> Check:

@@ -105,10 +105,9 @@ def _rows(path: Path, lines: Iterator[str]) -> Iterator[tuple[bool, tuple[str, i
                 raise ValueError(f"'{calls:g}' is no count" if name else "the row is cut short")
         except ValueError as error:
             raise BadFileError(path, str(error), _AGAIN, place=place) from error
-        is_activity = "Category" in names or columns.kind < 0 or kind in _KINDS.values()
-        if is_activity:  # all but nvprof's API calls, whose shares are their own
-            shares.add(percent, cells[columns.percent], time, place)
         is_kernel = columns.kind < 0 or kind in _KINDS.values()
+        if is_kernel or "Category" in names:  # not nvprof's API calls: their shares are their own
+            shares.add(percent, cells[columns.percent], time, place)
         if is_kernel and not printed.is_copy(name):
             yield "Category" in names, (name, count, time)
     shares.end()
