@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from detbench.datasets import COCO_ROOT
+from detbench.datasets import datasets_root
 from detbench.datasets.coco import find_splits
 from detbench.errors import MissingError
 from detbench.gpus import DRIVER_PARAMETERS, Gpu, discover, may_read_counters
@@ -219,7 +219,7 @@ def _shared_memory() -> Check:
 
 def _coco() -> Check:
     try:
-        find_splits(COCO_ROOT)
+        find_splits(datasets_root())
     except MissingError as error:
         return Check("COCO 2017", MISSING, str(error))
-    return Check("COCO 2017", OK, str(COCO_ROOT))
+    return Check("COCO 2017", OK, str(datasets_root()))

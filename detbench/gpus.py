@@ -55,22 +55,32 @@ def discover() -> tuple[list[Gpu], str]:
 
 
 def chosen(given: str = "") -> tuple[Gpu | None, str]:
-    """The GPU that a run takes, or None and why there is none.
+    """The GPU that a run of one process takes, or None and why there is none."""
+    gpus, why_none = several(given)
+    return (gpus[0], "") if gpus else (None, why_none)
 
-    It is the first that `given`, an index or UUID, or else `CUDA_VISIBLE_DEVICES` names; where
-    neither does, the first one. `none` given is none.
+
+def several(given: str = "") -> tuple[tuple[Gpu, ...], str]:
+    """The GPUs that a run may take, in their order, and why there is none (else empty).
+
+    They are those that `given`, indices or UUIDs, or else `CUDA_VISIBLE_DEVICES` names; where
+    neither does, all of them. `none` given is none.
     """
     if given == "none":
-        return None, "--gpus none"
+        return (), "--gpus none"
     gpus, why_none = discover()
     visible = given if given not in ("", "all") else os.environ.get("CUDA_VISIBLE_DEVICES")
     if not gpus or visible is None:
-        return (gpus[0], "") if gpus else (None, why_none)
-    first = visible.split(",")[0].strip()
-    for index, gpu in enumerate(gpus):
-        if first == str(index) or (first and gpu.uuid.startswith(first)):
-            return gpu, ""
-    return None, f"'{visible}' names none of the {len(gpus)} GPUs here"
+        return tuple(gpus), why_none
+    found = []
+    for name in (part.strip() for part in visible.split(",")):
+        named = [
+            g for i, g in enumerate(gpus) if name and (name == str(i) or g.uuid.startswith(name))
+        ]
+        if not named:
+            break  # as CUDA does: what follows a name that is none does not count
+        found.append(named[0])
+    return tuple(found), "" if found else f"'{visible}' names none of the {len(gpus)} GPUs here"
 
 
 def _instances(device: object) -> list[Gpu]:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ValidationError
 
+from detbench.datasets import NAMES as DATASETS
 from detbench.errors import MissingError, UsageError
 from detbench.gpus import Gpu
 from detbench.modes import Mode
-from detbench.records import Device, Precision, RunSpec, Window
-from detbench.suite import Defaults, Family, Model
+from detbench.records import Device, Nodes, Precision, RunSpec, Window
+from detbench.suite import Defaults, Family, Model, Schedule
 
-_NAMED_DATASETS = ("embedded", "coco")
 _NAMED_WEIGHTS = ("none", "zoo")
+_MOST_CHECKPOINTS, _CHECKPOINT_EVERY = 9, 5000  # the latter is detectron2's
+# Their profilers follow one process.
+_ONE_PROCESS = ("nvprof", "nsight", "dlprof")
+
+Purpose = Literal["accuracy", "target", "window", "evaluation"]
 
 
 @dataclass(frozen=True)
@@ -32,17 +39,25 @@ class Request:
     start: int | None = None
     count: int | None = None
     num_iterations: int | None = None
+    evaluate_every: int | None = None
+    checkpoint_every: int | None = None
+    target: Mapping[str, float] = field(default_factory=dict)
     num_workers: int | None = None
+    num_processes: int = 1
+    nodes: Nodes = field(default_factory=Nodes)
     seed: int = 0
+    deterministic: bool = False
 
 
 def plan(
-    family: Family, mode: Mode, request: Request, gpu: Gpu | None, *, to_accuracy: bool
+    family: Family, mode: Mode, request: Request, gpu: Gpu | None, *, purpose: Purpose
 ) -> list[RunSpec]:
-    """One spec a batch size.
+    """One spec a model and batch size.
 
-    Without a GPU, `gpu` is None. `to_accuracy` trains the whole schedule, saves the weights and
-    evaluates them; otherwise the training stops where the window ends.
+    Without a GPU, `gpu` is None. The purpose `accuracy` trains the whole schedule, saves the
+    weights and evaluates them, at the first batch size unless others are named; `window` stops
+    the training where the window ends; `evaluation` trains nothing. `target` trains until an
+    evaluation meets it, without checkpoints: a clock cannot go on where another one stopped.
 
     Raises:
         UsageError: something named does not exist, or contradicts something else.
@@ -51,45 +66,88 @@ def plan(
     device: Device = request.device or ("cuda" if gpu else "cpu")
     if device == "cuda" and gpu is None:
         raise MissingError("device cuda: this machine has no NVIDIA GPU", "use --device cpu")
+    if request.num_processes * request.nodes.count > 1 and mode.name in _ONE_PROCESS:
+        raise UsageError(
+            f"mode {mode.name} profiles one process", "leave --processes out, or switch to torch"
+        )
     defaults = family.defaults[device]
-    name = request.model or defaults.model
+    batch_sizes = request.batch_sizes or defaults.batch_sizes
+    if purpose != "window" and not request.batch_sizes:
+        batch_sizes = batch_sizes[:1]
+    profile = gpu.profile if gpu and device == "cuda" else "cpu"
+    return [
+        _spec(family, mode, request, defaults, device, profile, name, batch_size, purpose)
+        for name in family.group(request.model or defaults.model)
+        for batch_size in batch_sizes
+    ]
+
+
+def _spec(
+    family: Family,
+    mode: Mode,
+    request: Request,
+    defaults: Defaults,
+    device: Device,
+    profile: str,
+    name: str,
+    batch_size: int,
+    purpose: Purpose,
+) -> RunSpec:
+    if batch_size < 1:
+        raise UsageError(f"batch size {batch_size}: it is at least 1")
     model = family.model(name)
-    framework = _framework(family, name, model, request.framework)
-    specs = []
-    for batch_size in request.batch_sizes or defaults.batch_sizes:
-        if batch_size < 1:
-            raise UsageError(f"batch size {batch_size}: it is at least 1")
-        end = request.num_iterations
-        if to_accuracy and end is None:
-            end = model.schedule.scaled(batch_size).num_iterations
-        window = _window(defaults, mode, request, end, to_accuracy)
-        try:
-            specs.append(
-                RunSpec(
-                    family=family.family,
-                    framework=framework,
-                    model=name,
-                    mode=mode.name,
-                    batch_size=batch_size,
-                    window=window,
-                    num_iterations=end or window.stop,
-                    device=device,
-                    gpu_profile=gpu.profile if gpu and device == "cuda" else "cpu",
-                    precision=request.precision,
-                    dataset=_located(request.dataset or defaults.dataset, _NAMED_DATASETS),
-                    weights=_weights(request.weights or defaults.weights),
-                    learning_rate=request.learning_rate,
-                    evaluate=to_accuracy,
-                    save_weights=to_accuracy,
-                    num_workers=(
-                        defaults.num_workers if request.num_workers is None else request.num_workers
-                    ),
-                    seed=request.seed,
-                )
-            )
-        except ValidationError as error:
-            raise _as_usage(error) from error
-    return specs
+    end, evaluate_every, checkpoint_every = _course(
+        model.schedule.scaled(batch_size), request, purpose
+    )
+    window = _window(defaults, mode, request, end, purpose)
+    workers = request.num_workers
+    try:
+        return RunSpec(
+            family=family.family,
+            framework=_framework(family, name, model, request.framework),
+            model=name,
+            mode=mode.name,
+            batch_size=batch_size,
+            window=window,
+            num_iterations=end or window.stop,
+            device=device,
+            gpu_profile=profile,
+            precision=request.precision,
+            dataset=_located(request.dataset or defaults.dataset, DATASETS),
+            weights=_weights(request.weights or defaults.weights),
+            learning_rate=request.learning_rate,
+            train=purpose != "evaluation",
+            evaluate=purpose != "window",
+            evaluate_every=evaluate_every,
+            save_weights=purpose in ("accuracy", "target"),
+            checkpoint_every=checkpoint_every,
+            target=dict(request.target),
+            num_workers=defaults.num_workers if workers is None else workers,
+            num_processes=request.num_processes,
+            nodes=request.nodes,
+            seed=request.seed,
+            deterministic=request.deterministic,
+        )
+    except ValidationError as error:
+        raise _as_usage(error) from error
+
+
+def _course(
+    schedule: Schedule, request: Request, purpose: Purpose
+) -> tuple[int | None, int | None, int | None]:
+    """Where a training ends, and after how many iterations it evaluates and saves."""
+    if purpose == "window":
+        return request.num_iterations, None, None
+    if purpose == "evaluation":
+        return 1, None, None
+    end = request.num_iterations or schedule.num_iterations
+    often = min(_CHECKPOINT_EVERY, max(1, end // _MOST_CHECKPOINTS))
+    evaluate_every = request.evaluate_every or schedule.evaluate_every
+    return (
+        end,
+        evaluate_every,
+        (request.checkpoint_every or often) if purpose == "accuracy" else None,
+    )
 
 
 def _framework(family: Family, name: str, model: Model, wanted: str | None) -> str:
@@ -106,13 +164,15 @@ def _framework(family: Family, name: str, model: Model, wanted: str | None) -> s
 
 
 def _window(
-    defaults: Defaults, mode: Mode, request: Request, end: int | None, to_accuracy: bool
+    defaults: Defaults, mode: Mode, request: Request, end: int | None, purpose: Purpose
 ) -> Window:
     default = defaults.windows[mode.name]
+    if purpose == "evaluation":
+        return Window(start=0, count=1)
     start = default.start if request.start is None else request.start
     count = request.count
     if count is None:
-        count = end - start if to_accuracy and end is not None else default.count
+        count = end - start if purpose != "window" and end is not None else default.count
     try:
         return Window(start=start, count=count)
     except ValidationError as error:

@@ -14,11 +14,15 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SCHEMA_VERSION = 1
-OUTCOME = "outcome.json"  # the training process leaves it in the run's folder
 
 Status = Literal["ok", "oom", "host_oom", "timeout", "failed", "interrupted"]
 Device = Literal["cpu", "cuda"]
 Precision = Literal["fp32", "amp"]
+
+
+def outcome_name(rank: int | str) -> str:
+    """The file in a run's folder in which a training process says how it went; `*` for all."""
+    return f"outcome-{rank}.json"
 
 
 class _Document(BaseModel):
@@ -43,8 +47,31 @@ class Window(_Document):
         return f"[{self.start}, {self.stop})"
 
 
+class Nodes(_Document):
+    """The machines of a training, as torchrun is told of them; one by default.
+
+    Attributes:
+        rank: this machine's number.
+        rendezvous: `HOST:PORT` of machine 0, where the processes meet.
+    """
+
+    count: int = Field(default=1, ge=1)
+    rank: int = Field(default=0, ge=0)
+    rendezvous: str = ""
+
+
 class RunSpec(_Document):
-    """One run: one model, batch size and mode on one GPU profile."""
+    """One run: one model, batch size and mode on one GPU profile.
+
+    Attributes:
+        batch_size: images an iteration, of all processes together.
+        train: whether it is trained; otherwise the weights are evaluated as they are.
+        evaluate, evaluate_every: at the end, and every so many iterations before it.
+        checkpoint_every: iterations between two checkpoints; None saves none.
+        target: metrics (`box AP`) and percents; the first evaluation that meets all of them ends
+            the training.
+        num_processes: on this machine, a GPU each.
+    """
 
     schema_version: int = SCHEMA_VERSION
     family: str
@@ -60,10 +87,17 @@ class RunSpec(_Document):
     dataset: str
     weights: str
     learning_rate: float | None = Field(default=None, gt=0)
+    train: bool = True
     evaluate: bool = False
+    evaluate_every: int | None = Field(default=None, ge=1)
     save_weights: bool = False
+    checkpoint_every: int | None = Field(default=None, ge=1)
+    target: dict[str, float] = Field(default_factory=dict)
     num_workers: int = Field(default=0, ge=0)
+    num_processes: int = Field(default=1, ge=1)
+    nodes: Nodes = Nodes()
     seed: int = 0
+    deterministic: bool = False
 
     @model_validator(mode="after")
     def _window_inside(self) -> RunSpec:
@@ -72,6 +106,20 @@ class RunSpec(_Document):
                 f"window {self.window} ends past the last iteration, {self.num_iterations}"
             )
         return self
+
+    @model_validator(mode="after")
+    def _batch_divides(self) -> RunSpec:
+        if self.batch_size % self.world_size:
+            raise ValueError(
+                f"batch size {self.batch_size} cannot be shared equally among"
+                f" {self.world_size} processes"
+            )
+        return self
+
+    @property
+    def world_size(self) -> int:
+        """The processes of all machines."""
+        return self.num_processes * self.nodes.count
 
     def digest(self) -> str:
         """A hash that is equal for equal specs; decides what `--resume` skips."""
@@ -94,13 +142,55 @@ class Throughput(_Document):
     data_wait_share: float
 
 
+class Evaluation(_Document):
+    """One evaluation of a training.
+
+    Attributes:
+        iterations: how many were done.
+        seconds: from the clock's start to this evaluation's end.
+        evaluation_seconds: how long it took by itself.
+        accuracy: in percent by name; None where it is not defined.
+    """
+
+    iterations: int
+    seconds: float
+    evaluation_seconds: float
+    accuracy: dict[str, float | None]
+
+
+class TimeToTrain(_Document):
+    """Wall time from before the first touch of the dataset to the evaluation that met the target.
+
+    Attributes:
+        seconds: None where the target was not reached; evaluations are in it.
+        evaluation_seconds, num_evaluations: of all evaluations.
+        iterations, images, epochs: trained until the last evaluation.
+    """
+
+    target: dict[str, float]
+    reached: bool
+    seconds: float | None
+    evaluation_seconds: float
+    num_evaluations: int
+    iterations: int
+    images: int
+    epochs: float
+
+
 class Failure(_Document):
-    """Why a training process stopped: the exception it ended with."""
+    """Why a training process stopped: the exception it ended with.
+
+    Attributes:
+        at: when, in seconds since the epoch; of several processes the first one is the cause.
+        rank: which process.
+    """
 
     type: str
     message: str
     exit_code: int | None = None
     hint: str = ""
+    at: float = 0.0
+    rank: int = 0
 
 
 class Outcome(_Document):
@@ -108,6 +198,8 @@ class Outcome(_Document):
 
     throughput: Throughput | None = None
     accuracy: dict[str, float | None] | None = None
+    evaluations: tuple[Evaluation, ...] = ()
+    time_to_train: TimeToTrain | None = None
     memory: dict[str, int] | None = None
     environment: dict[str, Any] = Field(default_factory=dict)
     failure: Failure | None = None
@@ -135,6 +227,8 @@ class RunRecord(_Document):
     ended: datetime
     throughput: Throughput | None = None
     accuracy: dict[str, float | None] | None = None
+    evaluations: tuple[Evaluation, ...] = ()
+    time_to_train: TimeToTrain | None = None
     memory: dict[str, int] | None = None
     environment: dict[str, Any] = Field(default_factory=dict)
     measurements: tuple[Measurement, ...] = ()

@@ -22,6 +22,7 @@ from detbench.suite import checkout
 RECORD, LOG, SPEC = "run.json", "output.log", "spec.json"
 NO_MEASUREMENTS = (LOG, SPEC, "config.yaml", "log.txt")  # what tells no figure by itself
 _RUNNING = ".running-"
+_LAST_CHECKPOINT = "last_checkpoint"  # it names the newest one, as in detectron2
 _RESERVE, _RESERVE_BYTES = ".reserve", 64 << 10
 
 
@@ -55,6 +56,30 @@ def begin(root: Path, spec: RunSpec) -> Path:
             f"results folder {parent} cannot be written: {error.strerror}",
             "pass --results with a folder of yours",
         ) from error
+
+
+def inherit(folder: Path, unfinished: Path) -> None:
+    """Give a run's new folder what an unfinished one has left to go on from.
+
+    Raises:
+        MissingError: it cannot be copied.
+    """
+    checkpoint = (unfinished / _LAST_CHECKPOINT).read_text(encoding="utf-8").strip()
+    try:
+        for name in (checkpoint, _LAST_CHECKPOINT, "metrics.json", "iterations.csv", "log.txt"):
+            if (unfinished / name).is_file():
+                shutil.copy2(unfinished / name, folder / name)
+    except OSError as error:
+        discard(folder)
+        raise MissingError(
+            f"{unfinished} cannot be copied: {error.strerror}", "free some space, or leave --resume"
+        ) from error
+
+
+def has_iterations(folder: Path) -> bool:
+    """Whether a run has trained at all."""
+    file = folder / "iterations.csv"
+    return file.is_file() and file.read_bytes().count(b"\n") > 1
 
 
 def abandoned(root: Path) -> list[Path]:
@@ -102,7 +127,8 @@ def keep(folder: Path, record: RunRecord) -> Path:
         ) from error
     folder.chmod(0o755)
     spec = record.spec
-    name = f"{spec.model}_bs{spec.batch_size}_{spec.mode}_{_stamp(record.started)}"
+    what = spec.mode if spec.train else "eval"
+    name = f"{spec.model}_bs{spec.batch_size}_{what}_{_stamp(record.started)}"
     for number in range(1, 1000):
         final = folder.parent / (name if number == 1 else f"{name}-{number}")
         with suppress(OSError):  # another run of the same second has that name
@@ -170,6 +196,25 @@ def find_ok(root: Path, spec: RunSpec) -> tuple[Path, RunRecord] | None:
     digest = spec.digest()
     found = [r for r in all_runs(root) if r[1].spec_sha256 == digest and r[1].status == "ok"]
     return found[-1] if found else None
+
+
+def find_unfinished(root: Path, spec: RunSpec) -> Path | None:
+    """The folder of a run of the same spec that ended early with a checkpoint; the newest one.
+
+    Also of one whose process was killed before it could write its record.
+    """
+    digest = spec.digest()
+    found = [
+        folder
+        for folder, record in all_runs(root)
+        if record.spec_sha256 == digest and record.status != "ok"
+    ]
+    for folder in abandoned(root):
+        with suppress(OSError, ValidationError):
+            if RunSpec.model_validate_json((folder / SPEC).read_bytes()).digest() == digest:
+                found.append(folder)
+    with_checkpoint = [f for f in found if (f / _LAST_CHECKPOINT).is_file()]
+    return max(with_checkpoint, key=lambda f: (f / _LAST_CHECKPOINT).stat().st_mtime, default=None)
 
 
 def _stamp(moment: datetime) -> str:

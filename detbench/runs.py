@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import signal
 from datetime import datetime, timezone
@@ -11,7 +13,7 @@ from detbench import measured, results
 from detbench.errors import DetbenchError, MissingError, RunFailedError
 from detbench.launch.base import Exit, Launcher, OnEvent
 from detbench.modes import Attachment
-from detbench.records import OUTCOME, Failure, Outcome, RunRecord, RunSpec, Status
+from detbench.records import Failure, Outcome, RunRecord, RunSpec, Status, outcome_name
 from detbench.suite import commit
 
 _ENVIRONMENT = {
@@ -27,10 +29,38 @@ _HOST_OOM_WORDS = ("can't allocate memory", "DefaultCPUAllocator", "Cannot alloc
 _SHM_WORDS = ("Bus error", "bus error")
 
 
-def training_command(attachment: Attachment, python: str, folder: Path) -> list[str]:
+_TORCHRUN = "torch.distributed.run"
+_KILLED = re.compile(r"exitcode\s*: (-\d+)")  # torchrun's word on the process that ended first
+
+
+def training_command(spec: RunSpec, attachment: Attachment, python: str, folder: Path) -> list[str]:
     """The command line of a run whose folder the training sees as `folder`."""
-    training = [python, "-m", "detbench.training", str(folder / results.SPEC), str(folder)]
-    return attachment.command(training, folder)
+    training = ["-m", "detbench.training", str(folder / results.SPEC), str(folder)]
+    if spec.world_size > 1:
+        training = ["-m", _TORCHRUN, *_meeting(spec), *training]
+    return attachment.command([python, *training], folder)
+
+
+def _meeting(spec: RunSpec) -> list[str]:
+    """How torchrun brings the processes together."""
+    options = [f"--nproc-per-node={spec.num_processes}"]
+    if spec.nodes.count == 1:
+        return ["--standalone", *options]  # it finds a free port
+    host, _, port = spec.nodes.rendezvous.rpartition(":")
+    return [
+        f"--nnodes={spec.nodes.count}",
+        f"--node-rank={spec.nodes.rank}",
+        f"--master-addr={host}",
+        f"--master-port={port}",
+        *options,
+    ]
+
+
+def _environment(spec: RunSpec) -> dict[str, str]:
+    found = dict(_ENVIRONMENT)
+    if spec.num_processes > 1:  # they share the cores; torchrun would give each of them one
+        found["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // spec.num_processes))
+    return found
 
 
 def execute(
@@ -41,11 +71,14 @@ def execute(
     root: Path,
     on_event: OnEvent,
     time_limit: float | None = None,
+    continues: Path | None = None,
 ) -> tuple[Path, RunRecord]:
     """Do the run and keep what it left; returns its folder and its record.
 
     However the training ends, its record says so. A run that was refused before any iteration
     (a missing dataset, say) leaves nothing and raises what the training process raised.
+    `continues` is the folder of an unfinished run of the same spec, from whose newest checkpoint
+    this one goes on; it stays as it is.
 
     `on_event` is called with every event of the training, in another thread. After `time_limit`
     seconds the run is ended.
@@ -55,14 +88,16 @@ def execute(
     """
     folder = results.begin(root, spec)
     (folder / results.SPEC).write_text(spec.model_dump_json(indent=2), encoding="utf-8")
-    command = training_command(attachment, launcher.python, launcher.seen(folder))
+    if continues is not None:
+        results.inherit(folder, continues)
+    command = training_command(spec, attachment, launcher.python, launcher.seen(folder))
     started = datetime.now(timezone.utc)
     try:
         facts = launcher.facts()  # now: afterwards an engine may have gone
         ended_as = launcher.run(
             command,
             log=folder / results.LOG,
-            environment=_ENVIRONMENT,
+            environment=_environment(spec),
             on_event=on_event,
             time_limit=time_limit,
         )
@@ -74,14 +109,15 @@ def execute(
         raise MissingError(
             f"{error.filename or folder}: {error.strerror}", "detbench doctor shows what is here"
         ) from error
-    outcome = _read_outcome(folder)
-    if outcome and outcome.failure and outcome.failure.exit_code:
+    outcome = _read_outcome(folder, spec)
+    refused = outcome is not None and outcome.failure is not None and outcome.failure.exit_code
+    if outcome is not None and refused and not results.has_iterations(folder):
         results.discard(folder)
-        raise _refusal(outcome.failure)
+        raise _refusal(outcome.failure)  # type: ignore[arg-type]
     status, cause = classify(ended_as, outcome, folder, attachment.file)
     told = outcome or Outcome()
-    for file in (folder / OUTCOME, folder / results.SPEC):
-        file.unlink(missing_ok=True)  # run.json holds both
+    for file in (folder / results.SPEC, *folder.glob(outcome_name("*"))):
+        file.unlink(missing_ok=True)  # run.json holds them
     record = RunRecord(
         spec=spec,
         spec_sha256=spec.digest(),
@@ -93,8 +129,15 @@ def execute(
         ended=datetime.now(timezone.utc),
         throughput=told.throughput,
         accuracy=told.accuracy,
+        evaluations=told.evaluations,
+        time_to_train=told.time_to_train,
         memory=told.memory,
-        environment={**told.environment, **facts, "detbench_commit": commit()},
+        environment={
+            **told.environment,
+            **facts,
+            "detbench_commit": commit(),
+            **({"continues": continues.name} if continues else {}),
+        },
         measurements=results.measurements_in(folder),
     )
     kept = results.keep(folder, record)
@@ -103,9 +146,24 @@ def execute(
     return kept, record
 
 
-def _read_outcome(folder: Path) -> Outcome | None:
-    path = folder / OUTCOME
-    return Outcome.model_validate_json(path.read_bytes()) if path.is_file() else None
+def _read_outcome(folder: Path, spec: RunSpec) -> Outcome | None:
+    """What the training says of itself; of several processes that failed, the first one's word.
+
+    The main process of several machines is on the first of them: the others have nothing to say
+    where all went well.
+    """
+    told = [
+        Outcome.model_validate_json(path.read_bytes())
+        for path in sorted(folder.glob(outcome_name("*")))
+    ]
+    failed = [o.failure for o in told if o.failure is not None]
+    if not failed:
+        return told[0] if told else None
+    first = min(failed, key=lambda failure: failure.at)
+    if spec.world_size > 1:
+        message = f"process {first.rank}: {first.message}"
+        first = first.model_copy(update={"message": message})
+    return Outcome(failure=first)
 
 
 def _refusal(failure: Failure) -> DetbenchError:
@@ -128,6 +186,9 @@ def classify(
         return "interrupted", "the user ended it (SIGINT or SIGTERM)"
     if ended.by == "engine":
         return "failed", "Docker's engine went away during the run"
+    if ended.code > 0 and (killed := _killed_process(folder)):
+        # One of several processes; what the others say is that they lost it.
+        return _killed(Exit(killed, ended.by, ended.oom_kills), folder)
     if outcome is None:
         return _killed(ended, folder)
     if outcome.failure is not None:
@@ -135,6 +196,15 @@ def classify(
     if measurement and (why := measured.why_empty(folder / measurement)):
         return "failed", f"the profiler measured nothing: {measurement}: {why}"
     return "ok", ""
+
+
+def _killed_process(folder: Path) -> int | None:
+    """The negative signal that ended one of torchrun's processes first, by its report."""
+    log = folder / results.LOG
+    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    _, root_cause, report = text.partition("Root Cause (first observed failure)")
+    found = _KILLED.search(report) if root_cause else None
+    return int(found[1]) if found else None
 
 
 def _failed(failure: Failure, ended: Exit) -> tuple[Status, str]:

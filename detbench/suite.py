@@ -6,13 +6,15 @@ import os
 import subprocess
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from detbench.errors import BadFileError, UsageError
 from detbench.records import Device, Window
+
+FRAMEWORKS = ("detectron2", "torchvision", "effdet")
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -22,12 +24,19 @@ class _Section(BaseModel):
 
 
 class Schedule(_Section):
-    """A training schedule, stated for its own batch size."""
+    """A training schedule, stated for its own batch size.
+
+    Attributes:
+        evaluate_every: iterations between two evaluations; None evaluates at the end only.
+        decay: a tenth at each of `steps`, or a half cosine to 0 at the end.
+    """
 
     batch_size: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
     num_iterations: int = Field(ge=1)
-    steps: tuple[int, ...]
+    evaluate_every: int | None = Field(default=None, ge=1)
+    decay: Literal["steps", "cosine"] = "steps"
+    steps: tuple[int, ...] = ()
     warmup_iterations: int = Field(ge=0)
 
     def scaled(self, batch_size: int) -> Schedule:
@@ -37,13 +46,15 @@ class Schedule(_Section):
         size (Goyal et al., 2017, "Accurate, Large Minibatch SGD").
         """
         k = batch_size / self.batch_size
-        return Schedule(
-            batch_size=batch_size,
-            learning_rate=self.learning_rate * k,
-            num_iterations=max(1, round(self.num_iterations / k)),
-            steps=tuple(max(1, round(step / k)) for step in self.steps),
-            warmup_iterations=round(self.warmup_iterations / k),
-        )
+        scaled = {
+            "batch_size": batch_size,
+            "learning_rate": self.learning_rate * k,
+            "num_iterations": max(1, round(self.num_iterations / k)),
+            "steps": tuple(max(1, round(step / k)) for step in self.steps),
+            "warmup_iterations": round(self.warmup_iterations / k),
+            "evaluate_every": self.evaluate_every and max(1, round(self.evaluate_every / k)),
+        }
+        return self.model_copy(update=scaled)
 
 
 class Detectron2Model(_Section):
@@ -60,16 +71,38 @@ class TorchvisionModel(_Section):
     clip_gradient_norm: float | None = None
 
 
+class EffdetModel(_Section):
+    """A config of effdet, the keys changed in it, and the recipe that it is trained by.
+
+    The defaults are as published (Tan et al., 2020, "EfficientDet", section 5.1; the norm and the
+    scale by the authors' hparams_config.py).
+
+    Attributes:
+        clip_gradient_norm: the largest norm of all gradients together.
+        average_decay: of the moving average of the weights, which is what is evaluated and saved.
+        random_scale: the range that an image's size is drawn from in training, as a share of the
+            model's own.
+    """
+
+    config: str
+    overrides: dict[str, Any] = Field(default_factory=dict)
+    weight_decay: float = 4e-5
+    clip_gradient_norm: float | None = 10.0
+    average_decay: float | None = 0.9998
+    random_scale: tuple[float, float] = (0.1, 2.0)
+
+
 class Model(_Section):
     """One config name, and what each framework that has it needs to build it."""
 
     schedule: Schedule
     detectron2: Detectron2Model | None = None
     torchvision: TorchvisionModel | None = None
+    effdet: EffdetModel | None = None
 
     def frameworks(self) -> list[str]:
         """The frameworks that can build this model."""
-        return [name for name in ("detectron2", "torchvision") if getattr(self, name)]
+        return [name for name in FRAMEWORKS if getattr(self, name)]
 
 
 class Defaults(_Section):
@@ -93,6 +126,7 @@ class Family(_Section):
     defaults: dict[Device, Defaults]
     schedules: dict[str, Schedule]
     models: dict[str, Model]
+    groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     def model(self, name: str) -> Model:
         """The model of this name.
@@ -105,6 +139,21 @@ class Family(_Section):
                 f"{self.family} has no model '{name}'", f"known: {', '.join(self.models)}"
             )
         return self.models[name]
+
+    def group(self, name: str) -> tuple[str, ...]:
+        """The models of the group of this name, or the one model of this name.
+
+        Raises:
+            UsageError: naming the groups and models there are.
+        """
+        if name in self.groups:
+            return self.groups[name]
+        if name not in self.models:
+            raise UsageError(
+                f"{self.family} has no model '{name}'",
+                f"known: {', '.join((*self.groups, *self.models))}",
+            )
+        return (name,)
 
 
 def checkout() -> Path | None:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The `detbench throughput` verb as a script, for machines that have files only; see --help."""
+"""`detbench throughput-util` as a script, for machines that have files only; see --help."""
 
 import sys
 from pathlib import Path
@@ -8,4 +8,4 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from detbench.program import start
 
-start("throughput")
+start("throughput-util")

@@ -27,11 +27,14 @@ _VERBS = {
     "train": ("runs", "train"),
     "run": ("runs", "run"),
     "profile": ("runs", "profile"),
+    "eval": ("runs", "evaluate"),
+    "throughput": ("measure", "throughput"),
+    "time-to-train": ("measure", "time_to_train"),
     "core-util": ("parse.core", "core_util"),
     "compute-util": ("parse.compute", "compute_util"),
     "memory-util": ("parse.memory", "memory_util"),
     "monitor-util": ("parse.monitor", "monitor_util"),
-    "throughput": ("parse.throughput", "throughput"),
+    "throughput-util": ("parse.throughput", "throughput_util"),
 }
 
 

@@ -77,6 +77,20 @@ def show(tables: list[tuple[str, pd.DataFrame]], style: str, output: Path | None
         ) from error
 
 
+def targets(target: str) -> dict[str, float]:
+    """What `--target` asks for: a metric's name and percent."""
+    goals: dict[str, float] = {}
+    for part in target.split(","):
+        name, _, value = (piece.strip() for piece in part.partition("="))
+        try:
+            goals[name if " " in name else f"{name} AP"] = float(value)
+        except ValueError:
+            name = ""
+        if not name:
+            raise UsageError(f"--target: '{part}' is no NAME=PERCENT", "as in box=37.7,mask=33.9")
+    return goals
+
+
 def _shortened(table: pd.DataFrame) -> pd.DataFrame:
     """The table for the eye: files without the folders that they share."""
     if "file" not in table:

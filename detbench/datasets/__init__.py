@@ -1,23 +1,46 @@
-"""Datasets by name: the embedded one, COCO 2017, or any folder in COCO's layout."""
+"""Datasets by name: the embedded one, COCO 2017, VOC, or any folder in COCO's layout."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+from detbench.datasets import voc
 from detbench.datasets.coco import CocoDataset, open_coco
 
-COCO_ROOT = Path("/dataset")
+NAMES = ("embedded", "coco", *voc.NAMES)
+
+_ROOT = Path("/dataset")
 
 
-def open_dataset(name: str) -> CocoDataset:
-    """Open `embedded`, `coco` (under `/dataset`) or the folder of that path.
+def datasets_root() -> Path:
+    """The folder of the named datasets: `DETECTRON2_DATASETS`, as in detectron2, or `/dataset`."""
+    named = os.environ.get("DETECTRON2_DATASETS")
+    return Path(named).expanduser() if named else _ROOT
+
+
+def prepare_dataset(name: str) -> None:
+    """Make what is made of a dataset once, so that no training's clock has it on it.
 
     Raises:
         MissingError: the dataset, or what makes it, is not there.
-        BadFileError: its annotations are not COCO's.
+        BadFileError: it is broken.
+    """
+    if name == "embedded" or name in voc.NAMES:
+        open_dataset(name)
+
+
+def open_dataset(name: str) -> CocoDataset:
+    """Open `embedded`, `coco`, one of VOC's, or the folder of that path.
+
+    Raises:
+        MissingError: the dataset, or what makes it, is not there.
+        BadFileError: its annotations are not what they have to be, or an image is not there.
     """
     if name == "embedded":
         from detbench.datasets.embedded import open_embedded
 
         return open_embedded()
-    return open_coco(name, COCO_ROOT if name == "coco" else Path(name))
+    if name in voc.NAMES:
+        return voc.open_voc(name, datasets_root())
+    return open_coco(name, datasets_root() if name == "coco" else Path(name))

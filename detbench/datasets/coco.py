@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from detbench.errors import BadFileError, MissingError
+from detbench.datasets.annotations import read_listing
+from detbench.errors import MissingError
 
 _LAYOUT = (
     "annotations/instances_train2017.json, annotations/instances_val2017.json, train2017, val2017"
@@ -24,11 +25,13 @@ class Split:
 
 @dataclass(frozen=True)
 class CocoDataset:
-    """A dataset in COCO's layout.
+    """A dataset in COCO's format.
 
     Attributes:
         classes: names in the order of the annotation file's category ids.
         digest: sha256 over both annotation files, recorded with every run.
+        num_images: of the train split, which make an epoch.
+        rule: whose metrics its accuracy is stated in.
     """
 
     name: str
@@ -36,28 +39,45 @@ class CocoDataset:
     val: Split
     classes: tuple[str, ...]
     digest: str
+    num_images: int
+    rule: Literal["coco", "voc"] = "coco"
 
 
 def open_coco(name: str, root: Path) -> CocoDataset:
-    """Open the dataset under `root`, in COCO 2017's layout or with a `coco` folder in between.
+    """Open the dataset under `root`, in one of COCO 2017's layouts.
 
     Raises:
         MissingError: `root` or a part of the layout is not there.
-        BadFileError: the annotations of the val split are not COCO's.
+        BadFileError: the annotations are not COCO's, or name images that are not there.
     """
-    train, val = find_splits(root)
+    return open_splits(name, *find_splits(root))
+
+
+def open_splits(
+    name: str, train: Split, val: Split, rule: Literal["coco", "voc"] = "coco"
+) -> CocoDataset:
+    """Open a dataset of these two splits.
+
+    Raises:
+        BadFileError: the annotations are not COCO's, or name images that are not there.
+    """
+    listing = read_listing(train.annotations, train.images)
     return CocoDataset(
         name=name,
         train=train,
         val=val,
-        # The val file holds the same categories and is the smaller one by far.
-        classes=_classes(val.annotations),
+        classes=tuple(read_listing(val.annotations, val.images).class_of.values()),
         digest=_digest(train.annotations, val.annotations),
+        num_images=len(listing.images),
+        rule=rule,
     )
 
 
 def find_splits(root: Path) -> tuple[Split, Split]:
     """Where the train and val splits lie under `root`.
+
+    COCO's parts lie side by side in `root` or in `root/coco`, or the images in a folder `images`
+    beside the annotations.
 
     Raises:
         MissingError: `root` or a part of the layout is not there.
@@ -65,27 +85,22 @@ def find_splits(root: Path) -> tuple[Split, Split]:
     if not root.is_dir():
         raise MissingError(
             f"dataset folder {root} does not exist",
-            f"put COCO 2017 there ({_LAYOUT}), or pass --dataset embedded",
+            f"detbench data download coco fetches COCO 2017 ({_LAYOUT}); or --dataset embedded",
         )
     base = root / "coco" if (root / "coco" / "annotations").is_dir() else root
     splits = []
     for split in ("train", "val"):
-        found = Split(base / f"{split}2017", base / "annotations" / f"instances_{split}2017.json")
+        images = base / f"{split}2017"
+        nested = base / "images" / f"{split}2017"
+        found = Split(
+            nested if nested.is_dir() and not images.is_dir() else images,
+            base / "annotations" / f"instances_{split}2017.json",
+        )
         for part in (found.annotations, found.images):
             if not part.exists():
                 raise MissingError(f"dataset part {part} does not exist", f"expected: {_LAYOUT}")
         splits.append(found)
     return splits[0], splits[1]
-
-
-def _classes(annotations: Path) -> tuple[str, ...]:
-    try:
-        categories = json.loads(annotations.read_bytes())["categories"]
-        return tuple(c["name"] for c in sorted(categories, key=lambda c: c["id"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadFileError(
-            annotations, f"not a COCO annotation file: {error!r}", "download it again"
-        ) from error
 
 
 def _digest(*files: Path) -> str:

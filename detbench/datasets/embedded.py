@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from detbench.datasets.cache import cache_folder
 from detbench.datasets.coco import CocoDataset, open_coco
 from detbench.errors import MissingError
 
@@ -45,7 +45,7 @@ def open_embedded() -> CocoDataset:
         MissingError: scikit-image or one of its photographs is not installed.
     """
     photos = _photos()
-    folder = _cache_folder() / f"embedded-{_content_key(photos)}"
+    folder = cache_folder() / f"embedded-{_content_key(photos)}"
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".embedded-") as work:
@@ -58,11 +58,6 @@ def open_embedded() -> CocoDataset:
                 if not folder.is_dir():  # otherwise another process finished it first
                     raise
     return open_coco("embedded", folder)
-
-
-def _cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "detbench"
 
 
 def _photos() -> dict[str, bytes]:

@@ -22,9 +22,9 @@ _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class LocalLauncher:
-    """A process with this interpreter; `gpu_uuid` names its GPU, empty leaves the choice open."""
+    """A process with this interpreter; `gpus` are the UUIDs of its GPUs, () leaves it all."""
 
-    gpu_uuid: str = ""
+    gpus: tuple[str, ...] = ()
     python: str = sys.executable
 
     def seen(self, folder: Path) -> Path:
@@ -57,7 +57,7 @@ class LocalLauncher:
         Raises:
             FileNotFoundError: the program does not exist.
         """
-        chosen = {"CUDA_VISIBLE_DEVICES": self.gpu_uuid} if self.gpu_uuid else {}
+        chosen = {"CUDA_VISIBLE_DEVICES": ",".join(self.gpus)} if self.gpus else {}
         kills_before = _oom_kills()
         with log.open("wb", buffering=0) as sink:
             process = subprocess.Popen(

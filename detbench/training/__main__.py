@@ -6,15 +6,17 @@ says how it went. It is started by `detbench.launch`, in a process, a container 
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detbench.errors import DetbenchError, MissingError
-from detbench.events import emit
+from detbench.events import emit, mute
 from detbench.modes import resolve_mode
-from detbench.records import OUTCOME, Failure, Outcome, RunSpec
+from detbench.records import Failure, Outcome, RunSpec, outcome_name
 
 if TYPE_CHECKING:
     from detbench.training.protocol import Hook, Job
@@ -22,64 +24,108 @@ if TYPE_CHECKING:
 
 def main(spec_path: Path, output: Path) -> int:
     """Run the spec; the exit code says whether all of it was done."""
+    rank = int(os.environ.get("RANK", "0"))
     outcome = Outcome()
     try:
         outcome = _run(RunSpec.model_validate_json(spec_path.read_bytes()), output)
     except DetbenchError as error:
-        outcome = Outcome(failure=_refusal(error))
+        outcome = Outcome(failure=_refusal(error, rank))
     except ModuleNotFoundError as error:
         lack = MissingError(
             f"training needs the Python package {error.name}, which is not installed",
             "bash scripts/make_venv.sh train, or pip install '.[train]' and "
             "bash scripts/install_detectron2.sh",
         )
-        outcome = Outcome(failure=_refusal(lack))
+        outcome = Outcome(failure=_refusal(lack, rank))
     except (Exception, KeyboardInterrupt) as error:
+        print(f"process {rank} of the training failed:", file=sys.stderr)
         traceback.print_exc()
-        outcome = Outcome(failure=Failure(type=type(error).__name__, message=str(error)))
-    _write(outcome, output)
+        outcome = Outcome(
+            failure=Failure(
+                type=type(error).__name__, message=str(error), at=time.time(), rank=rank
+            )
+        )
+    if rank == 0 or outcome.failure is not None:
+        _write(outcome, output / outcome_name(rank))
     return 0 if outcome.failure is None else 1
 
 
-def _refusal(error: DetbenchError) -> Failure:
+def _refusal(error: DetbenchError, rank: int) -> Failure:
     return Failure(
-        type=type(error).__name__, message=error.message, hint=error.hint, exit_code=error.exit_code
+        type=type(error).__name__,
+        message=error.message,
+        hint=error.hint,
+        exit_code=error.exit_code,
+        at=time.time(),
+        rank=rank,
     )
 
 
 def _run(spec: RunSpec, output: Path) -> Outcome:
     emit("progress", phase="loading torch", done=0, total=0)
-    from detbench.datasets import open_dataset
+    from detbench.datasets import open_dataset, prepare_dataset
     from detbench.suite import load_family
+    from detbench.training import distributed
+    from detbench.training.checkpoints import iterations_done
     from detbench.training.environment import describe, memory_peaks
+    from detbench.training.evaluations import Evaluations
     from detbench.training.frameworks import load_framework
     from detbench.training.meter import Meter
+    from detbench.training.pictures import draw_pictures
     from detbench.training.protocol import Job
+    from detbench.training.randomness import Reseed, be_deterministic, seed_all
 
     framework = load_framework(spec.framework)
+    prepare_dataset(spec.dataset)
+    world = distributed.join(spec.device)
+    if not world.is_main:
+        mute()
+    if spec.deterministic:
+        be_deterministic()
+    seed_all(spec.seed)  # all processes begin from the same weights
+
+    evaluations = Evaluations(spec.target)  # its clock runs from here on
     emit("progress", phase="opening the dataset", done=0, total=0)
     model = load_family(spec.family).model(spec.model)
     schedule = model.schedule.scaled(spec.batch_size)
     if spec.learning_rate is not None:
         schedule = schedule.model_copy(update={"learning_rate": spec.learning_rate})
-    job = Job(spec, model, schedule, open_dataset(spec.dataset), output)
+    dataset = open_dataset(spec.dataset)
+    job = Job(spec, model, schedule, dataset, output, world, evaluations)
 
     emit("progress", phase="building the model", done=0, total=0)
-    meter = Meter(spec.window, spec.num_iterations, spec.batch_size, job.device)
-    attached = _mode_hooks(job)
-    hooks: list[Hook] = [meter, *attached]
+    hooks: list[Hook] = [Reseed(spec.seed, world.rank)]
+    attached: list[Hook] = []
+    meter = Meter(
+        spec.window,
+        spec.num_iterations,
+        spec.batch_size,
+        job.device,
+        output / "iterations.csv",
+        iterations_done(output),
+    )
+    if world.is_main:
+        attached = _mode_hooks(job)
+        hooks += [meter, *attached]
     trainer = framework.build(job, hooks)
     environment = describe(job, framework)
-    trainer.train()
-    meter.write(output / "iterations.csv")
+    if spec.train:
+        trainer.train()
+    else:
+        trainer.evaluate()
     memory = memory_peaks(job.device)
     for hook in attached:
         memory |= hook.finish()
-    accuracy = None
-    if spec.evaluate:
-        accuracy = trainer.evaluate()
+    if world.is_main and evaluations.done:
+        draw_pictures(job)
+    distributed.leave()
     return Outcome(
-        throughput=meter.throughput(), accuracy=accuracy, memory=memory, environment=environment
+        throughput=meter.throughput(partial=evaluations.reached),
+        accuracy=evaluations.done[-1].accuracy if evaluations.done else None,
+        evaluations=tuple(evaluations.done),
+        time_to_train=evaluations.time_to_train(spec.batch_size, dataset.num_images),
+        memory=memory,
+        environment=environment,
     )
 
 
@@ -101,10 +147,10 @@ def _mode_hooks(job: Job) -> list[Hook]:
     return []
 
 
-def _write(outcome: Outcome, output: Path) -> None:
-    part = output / f".part-{OUTCOME}"
+def _write(outcome: Outcome, path: Path) -> None:
+    part = path.with_name(f".part-{path.name}")
     part.write_text(outcome.model_dump_json(indent=2), encoding="utf-8")
-    part.rename(output / OUTCOME)
+    part.rename(path)
 
 
 if __name__ == "__main__":

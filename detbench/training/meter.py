@@ -13,6 +13,7 @@ from detbench.events import emit
 from detbench.records import Throughput, Window
 from detbench.training.protocol import Hook, Step, Trainer
 
+_Row = tuple[int, float, float]
 _COLUMNS = ("iteration", "time (s)", "data wait (s)")
 
 
@@ -25,21 +26,35 @@ class Meter(Hook):
 
     Args:
         num_iterations: the training's length, for the progress report.
-        batch_size: images an iteration.
+        batch_size: images an iteration, of all processes.
+        path: a CSV file with every iteration's times, the warm-up included. What it holds from
+            before the checkpoint that this training goes on from counts as measured.
+        first: the iteration that it begins with.
     """
 
     def __init__(
-        self, window: Window, num_iterations: int, batch_size: int, device: torch.device
+        self,
+        window: Window,
+        num_iterations: int,
+        batch_size: int,
+        device: torch.device,
+        path: Path,
+        first: int = 0,
     ) -> None:
+        self._path = path
+        self._rows = _rows_before(first, path)
         self._window = window
         self._num_iterations = num_iterations
         self._batch_size = batch_size
         self._device = device
         self._started = 0.0
-        self._rows: list[tuple[int, float, float]] = []
 
     def before_train(self, trainer: Trainer) -> None:
-        emit("progress", phase="training", done=0, total=self._num_iterations)
+        emit("progress", phase="training", done=len(self._rows), total=self._num_iterations)
+        with self._path.open("w", newline="") as stream:
+            csv.writer(stream).writerows([_COLUMNS, *map(_text, self._rows)])
+        # A line at once is in the file when something kills the process.
+        self._stream = self._path.open("a", newline="", buffering=1)
 
     def before_step(self, iteration: int) -> None:
         if iteration == self._window.start:
@@ -50,7 +65,9 @@ class Meter(Hook):
         if step.iteration == self._window.stop - 1:
             self._synchronize()
         elapsed = time.perf_counter() - self._started
-        self._rows.append((step.iteration, elapsed, step.data_seconds))
+        row = (step.iteration, elapsed, step.data_seconds)
+        self._rows.append(row)
+        self._stream.write(",".join(_text(row)) + "\n")
         emit(
             "progress",
             phase="training",
@@ -59,14 +76,20 @@ class Meter(Hook):
             loss=round(step.loss, 4),
         )
 
+    def after_train(self) -> None:
+        self._stream.close()
+
     def _synchronize(self) -> None:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
 
-    def throughput(self) -> Throughput | None:
-        """Images over the summed time of the window's iterations; None before it has ended."""
+    def throughput(self, *, partial: bool) -> Throughput | None:
+        """Images over the summed time of the window's iterations.
+
+        None before it has ended; `partial` takes what there is of it, if anything.
+        """
         inside = [row for row in self._rows if row[0] in self._window]
-        if len(inside) < self._window.count:
+        if len(inside) < (1 if partial else self._window.count):
             return None
         times = np.array([row[1] for row in inside])
         images = len(inside) * self._batch_size
@@ -84,9 +107,15 @@ class Meter(Hook):
             data_wait_share=sum(row[2] for row in inside) / times.sum(),
         )
 
-    def write(self, path: Path) -> None:
-        """Write every iteration's times as CSV, the warm-up included."""
-        with path.open("w", newline="") as stream:
-            writer = csv.writer(stream)
-            writer.writerow(_COLUMNS)
-            writer.writerows((i, f"{t:.6f}", f"{d:.6f}") for i, t, d in self._rows)
+
+def _text(row: _Row) -> tuple[str, str, str]:
+    iteration, seconds, data_seconds = row
+    return str(iteration), f"{seconds:.6f}", f"{data_seconds:.6f}"
+
+
+def _rows_before(iteration: int, path: Path) -> list[_Row]:
+    if not path.is_file():
+        return []
+    with path.open(newline="") as stream:
+        rows = [tuple(row.values()) for row in csv.DictReader(stream)]
+    return [(int(i), float(t), float(d)) for i, t, d in rows if int(i) < iteration]

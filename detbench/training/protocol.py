@@ -16,6 +16,8 @@ import torch
 from detbench.datasets.coco import CocoDataset
 from detbench.records import RunSpec
 from detbench.suite import Model, Schedule
+from detbench.training.distributed import World
+from detbench.training.evaluations import Evaluations
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,14 @@ class Job:
     schedule: Schedule
     dataset: CocoDataset
     output: Path
+    world: World
+    evaluations: Evaluations
 
     @property
     def device(self) -> torch.device:
         """Where the model lives."""
+        if self.spec.device == "cuda":
+            return torch.device("cuda", self.world.local_rank)
         return torch.device(self.spec.device)
 
 
@@ -50,13 +56,13 @@ class Trainer(Protocol):
     optimizer: torch.optim.Optimizer
 
     def train(self) -> None:
-        """Run all iterations of the job, calling its hooks."""
+        """Run the job's iterations that its folder's newest checkpoint has not behind it.
 
-    def evaluate(self) -> dict[str, float | None]:
-        """AP on the val split by name (`box AP`, `mask AP50`, ...), in percent.
-
-        None where the split holds nothing that such an AP could be computed from.
+        Calls the hooks, and evaluates as the spec says.
         """
+
+    def evaluate(self) -> None:
+        """Evaluate the weights as they are, without training."""
 
 
 class Hook:

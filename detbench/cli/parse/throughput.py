@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from detbench.cli.files import short_names
-from detbench.cli.options import files_argument, format_option, output_option, show
+from detbench.cli.options import files_argument, format_option, output_option, show, targets
 from detbench.cli.parse.progress import reading
 from detbench.cli.parse.shared import of_file, stack
 from detbench.errors import BadFileError, UsageError
@@ -28,7 +28,7 @@ _OPTIONAL = (  # columns of evaluations that are left out for the eye where no l
 )
 
 
-@click.command("throughput")
+@click.command("throughput-util")
 @files_argument
 @click.option(
     "--by",
@@ -57,7 +57,7 @@ _OPTIONAL = (  # columns of evaluations that are left out for the eye where no l
 )
 @format_option()
 @output_option
-def throughput(
+def throughput_util(
     files: tuple[Path, ...],
     level: str | None,
     target: str | None,
@@ -82,7 +82,7 @@ def throughput(
 
     if level and target:
         raise UsageError("--target has a table of its own", "leave --by out")
-    goals = None if target is None else _goals(target)
+    goals = None if target is None else targets(target)
     with reading(files) as each:
         logs = {file: read_training_log(file) for file in each}
     if goals is not None:
@@ -161,20 +161,6 @@ def _evaluations(logs: dict[Path, TrainingLog], style: str) -> pd.DataFrame:
     if style in ("table", "md"):
         return table.drop(columns=[c for c in _OPTIONAL if table[c].isna().all()])
     return table
-
-
-def _goals(target: str) -> dict[str, float]:
-    """What `--target` asks for: a metric's name and percent."""
-    goals: dict[str, float] = {}
-    for part in target.split(","):
-        name, _, value = (piece.strip() for piece in part.partition("="))
-        try:
-            goals[name if " " in name else f"{name} AP"] = float(value)
-        except ValueError:
-            name = ""
-        if not name:
-            raise UsageError(f"--target: '{part}' is no NAME=PERCENT", "as in box=37.7,mask=33.9")
-    return goals
 
 
 def _time_to_train(logs: dict[Path, TrainingLog], goals: dict[str, float]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""detectron2: its DefaultTrainer and its model zoo's configs, extended by a hook only."""
+"""detectron2: its DefaultTrainer and its model zoo's configs, extended by hooks only."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import importlib.metadata
 import json
 import math
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import detectron2
@@ -14,14 +16,17 @@ from detectron2 import model_zoo
 from detectron2.config import CfgNode, get_cfg
 from detectron2.data import DatasetCatalog
 from detectron2.data.datasets import register_coco_instances
-from detectron2.engine import DefaultTrainer, HookBase, default_setup
-from detectron2.engine.hooks import EvalHook, PeriodicCheckpointer
-from detectron2.evaluation import COCOEvaluator
+from detectron2.engine import DefaultTrainer, HookBase, default_setup, defaults
+from detectron2.engine.hooks import EvalHook, PeriodicCheckpointer, PeriodicWriter
+from detectron2.evaluation import COCOEvaluator, DatasetEvaluator
+from detectron2.utils import comm
 
 from detbench.errors import MissingError, UsageError
 from detbench.events import emit
-from detbench.records import RunSpec
-from detbench.training.coco_eval import TASKS
+from detbench.training import accuracy, checkpoints
+from detbench.training.distributed import from_main
+from detbench.training.evaluations import Evaluations
+from detbench.training.frameworks.detectron2_data import batches
 from detbench.training.protocol import Hook, Job, Step, Trainer
 
 _METRICS = ("AP", "AP50", "AP75", "AR@100", "AR@1000")
@@ -55,10 +60,17 @@ def build(job: Job, hooks: Sequence[Hook]) -> Trainer:
     if job.spec.precision == "amp" and job.spec.device != "cuda":
         raise UsageError("detectron2 trains with amp on cuda only", "use --precision fp32")
     cfg = _config(job)
+    if job.world.size > 1:
+        comm.create_local_process_group(job.world.local_size)
+        if job.spec.device == "cpu":  # upstream names a device, which a CPU's model must not have
+            defaults.create_ddp_model = partial(defaults.create_ddp_model, device_ids=None)
     default_setup(cfg, None)
-    trainer = _Trainer(cfg, job.spec, hooks)
+    trainer = _Trainer(cfg, job, hooks)
+    if cfg.MODEL.WEIGHTS.endswith(".pth") and job.spec.weights != "zoo":
+        # Upstream would go on with what fits, and leave the rest as it was drawn.
+        checkpoints.load_weights(trainer.model, Path(cfg.MODEL.WEIGHTS), job.device)
     try:
-        trainer.resume_or_load(resume=False)
+        trainer.resume_or_load(resume=checkpoints.iterations_done(job.output) > 0)
     except OSError as error:
         raise MissingError(
             f"weights {cfg.MODEL.WEIGHTS} cannot be read: {error}",
@@ -74,7 +86,7 @@ def _config(job: Job) -> CfgNode:
     cfg.merge_from_file(model_zoo.get_config_file(job.model.detectron2.config))
     for key, value in job.model.detectron2.overrides.items():
         cfg.merge_from_list([key, value])
-    cfg.MODEL.DEVICE = spec.device
+    cfg.MODEL.DEVICE = str(job.device)
     cfg.MODEL.ROI_HEADS.NUM_CLASSES = cfg.MODEL.RETINANET.NUM_CLASSES = len(job.dataset.classes)
     if spec.weights == "none":
         cfg.MODEL.WEIGHTS = ""
@@ -89,7 +101,9 @@ def _config(job: Job) -> CfgNode:
     cfg.SOLVER.STEPS = tuple(s for s in schedule.steps if s < spec.num_iterations)
     cfg.SOLVER.WARMUP_ITERS = schedule.warmup_iterations
     cfg.SOLVER.WARMUP_FACTOR = 1.0 / max(1, schedule.warmup_iterations)
-    cfg.SOLVER.CHECKPOINT_PERIOD = spec.num_iterations + 1  # model_final.pth is enough
+    never = spec.num_iterations + 1
+    cfg.SOLVER.CHECKPOINT_PERIOD = spec.checkpoint_every or never
+    cfg.TEST.EVAL_PERIOD = spec.evaluate_every or never
     cfg.SOLVER.AMP.ENABLED = spec.precision == "amp"
     cfg.SEED = spec.seed
     cfg.OUTPUT_DIR = str(job.output)
@@ -106,37 +120,96 @@ def _register(job: Job, split: str) -> str:
 
 
 class _Trainer(DefaultTrainer):  # type: ignore[misc]
-    def __init__(self, cfg: CfgNode, spec: RunSpec, hooks: Sequence[Hook]) -> None:
-        self._spec = spec
+    def __init__(self, cfg: CfgNode, job: Job, hooks: Sequence[Hook]) -> None:
+        self._job = job
         self._detbench_hooks = hooks
         super().__init__(cfg)
 
     @property
     def model(self) -> torch.nn.Module:
-        return self._trainer.model
+        return getattr(self._trainer.model, "module", self._trainer.model)
 
     @property
     def optimizer(self) -> torch.optim.Optimizer:
         return self._trainer.optimizer
 
+    def build_train_loader(self, cfg: CfgNode) -> Any:
+        return batches(cfg, self._job) if self._job.spec.train else []
+
     def build_hooks(self) -> list[HookBase]:
-        unwanted: list[type] = []
-        if not self._spec.save_weights:
-            unwanted.append(PeriodicCheckpointer)
-        if not self._spec.evaluate:
-            unwanted.append(EvalHook)  # it would evaluate at the end of every training
-        upstream = [h for h in super().build_hooks() if not isinstance(h, tuple(unwanted))]
+        spec = self._job.spec
+        ours = (PeriodicCheckpointer, EvalHook, PeriodicWriter)
+        upstream = super().build_hooks()
+        writers = [h for h in upstream if isinstance(h, PeriodicWriter)]
         # Ours first, so that an iteration ends before checkpoints and writers begin.
-        return [_Forward(self._detbench_hooks), *upstream]
+        found = [_Forward(self._detbench_hooks), *(h for h in upstream if not isinstance(h, ours))]
+        if spec.save_weights and self._job.world.is_main:
+            period = self.cfg.SOLVER.CHECKPOINT_PERIOD
+            kept = checkpoints.KEPT
+            found.append(PeriodicCheckpointer(self.checkpointer, period, max_to_keep=kept))
+        if spec.evaluate:
+            # Upstream's hook calls this at the end of the training as well.
+            found.append(EvalHook(self.cfg.TEST.EVAL_PERIOD, self._evaluate))
+        return [*found, *writers, _StopAtTarget(self._job.evaluations)]
+
+    def train(self) -> None:
+        try:
+            super().train()
+        except _TargetReachedError:
+            if self._job.spec.save_weights and self._job.world.is_main:
+                self.checkpointer.save(checkpoints.FINAL.removesuffix(".pth"))
 
     @classmethod
-    def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> COCOEvaluator:
-        emit("progress", phase="evaluating", done=0, total=0)
-        return COCOEvaluator(dataset_name, output_dir=cfg.OUTPUT_DIR, allow_cached_coco=False)
+    def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:
+        return _evaluator(cfg, dataset_name)
 
-    def evaluate(self) -> dict[str, float | None]:
-        # Upstream's hook has evaluated at the end of the training, and put it into metrics.json.
-        return _accuracy(self._last_eval_results)
+    def evaluate(self) -> None:
+        self._evaluate()
+
+    def _evaluate(self) -> dict[str, dict[str, float]]:
+        """Evaluate the val split; upstream's results for its storage, on the main process."""
+        done = self.iter + 1 if self._job.spec.train else 0
+        # At the end, upstream has already counted on.
+        done = min(done, self._job.spec.num_iterations)
+        with self._job.evaluations.timed(done) as found:
+            emit("progress", phase="evaluating", done=0, total=0)
+            results = self.test(self.cfg, self.model)
+            if self._job.world.is_main:
+                if self._job.dataset.rule == "voc":
+                    results = self._by_vocs_rules()
+                found |= _accuracy(results)
+            found |= from_main(found, self._job.world)
+        return results
+
+    def _by_vocs_rules(self) -> dict[str, dict[str, float]]:
+        """The accuracy of the detections that upstream's evaluator has written."""
+        file = self._job.output / accuracy.DETECTIONS
+        detections = json.loads(file.read_bytes()) if file.is_file() else []
+        found = accuracy.measure(self._job.dataset, detections, ("bbox",), self._job.output)
+        values = {k: math.nan if v is None else v for k, v in found.items()}
+        results: dict[str, dict[str, float]] = {}
+        for task, metric in ((name.split(" ", 1)) for name in values):
+            results.setdefault(task, {})[metric] = values[f"{task} {metric}"]
+        return results
+
+
+class _TargetReachedError(BaseException):
+    """Ends upstream's loop; an Exception would be logged there as a failure."""
+
+
+class _StopAtTarget(HookBase):  # type: ignore[misc]
+    def __init__(self, evaluations: Evaluations) -> None:
+        self._evaluations = evaluations
+        self._seen = 0
+
+    def after_step(self) -> None:
+        if len(self._evaluations.done) > self._seen and self._evaluations.reached:
+            raise _TargetReachedError
+        self._seen = len(self._evaluations.done)
+
+
+def _evaluator(cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:
+    return COCOEvaluator(dataset_name, output_dir=cfg.OUTPUT_DIR, allow_cached_coco=False)
 
 
 class _Forward(HookBase):  # type: ignore[misc]
@@ -168,11 +241,12 @@ class _Forward(HookBase):  # type: ignore[misc]
             hook.after_train()
 
 
-def _accuracy(results: dict[str, dict[str, Any]]) -> dict[str, float | None]:
-    accuracy: dict[str, float | None] = {}
+def _accuracy(results: dict[str, dict[str, Any]]) -> accuracy.Accuracy:
+    found: accuracy.Accuracy = {}
     for task, metrics in results.items():
         # Proposals have a recall (AR) for 100 and 1000 of them instead.
-        for metric in (name for name in _METRICS if name in metrics):
+        for metric in (name for name in metrics if name in _METRICS or task == "VOC"):
             value = float(metrics[metric])
-            accuracy[f"{TASKS.get(task, task)} {metric}"] = None if math.isnan(value) else value
-    return accuracy
+            name = f"{accuracy.TASKS.get(task, task)} {metric}"
+            found[name] = None if math.isnan(value) else value
+    return found

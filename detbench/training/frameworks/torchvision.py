@@ -1,23 +1,17 @@
-"""torchvision: its detection models, in a plain training loop of ours."""
+"""torchvision: its detection models, in our plain training loop."""
 
 from __future__ import annotations
 
-import json
-import math
-import random
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from pycocotools import mask as run_lengths
 from torch import nn
-from torch.utils.data import DataLoader, RandomSampler
 from torchvision.models import resnet18
 from torchvision.models.detection import (
     FasterRCNN,
@@ -34,15 +28,15 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredic
 from torchvision.models.detection.retinanet import RetinaNetHead
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
-from detbench.events import emit
-from detbench.suite import Schedule
-from detbench.training.coco_data import CocoImages, Sample
-from detbench.training.coco_eval import TASKS, coco_accuracy
-from detbench.training.protocol import Hook, Job, Step, Trainer
+from detbench.datasets.coco import Split
+from detbench.training.coco_data import CocoImages
+from detbench.training.loop import Detections, LoopTrainer, Recipe
+from detbench.training.protocol import Hook, Job, Trainer
 
-_REPORT_EVERY = 20  # iterations between two lines of metrics.json, as in detectron2
 _MOMENTUM, _WEIGHT_DECAY = 0.9, 1e-4  # upstream: detectron2's and torchvision's references alike
 _MASK_THRESHOLD = 0.5
+
+_Sample = tuple[torch.Tensor, dict[str, torch.Tensor]]
 
 
 def versions() -> dict[str, str]:
@@ -52,10 +46,27 @@ def versions() -> dict[str, str]:
 
 def build(job: Job, hooks: Sequence[Hook]) -> Trainer:
     """A training loop for `job`."""
-    random.seed(job.spec.seed)
-    np.random.seed(job.spec.seed)
-    torch.manual_seed(job.spec.seed)
-    return _Trainer(job, hooks)
+    assert job.model.torchvision is not None  # checked when the spec was made
+    builder = _BUILDERS[job.model.torchvision.builder]
+    model = builder.build(len(job.dataset.classes), job.spec.weights).to(job.device)
+    masks, seed = "segm" in builder.tasks, job.spec.seed
+    recipe = Recipe(
+        model=model,
+        optimizer=torch.optim.SGD(
+            [p for p in model.parameters() if p.requires_grad],
+            lr=job.schedule.learning_rate,
+            momentum=_MOMENTUM,
+            weight_decay=_WEIGHT_DECAY,
+        ),
+        losses=partial(_losses, job.device),
+        images=partial(_Images, job.dataset.train, masks=masks, training=True, seed=seed),
+        collate=list,
+        detect=partial(_detect, job.device),
+        val_images=_Images(job.dataset.val, masks=False, training=False),
+        tasks=builder.tasks,
+        clip_norm=job.model.torchvision.clip_gradient_norm,
+    )
+    return LoopTrainer(job, hooks, recipe)
 
 
 @dataclass(frozen=True)
@@ -153,169 +164,72 @@ _BUILDERS: dict[str, _Builder] = {
 }
 
 
-class _Trainer:
-    def __init__(self, job: Job, hooks: Sequence[Hook]) -> None:
-        assert job.model.torchvision is not None  # checked when the spec was made
-        self._job, self._hooks = job, hooks
-        self._clip = job.model.torchvision.clip_gradient_norm
-        builder = _BUILDERS[job.model.torchvision.builder]
-        self._tasks = builder.tasks
-        model = builder.build(len(job.dataset.classes), job.spec.weights)
-        self.model: nn.Module = model.to(job.device)
-        if job.spec.weights not in ("none", "zoo"):
-            self.model.load_state_dict(torch.load(job.spec.weights, map_location=job.device))
-        self.optimizer: torch.optim.Optimizer = torch.optim.SGD(
-            [p for p in self.model.parameters() if p.requires_grad],
-            lr=job.schedule.learning_rate,
-            momentum=_MOMENTUM,
-            weight_decay=_WEIGHT_DECAY,
-        )
-        self._scheduler = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer, lambda iteration: learning_rate_factor(job.schedule, iteration)
-        )
-        amp = job.spec.precision == "amp"
-        dtype = torch.float16 if job.device.type == "cuda" else torch.bfloat16
-        self._autocast = torch.autocast(job.device.type, dtype=dtype, enabled=amp)
-        self._scaler = torch.amp.GradScaler(
-            job.device.type, enabled=amp and job.device.type == "cuda"
-        )
-        self._loader = _training_batches(job)
-        self._reports = _Reports(job.output / "metrics.json")
+class _Images(CocoImages):
+    """Images as torchvision's models take them.
 
-    def train(self) -> None:
-        self.model.train()
-        try:
-            for hook in self._hooks:
-                hook.before_train(self)
-            for iteration in range(self._job.spec.num_iterations):
-                for hook in self._hooks:
-                    hook.before_step(iteration)
-                started = time.perf_counter()
-                step = self._step(iteration)
-                elapsed = time.perf_counter() - started
-                for hook in self._hooks:
-                    hook.after_step(step)
-                self._reports.add(step, elapsed, float(self._scheduler.get_last_lr()[0]))
-                self._scheduler.step()
-            self._reports.write()
-        finally:
-            for hook in self._hooks:
-                hook.after_train()
-        if self._job.spec.save_weights:
-            torch.save(self.model.state_dict(), self._job.output / "model_final.pth")
+    An image is a float tensor (3, H, W) in 0..1; boxes are (N, 4) as x1, y1, x2, y2 in pixels,
+    labels (N), masks (N, H, W). Half of the images are flipped in training.
+    """
 
-    def _step(self, iteration: int) -> Step:
-        asked = time.perf_counter()
-        samples = next(self._loader)
-        data_seconds = time.perf_counter() - asked
-        images = [image.to(self._job.device) for image, _ in samples]
-        unread = () if "segm" in self._tasks else ("masks",)
-        targets = [
-            {k: v.to(self._job.device) for k, v in t.items() if k not in unread} for _, t in samples
-        ]
-        with self._autocast:
-            losses = self.model(images, targets)
-            loss = sum(losses.values())
-        self.optimizer.zero_grad()
-        self._scaler.scale(loss).backward()
-        if self._clip is not None:
-            self._scaler.unscale_(self.optimizer)
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._clip)
-        self._scaler.step(self.optimizer)
-        self._scaler.update()
-        value = float(loss)
-        if not math.isfinite(value):
-            raise FloatingPointError(f"the loss became {value} in iteration {iteration}")
-        return Step(iteration, data_seconds, value)
+    def __init__(self, split: Split, *, masks: bool, training: bool, seed: int = 0) -> None:
+        super().__init__(split, training=training, seed=seed)
+        self._masks = masks
 
-    @torch.no_grad()
-    def evaluate(self) -> dict[str, float | None]:
-        emit("progress", phase="evaluating", done=0, total=0)
-        self.model.eval()
-        images = CocoImages(self._job.dataset.val, training=False)
-        detections: list[dict[str, Any]] = []
-        for index, image_id in enumerate(images.image_ids):
-            image, _ = images[index]
-            found = self.model([image.to(self._job.device)])[0]
-            detections += _as_coco(image_id, found, images.category_ids)
-        accuracy = coco_accuracy(images.coco, detections, self._tasks)
-        self._reports.add_accuracy(self._job.spec.num_iterations, accuracy)
-        return accuracy
+    def sample(self, image: Image.Image, image_id: int) -> _Sample:
+        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
+        if not self.training:  # what is there to find is the evaluation's business
+            return pixels, {}
+        target = self._target(image_id)
+        if torch.rand(()) < 0.5:
+            return _flipped(pixels, target)
+        return pixels, target
 
-
-def learning_rate_factor(schedule: Schedule, iteration: int) -> float:
-    """What the learning rate is multiplied by: linear warm-up, then a tenth after each step."""
-    decay = 0.1 ** sum(iteration >= step for step in schedule.steps)
-    warmup = min(1.0, (iteration + 1) / max(1, schedule.warmup_iterations))
-    return float(decay * warmup)
-
-
-def _training_batches(job: Job) -> Iterator[list[Sample]]:
-    """Batches without end, every image once before any comes again."""
-    images = CocoImages(job.dataset.train, training=True)
-    generator = torch.Generator().manual_seed(job.spec.seed)
-    num_samples = job.spec.num_iterations * job.spec.batch_size
-    return iter(
-        DataLoader(
-            images,
-            batch_size=job.spec.batch_size,
-            sampler=RandomSampler(images, num_samples=num_samples, generator=generator),
-            num_workers=job.spec.num_workers,
-            collate_fn=list,
-        )
-    )
-
-
-class _Reports:
-    """Writes metrics.json as detectron2 does: a line every 20 iterations, medians of them."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._recent: list[tuple[Step, float]] = []
-        self._learning_rate = math.nan
-
-    def add(self, step: Step, elapsed: float, learning_rate: float) -> None:
-        self._recent.append((step, elapsed))
-        self._learning_rate = learning_rate
-        if len(self._recent) == _REPORT_EVERY:
-            self.write()
-
-    def write(self) -> None:
-        """Write what was not reported yet."""
-        if not self._recent:
-            return
-        self._line(
-            iteration=self._recent[-1][0].iteration,
-            time=median(elapsed for _, elapsed in self._recent),
-            data_time=median(step.data_seconds for step, _ in self._recent),
-            total_loss=median(step.loss for step, _ in self._recent),
-            lr=self._learning_rate,
-        )
-        self._recent.clear()
-
-    def add_accuracy(self, iteration: int, accuracy: dict[str, float | None]) -> None:
-        """An evaluation; detectron2 counts it to the iteration that would come next."""
-        names = {f"{ours} ": f"{theirs}/" for theirs, ours in TASKS.items()}
-        values = {
-            name.replace(ours, theirs): math.nan if value is None else value
-            for name, value in accuracy.items()
-            for ours, theirs in names.items()
-            if name.startswith(ours)
+    def _target(self, image_id: int) -> dict[str, torch.Tensor]:
+        objects = self.objects(image_id)
+        boxes = torch.tensor([o["bbox"] for o in objects], dtype=torch.float32).reshape(-1, 4)
+        boxes[:, 2:] += boxes[:, :2]
+        target = {
+            "boxes": boxes,
+            "labels": torch.tensor([self.labels[o["category_id"]] for o in objects]).long(),
         }
-        self._line(iteration=iteration, **values)
+        if self._masks:
+            masks = np.stack([self.coco.annToMask(o) for o in objects])
+            target["masks"] = torch.from_numpy(masks)
+        return target
 
-    def _line(self, **values: float) -> None:
-        with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(values) + "\n")
+
+def _flipped(image: torch.Tensor, target: dict[str, torch.Tensor]) -> _Sample:
+    width = image.shape[2]
+    x1, y1, x2, y2 = target["boxes"].unbind(dim=1)
+    mirrored = {"boxes": torch.stack([width - x2, y1, width - x1, y2], dim=1)}
+    if "masks" in target:
+        mirrored["masks"] = target["masks"].flip(2)
+    return image.flip(2), {**target, **mirrored}
 
 
-def _as_coco(
-    image_id: int, found: dict[str, torch.Tensor], category_ids: list[int]
-) -> list[dict[str, Any]]:
+def _losses(
+    device: torch.device, model: nn.Module, samples: Sequence[_Sample]
+) -> Mapping[str, torch.Tensor]:
+    images = [image.to(device) for image, _ in samples]
+    targets = [{k: v.to(device) for k, v in target.items()} for _, target in samples]
+    return model(images, targets)
+
+
+def _detect(
+    device: torch.device, model: nn.Module, images: CocoImages, indices: Sequence[int]
+) -> Iterator[Detections]:
+    """One image at a time, as in upstream's reference."""
+    for index in indices:
+        image, _ = images[index]
+        found = model([image.to(device)])[0]
+        yield _as_coco(images.image_ids[index], found, images.category_ids)
+
+
+def _as_coco(image_id: int, found: dict[str, torch.Tensor], category_ids: list[int]) -> Detections:
     """A model's detections on one image in COCO's results format."""
     boxes = found["boxes"].cpu()
     boxes[:, 2:] -= boxes[:, :2]
-    results = [
+    results: Detections = [
         {"image_id": image_id, "category_id": category_ids[label - 1], "bbox": box, "score": score}
         for box, label, score in zip(
             boxes.tolist(), found["labels"].tolist(), found["scores"].tolist(), strict=True
@@ -324,5 +238,6 @@ def _as_coco(
     if "masks" in found:
         masks = (found["masks"][:, 0] > _MASK_THRESHOLD).cpu().numpy().astype(np.uint8)
         for result, mask in zip(results, masks, strict=True):
-            result["segmentation"] = run_lengths.encode(np.asfortranarray(mask))
+            mask_runs = run_lengths.encode(np.asfortranarray(mask))
+            result["segmentation"] = {**mask_runs, "counts": mask_runs["counts"].decode("ascii")}
     return results

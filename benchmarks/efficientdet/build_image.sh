@@ -1,0 +1,1 @@
+../maskrcnn/build_image.sh

@@ -1,0 +1,1 @@
+../maskrcnn/run_container.sh

@@ -1,0 +1,1 @@
+../maskrcnn/switch.sh

@@ -1,0 +1,1 @@
+../maskrcnn/train.sh

@@ -1,0 +1,426 @@
+"""What the verbs that train have in common: their options, and doing one planned run."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from detbench.cli.container import folder_option, host_folder, limit_options, limits
+from detbench.cli.options import format_option, print_table, targets
+from detbench.errors import MissingError, RunFailedError, UsageError
+
+if TYPE_CHECKING:
+    from detbench.gpus import Gpu
+    from detbench.launch.base import Launcher
+    from detbench.modes import Attachment, Mode
+    from detbench.plan import Purpose
+    from detbench.records import Nodes, RunRecord, RunSpec
+
+F = TypeVar("F", bound=Callable[..., Any])
+Done = tuple[Path, "RunRecord"]
+
+
+def whole_numbers(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[int, ...]:
+    """A click callback: `2,4,8` as numbers."""
+    try:
+        return tuple(int(part) for part in value.split(",")) if value is not None else ()
+    except ValueError:
+        raise click.BadParameter(
+            f"'{value}' is no list of whole numbers, such as 2,4,8", context, parameter
+        ) from None
+
+
+_WHAT = (
+    click.argument("family"),
+    click.option("--model", help="A model or group of the family; see `detbench models FAMILY`."),
+    click.option("--framework", help="detectron2, torchvision or effdet.  [default: the first]"),
+    click.option(
+        "--batch-sizes",
+        metavar="N,N,...",
+        callback=whole_numbers,
+        help="Images an iteration, of all processes together; a run each.",
+    ),
+    click.option("--device", type=click.Choice(["cpu", "cuda"]), help="[default: cuda if there]"),
+    click.option(
+        "--precision", type=click.Choice(["fp32", "amp"]), default="fp32", show_default=True
+    ),
+    click.option(
+        "--dataset",
+        help="embedded, coco, voc2007, voc2012, voc0712, or a folder in COCO's layout.",
+    ),
+    click.option("--weights", help="none (from scratch), zoo, or a file to start from."),
+    click.option("--num-workers", type=click.IntRange(0), help="Data loader processes."),
+    click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
+    click.option(
+        "--deterministic",
+        is_flag=True,
+        help="Refuse operators that may give another result the next time.",
+    ),
+)
+_PROCESSES = (
+    click.option(
+        "--processes",
+        "num_processes",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="On this machine, a GPU each; the batch is shared among them.",
+    ),
+    click.option("--nodes", type=click.IntRange(1), default=1, help="Machines.  [default: 1]"),
+    click.option("--node-rank", type=click.IntRange(0), default=0, help="This machine's number."),
+    click.option(
+        "--rendezvous",
+        metavar="HOST:PORT",
+        default="",
+        help="Where the machines meet: machine 0, and a port that is free there.",
+    ),
+)
+_TRAINING = (
+    click.option(
+        "--learning-rate",
+        type=click.FloatRange(0, min_open=True),
+        help="[default: the schedule's, scaled linearly with the batch size]",
+    ),
+    click.option("--start", type=click.IntRange(0), help="First measured iteration."),
+    click.option("--count", type=click.IntRange(1), help="How many iterations are measured."),
+    click.option(
+        "--iterations",
+        type=click.IntRange(1),
+        help="Where the training ends.  [default: with the window; train: with the schedule]",
+    ),
+)
+_EVALUATIONS = (
+    click.option(
+        "--evaluate-every",
+        type=click.IntRange(1),
+        help="Iterations between evaluations.  [default: the schedule's]",
+    ),
+)
+_CHECKPOINTS = (
+    click.option(
+        "--checkpoint-every",
+        type=click.IntRange(1),
+        help="Iterations between checkpoints.  [default: a ninth of the training, at most 5000]",
+    ),
+)
+_WHERE = (
+    click.option(
+        "--results",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Where runs are kept.  [default: results/, in a container /scratch/measurements]",
+    ),
+    click.option(
+        "--launcher",
+        type=click.Choice(["local", "docker"]),
+        default="local",
+        show_default=True,
+        help="As a process of this machine, or in a new container of the family's image.",
+    ),
+    click.option(
+        "--gpus",
+        default="",
+        help="Indices, or UUIDs of GPUs or MIG instances, the first for one process; none for the"
+        " CPU.  [default: those that CUDA_VISIBLE_DEVICES leaves]",
+    ),
+    folder_option("--dataset-dir", "/dataset, read-only", "Datasets, with --launcher docker"),
+    limit_options,
+    click.option("--time-limit", type=click.FloatRange(1), help="Seconds after which a run ends."),
+    click.option(
+        "--resume",
+        is_flag=True,
+        help="Skip what the results hold a good run of; go on from an unfinished one's checkpoint.",
+    ),
+    click.option("--dry-run", is_flag=True, help="Show the commands and do nothing."),
+    format_option(),
+)
+
+
+def _all(*groups: tuple[Callable[[Any], Any], ...]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        for option in reversed([option for group in groups for option in group]):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+run_options = _all(_WHAT, _PROCESSES, _TRAINING, _WHERE)
+"""Of the verbs that train a window."""
+accuracy_options = _all(_WHAT, _PROCESSES, _TRAINING, _EVALUATIONS, _CHECKPOINTS, _WHERE)
+"""Of the verb that trains to accuracy."""
+target_options = _all(_WHAT, _PROCESSES, _TRAINING, _EVALUATIONS, _WHERE)
+"""Of the verb that trains to a target."""
+throughput_options = _all(_WHAT, _TRAINING, _WHERE)
+"""Of the verb that trains with several numbers of processes."""
+evaluation_options = _all(_WHAT, _WHERE)
+"""Of the verb that trains nothing."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """Runs of one family and mode on this machine.
+
+    Attributes:
+        gpu: of the first process; None trains on the CPU, `why_no_gpu` says why.
+        resume: whether a good run of the same spec is taken for the result, and an unfinished one
+            gone on with.
+    """
+
+    family: str
+    mode: Mode
+    gpu: Gpu | None
+    why_no_gpu: str
+    root: Path
+    launcher: Launcher
+    time_limit: float | None
+    resume: bool
+
+    def do(self, spec: RunSpec) -> Done:
+        """Do a run, or find a good one of the same spec; its folder and record.
+
+        Raises:
+            MissingError: the machine lacks what the mode needs.
+        """
+        from detbench import results
+        from detbench.cli.progress import TrainingProgress
+        from detbench.doctor import lacks
+        from detbench.modes import attach
+        from detbench.runs import execute
+
+        if self.resume and (found := results.find_ok(self.root, spec)):
+            return found
+        attachment = attach(self.mode, self.gpu, spec.batch_size, spec.window)
+        missing = lacks(self.mode, attachment, self.launcher, self.gpu, self.why_no_gpu)
+        if missing:
+            raise MissingError(
+                f"mode {self.mode.name} lacks " + ", and ".join(lack.what for lack in missing),
+                "; ".join(lack.remedy for lack in missing),
+            )
+        if attachment.reason:
+            click.echo(f"{self.mode.name}: {attachment.reason}", err=True)
+        unfinished = None
+        if self.resume and spec.checkpoint_every:
+            unfinished = results.find_unfinished(self.root, spec)
+        if unfinished is not None:
+            click.echo(f"going on from the checkpoint in {unfinished.name}", err=True)
+        what = self.mode.name if spec.train else "evaluation"
+        with TrainingProgress(f"{spec.model} bs{spec.batch_size} {what}") as progress:
+            return execute(
+                spec,
+                attachment,
+                self.launcher,
+                root=self.root,
+                on_event=progress.on_event,
+                time_limit=self.time_limit,
+                continues=unfinished,
+            )
+
+    def do_all(self, specs: list[RunSpec]) -> list[Done]:
+        """Do runs, one after the other, until the user ends one."""
+        done: list[Done] = []
+        for spec in specs:
+            done.append(self.do(spec))
+            if done[-1][1].status == "interrupted":
+                break  # the user meant all of it
+        return done
+
+
+def begin(
+    family_name: str, mode: Mode, options: dict[str, Any], purpose: Purpose
+) -> tuple[Session, list[RunSpec]] | None:
+    """The session and the planned runs; None where the commands were only to be shown.
+
+    Takes from `options` all but `style`.
+    """
+    from detbench import gpus, results
+    from detbench.plan import Request, plan
+    from detbench.suite import load_family
+
+    root = options.pop("results") or results.default_root()
+    dry_run, given = options.pop("dry_run"), options.pop("gpus")
+    in_container, datasets = options.pop("launcher") == "docker", options.pop("dataset_dir")
+    time_limit, resume = options.pop("time_limit"), options.pop("resume")
+    limited, target = limits(options), options.pop("target", None)
+    request = Request(
+        num_iterations=options.pop("iterations", None),
+        nodes=_nodes(options, in_container),
+        target=targets(target) if target else {},
+        **{key: value for key, value in options.items() if key != "style"},
+    )
+    for key in set(options) - {"style"}:
+        del options[key]
+    family = load_family(family_name)
+    found, why_none = gpus.several(given)
+    if not found and given not in ("", "none"):
+        raise MissingError(f"--gpus {given}: {why_none}", "pass --gpus none for the CPU")
+    specs = plan(family, mode, request, found[0] if found else None, purpose=purpose)
+    on_gpu = specs[0].device == "cuda"
+    uuids = tuple(gpu.uuid for gpu in found[: request.num_processes]) if on_gpu else ()
+    if on_gpu and len(uuids) < request.num_processes:
+        raise MissingError(
+            f"{request.num_processes} processes need a GPU each, and {len(found)} can be used here",
+            "pass a smaller --processes",
+        )
+    gpu = found[0] if on_gpu else None
+    launcher: Launcher
+    if in_container:
+        from detbench.launch.container import ContainerLauncher
+
+        launcher = ContainerLauncher(
+            family=family_name,
+            results=root,
+            datasets=None if dry_run else host_folder(datasets, "dataset"),
+            read_only=_paths(specs),
+            gpus=uuids,
+            limits=limited,
+            counters=mode.name == "nsight" and gpu is not None,
+        )
+    else:
+        from detbench.launch.local import LocalLauncher
+
+        launcher = LocalLauncher(uuids)
+    if dry_run:
+        _show_commands(specs, mode, gpu, root, launcher)
+        return None
+    if in_container:
+        _say_image(family_name, launcher.reads_counters())
+    session = Session(family_name, mode, gpu, why_none, root, launcher, time_limit, resume)
+    return session, specs
+
+
+def _nodes(options: dict[str, Any], in_container: bool) -> Nodes:
+    """The machines, of the options `--nodes`, `--node-rank` and `--rendezvous`."""
+    from detbench.records import Nodes
+
+    count, rank = options.pop("nodes", 1), options.pop("node_rank", 0)
+    rendezvous = options.pop("rendezvous", "")
+    if count == 1:
+        if rank or rendezvous:
+            raise UsageError("--node-rank and --rendezvous are for several machines", "--nodes N")
+        return Nodes()
+    host, _, port = rendezvous.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+        raise UsageError(
+            f"--nodes {count} needs --rendezvous HOST:PORT, not '{rendezvous}'",
+            "machine 0's name, and a port that is free there",
+        )
+    if rank >= count:
+        raise UsageError(f"--node-rank {rank}: of {count} machines the last is {count - 1}")
+    if in_container:
+        raise UsageError(
+            "--launcher docker trains on one machine",
+            "bash run_container.sh on each, and train.sh --nodes inside",
+        )
+    if rank == 0:
+        _check_free(int(port))
+    return Nodes(count=count, rank=rank, rendezvous=rendezvous)
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError as error:
+            raise MissingError(
+                f"port {port} cannot be listened on here: {error.strerror}",
+                "name another one in --rendezvous, on all machines",
+            ) from error
+
+
+def _paths(specs: list[RunSpec]) -> tuple[Path, ...]:
+    """The files and folders that runs read by a path of this host."""
+    named = {name for spec in specs for name in (spec.dataset, spec.weights)}
+    return tuple(sorted(Path(name) for name in named if Path(name).is_absolute()))
+
+
+def _say_image(family: str, counters: bool) -> None:
+    """What is to be known before runs in a family's image begin."""
+    from detbench.launch import images
+    from detbench.launch.docker import engine
+    from detbench.suite import checkout
+
+    root = checkout()
+    with engine() as client:
+        if root is not None and (old := images.staleness(client, root, family)):
+            click.echo(f"{old}: bash build_image.sh", err=True)
+    if counters:
+        click.echo("the container may read GPU counters: CAP_SYS_ADMIN is added", err=True)
+
+
+def _show_commands(
+    specs: list[RunSpec], mode: Mode, gpu: Gpu | None, root: Path, launcher: Launcher
+) -> None:
+    from detbench.modes import attach
+    from detbench.runs import training_command
+
+    if mode.needs_gpu and gpu is None:
+        click.echo("no GPU here: the command as for a current data-centre GPU", err=True)
+    for spec in specs:
+        attachment: Attachment = attach(mode, gpu, spec.batch_size, spec.window)
+        if attachment.reason:
+            click.echo(f"{mode.name}: {attachment.reason}", err=True)
+        folder = launcher.seen(root / spec.gpu_profile / "RUN")
+        click.echo(shlex.join(training_command(spec, attachment, launcher.python, folder)))
+
+
+def print_records(done: list[Done], style: str) -> None:
+    """A row a run, and for the eye where each is kept."""
+    import pandas as pd
+
+    for_the_eye = style in ("table", "md")
+    rows = []
+    for folder, record in done:
+        speed = record.throughput
+        rows.append(
+            {
+                "model": record.spec.model,
+                "batch size": record.spec.batch_size,
+                "mode": record.spec.mode if record.spec.train else "evaluation",
+                "status": record.status,
+                "images/s": speed.images_per_second if speed else None,
+                "iterations": str(record.spec.window) if record.spec.train else None,
+                "data wait (%)": 100 * speed.data_wait_share if speed else None,
+                **(record.accuracy or {}),
+                "run": str(folder),
+            }
+        )
+    table = pd.DataFrame(rows)
+    if for_the_eye:  # what is long or seldom looked at stands in run.json
+        table = table.drop(columns=["run", *(c for c in table if str(c).endswith("AP75"))])
+        table = table.drop(columns=[c for c in table if table[c].isna().all()])
+    print_table(table, style)
+    if for_the_eye:
+        say_where(done)
+
+
+def say_where(done: list[Done]) -> None:
+    """Where runs are kept."""
+    for folder, _ in done:
+        click.echo(f"kept in {min(os.path.relpath(folder), str(folder), key=len)}")
+
+
+def fail_on_bad(done: list[Done]) -> None:
+    """Raise where a run did not go well.
+
+    Raises:
+        RunFailedError: naming the first such run and its cause.
+    """
+    bad = [(folder, record) for folder, record in done if record.status != "ok"]
+    if bad:
+        folder, record = bad[0]
+        more = f" ({len(bad)} of {len(done)} runs)" if len(bad) > 1 else ""
+        raise RunFailedError(
+            f"{record.spec.model} batch size {record.spec.batch_size}: {record.status}:"
+            f" {record.cause}{more}",
+            f"see {folder / 'output.log'}",
+        )

@@ -1,0 +1,104 @@
+"""How accurate detections are: by COCO's metrics, or by the VOC challenge's."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from detbench.datasets.coco import CocoDataset
+from detbench.training.voc_ap import ClassAP, average_precisions
+
+TASKS = {"bbox": "box", "segm": "mask"}
+"""The tasks by COCO's names, which detectron2 has too, and ours."""
+DETECTIONS = "coco_instances_results.json"  # detectron2's name for it
+CLASSES = "voc_ap.csv"
+
+_METRICS = ("AP", "AP50", "AP75")  # the first three of COCOeval's stats
+_NOT_COMPUTED = -1.0  # COCOeval's word for it
+
+Accuracy = dict[str, float | None]
+Detections = list[dict[str, Any]]
+
+
+def upstream_name(name: str) -> str:
+    """Our name of a metric (`box AP`) as detectron2 writes it into metrics.json (`bbox/AP`)."""
+    task, _, metric = name.partition(" ")
+    theirs = {ours: theirs for theirs, ours in TASKS.items()}
+    return f"{theirs.get(task, task)}/{metric}"
+
+
+def write_detections(folder: Path, detections: Detections) -> None:
+    """Write detections in COCO's results format."""
+    (folder / DETECTIONS).write_text(json.dumps(detections), encoding="utf-8")
+
+
+def measure(
+    dataset: CocoDataset, detections: Detections, tasks: tuple[str, ...], folder: Path
+) -> Accuracy:
+    """The accuracy on the val split in percent, by name.
+
+    Args:
+        dataset: its rule decides whose metrics they are.
+        detections: in COCO's results format, boxes as x, y, width, height.
+        tasks: of `bbox` and `segm`; VOC has boxes only.
+        folder: where the table of the classes is left, for VOC.
+    """
+    truth = COCO(str(dataset.val.annotations))
+    if dataset.rule == "voc":
+        return voc_accuracy(truth, detections, folder)
+    return coco_accuracy(truth, detections, tasks)
+
+
+def voc_accuracy(truth: COCO, detections: Detections, folder: Path) -> Accuracy:
+    """`VOC mAP`, by the area under the curve and by 11 points; every class into a CSV file."""
+    classes = average_precisions(truth.dataset, detections)
+    with (folder / CLASSES).open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(("class", "AP", "AP 11-point", "objects"))
+        writer.writerows((c.name, c.area, c.eleven_points, c.num_objects) for c in classes)
+    return {
+        "VOC mAP": _mean([c.area for c in classes]),
+        "VOC mAP 11-point": _mean([c.eleven_points for c in classes]),
+    }
+
+
+def read_classes(folder: Path) -> list[ClassAP]:
+    """The classes' AP that an evaluation on VOC has left."""
+    with (folder / CLASSES).open(newline="") as stream:
+        return [
+            ClassAP(
+                name=row["class"],
+                area=float(row["AP"]) if row["AP"] else None,
+                eleven_points=float(row["AP 11-point"]) if row["AP 11-point"] else None,
+                num_objects=int(row["objects"]),
+            )
+            for row in csv.DictReader(stream)
+        ]
+
+
+def _mean(shares: list[float | None]) -> float | None:
+    """The mean in percent of what is defined."""
+    known = [share for share in shares if share is not None]
+    return 100 * sum(known) / len(known) if known else None
+
+
+def coco_accuracy(truth: COCO, detections: Detections, tasks: tuple[str, ...]) -> Accuracy:
+    """AP in percent by name (`box AP`, `mask AP50`, ...)."""
+    found: Accuracy = {}
+    for task in tasks:
+        values = [0.0] * len(_METRICS)  # no detection at all finds nothing
+        if detections:
+            evaluation = COCOeval(truth, truth.loadRes(detections), task)
+            evaluation.evaluate()
+            evaluation.accumulate()
+            evaluation.summarize()
+            values = list(evaluation.stats[: len(_METRICS)])
+        for metric, value in zip(_METRICS, values, strict=True):
+            known = value != _NOT_COMPUTED
+            found[f"{TASKS[task]} {metric}"] = float(100 * value) if known else None
+    return found

@@ -1,0 +1,289 @@
+"""A plain training loop, for frameworks that bring models but no trainer of their own."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader
+
+from detbench.events import emit
+from detbench.training import accuracy, checkpoints
+from detbench.training.coco_data import CocoImages
+from detbench.training.distributed import from_main, gathered
+from detbench.training.protocol import Hook, Job, Step
+from detbench.training.randomness import Order
+from detbench.training.schedule import learning_rate_factor
+
+_REPORT_EVERY = 20  # iterations between two lines of metrics.json, as in detectron2
+
+Detections = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a framework brings to the loop.
+
+    Attributes:
+        model: called with a batch it gives losses.
+        losses: from that model (which may be wrapped) and a batch, by name; their sum is trained.
+        images: opens the train split; its samples are what `collate` makes a batch of.
+        detect: from a model in eval mode and images of the val split by their index, detections
+            in COCO's results format.
+        tasks: COCO's that the model is evaluated by.
+        clip_norm: the largest norm of the gradients; None leaves them.
+        average_decay: of the exponential moving average of the weights that is evaluated and
+            saved; None for no such average.
+    """
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    losses: Callable[[nn.Module, Any], Mapping[str, torch.Tensor]]
+    images: Callable[[], CocoImages]
+    collate: Callable[[list[Any]], Any]
+    detect: Callable[[nn.Module, CocoImages, Sequence[int]], Iterator[Detections]]
+    val_images: CocoImages
+    tasks: tuple[str, ...]
+    clip_norm: float | None = None
+    average_decay: float | None = None
+
+
+class LoopTrainer:
+    """Trains a recipe; checkpoints, evaluations and reports as detectron2 has them."""
+
+    def __init__(self, job: Job, hooks: Sequence[Hook], recipe: Recipe) -> None:
+        self._job, self._hooks, self._recipe = job, hooks, recipe
+        spec = job.spec
+        self.model = recipe.model.to(job.device)
+        self.optimizer = recipe.optimizer
+        self._scheduler = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer, lambda iteration: learning_rate_factor(job.schedule, iteration)
+        )
+        amp = spec.precision == "amp"
+        dtype = torch.float16 if job.device.type == "cuda" else torch.bfloat16
+        self._autocast = torch.autocast(job.device.type, dtype=dtype, enabled=amp)
+        self._scaler = torch.amp.GradScaler(
+            job.device.type, enabled=amp and job.device.type == "cuda"
+        )
+        self._average: AveragedModel | None = None
+        if recipe.average_decay is not None:
+            self._average = AveragedModel(
+                self.model,
+                multi_avg_fn=get_ema_multi_avg_fn(recipe.average_decay),
+                use_buffers=True,
+            )
+        self._start = self._restore()
+        self._trained: nn.Module = self.model
+        if job.world.size > 1:
+            ids = [job.world.local_rank] if job.device.type == "cuda" else None
+            self._trained = DistributedDataParallel(self.model, device_ids=ids)
+        self._reports = _Reports(job.output / "metrics.json") if job.world.is_main else None
+
+    def _restore(self) -> int:
+        """Go on from the newest checkpoint of the folder; the iteration to begin with."""
+        found = checkpoints.load_newest(self._job.output, self._job.device)
+        if found is None:
+            if self._job.spec.weights not in ("none", "zoo"):
+                path = Path(self._job.spec.weights)
+                checkpoints.load_weights(self.model, path, self._job.device)
+            return 0
+        for name, part in self._parts().items():
+            part.load_state_dict(found[name])
+        return int(found["iteration"]) + 1
+
+    def _parts(self) -> dict[str, Any]:
+        """What a checkpoint holds, by name."""
+        parts = {
+            "trained": self.model,
+            "optimizer": self.optimizer,
+            "scheduler": self._scheduler,
+            "scaler": self._scaler,
+        }
+        return parts if self._average is None else {**parts, "average": self._average}
+
+    @property
+    def _best(self) -> nn.Module:
+        """What is evaluated and saved."""
+        return self.model if self._average is None else self._average.module
+
+    def _batches(self) -> Iterator[Any]:
+        """Batches without end, this process's share of each."""
+        spec, world = self._job.spec, self._job.world
+        images = self._recipe.images()
+        order = Order(
+            len(images),
+            spec.seed,
+            start=self._start * spec.batch_size,
+            rank=world.rank,
+            size=world.size,
+        )
+        return iter(
+            DataLoader(
+                images,
+                batch_size=spec.batch_size // world.size,
+                sampler=order,
+                num_workers=spec.num_workers,
+                collate_fn=self._recipe.collate,
+            )
+        )
+
+    def train(self) -> None:
+        spec, evaluations = self._job.spec, self._job.evaluations
+        self._loader = self._batches()
+        try:
+            for hook in self._hooks:
+                hook.before_train(self)
+            for iteration in range(self._start, spec.num_iterations):
+                self._iterate(iteration)
+                if self._is_due(spec.checkpoint_every, iteration) and self._job.world.is_main:
+                    self._save(iteration)
+                if self._is_due(spec.evaluate_every, iteration):
+                    self._evaluate(iteration + 1)
+                    if evaluations.reached:
+                        break
+            if self._reports:
+                self._reports.write()
+        finally:
+            for hook in self._hooks:
+                hook.after_train()
+        if spec.save_weights and self._job.world.is_main:
+            weights = {"model": self._best.state_dict()}
+            checkpoints.write(self._job.output / checkpoints.FINAL, weights)
+        if spec.evaluate and not evaluations.reached:
+            self._evaluate(spec.num_iterations)
+
+    def _is_due(self, every: int | None, iteration: int) -> bool:
+        """Whether something is done after this iteration; the end has its own."""
+        done = iteration + 1
+        return every is not None and done % every == 0 and done < self._job.spec.num_iterations
+
+    def _iterate(self, iteration: int) -> None:
+        self._trained.train()
+        for hook in self._hooks:
+            hook.before_step(iteration)
+        started = time.perf_counter()
+        step, losses = self._step(iteration)
+        elapsed = time.perf_counter() - started
+        for hook in self._hooks:
+            hook.after_step(step)
+        if self._reports:
+            rate = float(self._scheduler.get_last_lr()[0])
+            self._reports.add(step, losses, elapsed, rate)
+        self._scheduler.step()
+
+    def _step(self, iteration: int) -> tuple[Step, dict[str, float]]:
+        asked = time.perf_counter()
+        batch = next(self._loader)
+        data_seconds = time.perf_counter() - asked
+        with self._autocast:
+            losses = self._recipe.losses(self._trained, batch)
+            loss = torch.stack(list(losses.values())).sum()
+        self.optimizer.zero_grad()
+        self._scaler.scale(loss).backward()
+        if self._recipe.clip_norm is not None:
+            self._scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.model.parameters(), self._recipe.clip_norm)
+        self._scaler.step(self.optimizer)
+        self._scaler.update()
+        if self._average is not None:
+            self._average.update_parameters(self.model)
+        # One copy to the host for all of them: every copy waits for the device.
+        values = torch.stack([value.detach().float() for value in losses.values()]).tolist()
+        total = sum(values)
+        if not math.isfinite(total):
+            raise FloatingPointError(f"the loss became {total} in iteration {iteration}")
+        return Step(iteration, data_seconds, total), dict(zip(losses, values, strict=True))
+
+    def _save(self, iteration: int) -> None:
+        state = {name: part.state_dict() for name, part in self._parts().items()}
+        # `model` is what `--weights` and `detbench eval` read, as in model_final.pth.
+        state |= {"iteration": iteration, "model": self._best.state_dict()}
+        checkpoints.save(self._job.output, iteration, state)
+
+    @torch.no_grad()
+    def _evaluate(self, iterations: int) -> None:
+        with self._job.evaluations.timed(iterations) as found:
+            emit("progress", phase="evaluating", done=0, total=0)
+            model, images = self._best, self._recipe.val_images
+            model.eval()
+            mine = range(self._job.world.rank, len(images), self._job.world.size)
+            own: Detections = []
+            for done, detections in enumerate(self._recipe.detect(model, images, mine), 1):
+                own += detections
+                emit("progress", phase="evaluating", done=done, total=len(mine))
+            everything = gathered(own, self._job.world)
+            if self._job.world.is_main:
+                accuracy.write_detections(self._job.output, everything)
+                found |= accuracy.measure(
+                    self._job.dataset, everything, self._recipe.tasks, self._job.output
+                )
+            found |= from_main(found, self._job.world)
+        if self._reports:
+            self._reports.write()
+            self._reports.add_accuracy(iterations, found)
+
+    def evaluate(self) -> None:
+        self._evaluate(self._start)
+
+
+class _Reports:
+    """Writes metrics.json as detectron2 does: a line every 20 iterations, medians of them."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._recent: list[tuple[Step, dict[str, float], float]] = []
+        self._learning_rate = math.nan
+
+    def add(
+        self, step: Step, losses: dict[str, float], elapsed: float, learning_rate: float
+    ) -> None:
+        self._recent.append((step, losses, elapsed))
+        self._learning_rate = learning_rate
+        if len(self._recent) == _REPORT_EVERY:
+            self.write()
+
+    def write(self) -> None:
+        """Write what was not reported yet."""
+        if not self._recent:
+            return
+        steps, losses, seconds = zip(*self._recent, strict=True)
+        each = {name: median(own[name] for own in losses) for name in losses[-1]}
+        self._line(
+            iteration=steps[-1].iteration,
+            time=median(seconds),
+            data_time=median(step.data_seconds for step in steps),
+            total_loss=median(step.loss for step in steps),
+            lr=self._learning_rate,
+            **(each if len(each) > 1 else {}),
+        )
+        self._recent.clear()
+
+    def add_accuracy(self, iterations: int, found: Mapping[str, float | None]) -> None:
+        """An evaluation; detectron2 counts it to the iteration that would come next."""
+        values = {
+            accuracy.upstream_name(name): math.nan if value is None else value
+            for name, value in found.items()
+        }
+        self._line(iteration=iterations, **values)
+
+    def _line(self, **values: float) -> None:
+        with self._path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(values) + "\n")
+
+
+def in_batches(indices: Sequence[int], size: int) -> Iterator[list[int]]:
+    """The indices, `size` at a time."""
+    each = iter(indices)
+    while batch := list(islice(each, size)):
+        yield batch
