@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2034 # family is for the scripts that source this
-# Sourced by the scripts of every family: runs a detbench verb for the family that they stand in.
+# Sourced by the scripts of every family, and by those of scripts/ that call a verb: `detbench`
+# runs one, for the family whose folder the script stands in.
 # The interpreter is the checkout's .venv, which is made where it is needed and missing.
-here=$(cd "$(dirname "$0")" && pwd -P)
-root=$(cd "$here/../.." && pwd -P)
-family=$(basename "$here")
+root=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+family=$(basename "$(cd -P "$(dirname "$0")" && pwd)")
 python=$root/.venv/bin/python
 if [ ! -x "$python" ]; then
   python=python3

@@ -17,6 +17,7 @@ from detbench.errors import DetbenchError, missing_package
 _VERBS = {
     "families": ("suite", "families"),
     "models": ("suite", "models"),
+    "data": ("data", "data"),
     "build": ("container", "build"),
     "shell": ("container", "shell"),
     "clean": ("container", "clean"),
