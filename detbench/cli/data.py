@@ -104,9 +104,8 @@ def verify(name: str, root: Path | None, quick: bool) -> None:
     found = open_dataset(name)
     rows = []
     expected = _NUM_IMAGES.get(name, (None, None))
-    for label, split, number in zip(
-        ("train", "val"), (found.train, found.val), expected, strict=True
-    ):
+    splits = {"train": found.train, "val": found.val}
+    for (label, split), number in zip(splits.items(), expected, strict=True):
         listing = read_listing(split.annotations, split.images)
         _check_number(name, split, len(listing.images), number)
         if not quick:

@@ -223,7 +223,9 @@ def _receive(url: str, archive: Archive, part: Path, on_bytes: OnBytes) -> None:
     except requests.exceptions.InvalidURL as error:
         raise UsageError(f"{url} is no URL", "as in http://host/folder") from error
     except requests.RequestException as error:
-        raise _InterruptedTransferError(str(error)) from error
+        # The innermost reason: what wraps it names the URL again.
+        reason = getattr(error.args[0], "reason", error) if error.args else error
+        raise _InterruptedTransferError(str(reason).rpartition(": ")[2]) from error
     except OSError as error:
         raise MissingError(
             f"{part} cannot be written: {error.strerror}",

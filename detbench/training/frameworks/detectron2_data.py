@@ -7,7 +7,7 @@ anew with every process, so that the order is ours.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from detectron2.config import CfgNode
@@ -17,7 +17,7 @@ from detectron2.data import (
     build_detection_train_loader,
     get_detection_dataset_dicts,
 )
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import IterableDataset, get_worker_info
 
 from detbench.training import checkpoints
 from detbench.training.protocol import Job
@@ -28,25 +28,17 @@ _POSITION = "detbench_position"
 
 def batches(cfg: CfgNode, job: Job) -> Any:
     """Upstream's training loader, beginning where the newest checkpoint of the job stands."""
-    world = job.world
     records = get_detection_dataset_dicts(
         cfg.DATASETS.TRAIN, filter_empty=cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS
     )
     grouping = cfg.DATALOADER.ASPECT_RATIO_GROUPING
-    order = Order(len(records), job.spec.seed, rank=world.rank, size=world.size)
-    places = _after(
-        checkpoints.iterations_done(job.output),
-        iter(order),
-        [grouping and r["width"] > r["height"] for r in records],
-        job.spec.batch_size // world.size,
-    )
     return build_detection_train_loader(
-        _Placed(records),
+        _Stream(records, job, grouping=grouping),
         mapper=_Mapper(DatasetMapper(cfg, is_train=True), job.spec.seed),
-        sampler=_Places(places, len(records)),
         total_batch_size=job.spec.batch_size,
         aspect_ratio_grouping=grouping,
         num_workers=cfg.DATALOADER.NUM_WORKERS,
+        seed=job.spec.seed,  # otherwise its start draws from the iteration it happens to be in
     )
 
 
@@ -69,28 +61,28 @@ def _after(
     return chain(sorted(waiting[True] + waiting[False]), places)
 
 
-class _Places(Sampler[int]):
-    """Places as the single numbers that upstream's datasets take."""
+class _Stream(IterableDataset[dict[str, Any]]):
+    """The images' records in this process's order, each with its position in the training.
 
-    def __init__(self, places: Iterator[tuple[int, int]], num_images: int) -> None:
-        self._places, self._num_images = places, num_images
+    Data loader workers take turns record by record, so that the order does not depend on how many
+    there are.
+    """
 
-    def __iter__(self) -> Iterator[int]:
-        return (position * self._num_images + index for position, index in self._places)
-
-
-class _Placed(Dataset[dict[str, Any]]):
-    """The images' records, which know their position in the training."""
-
-    def __init__(self, records: list[dict[str, Any]]) -> None:
+    def __init__(self, records: list[dict[str, Any]], job: Job, *, grouping: bool) -> None:
+        self._is_wide = [grouping and r["width"] > r["height"] for r in records]
         self._records = DatasetFromList(records, copy=False)
+        self._job = job
+        self._done = checkpoints.iterations_done(job.output)
 
-    def __len__(self) -> int:
-        return len(self._records)
-
-    def __getitem__(self, number: int) -> dict[str, Any]:
-        position, index = divmod(number, len(self._records))
-        return {**self._records[index], _POSITION: position}
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        spec, world = self._job.spec, self._job.world
+        order = Order(len(self._records), spec.seed, rank=world.rank, size=world.size)
+        places = _after(self._done, iter(order), self._is_wide, spec.batch_size // world.size)
+        worker = get_worker_info()
+        if worker is not None:
+            places = islice(places, worker.id, None, worker.num_workers)
+        for position, index in places:
+            yield {**self._records[index], _POSITION: position}
 
 
 class _Mapper:
