@@ -30,7 +30,8 @@ _SHM_WORDS = ("Bus error", "bus error")
 
 
 _TORCHRUN = "torch.distributed.run"
-_KILLED = re.compile(r"exitcode\s*: (-\d+)")  # torchrun's word on the process that ended first
+# torchrun's word on the process that ended first.
+_KILLED = re.compile(r"rank\s*: (?P<rank>\d+) .*\n\s*exitcode\s*: (?P<code>-\d+)")
 
 
 def training_command(spec: RunSpec, attachment: Attachment, python: str, folder: Path) -> list[str]:
@@ -186,9 +187,11 @@ def classify(
         return "interrupted", "the user ended it (SIGINT or SIGTERM)"
     if ended.by == "engine":
         return "failed", "Docker's engine went away during the run"
-    if ended.code > 0 and (killed := _killed_process(folder)):
+    if ended.code > 0 and (found := _killed_process(folder)):
         # One of several processes; what the others say is that they lost it.
-        return _killed(Exit(killed, ended.by, ended.oom_kills), folder)
+        killed = Exit(int(found["code"]), ended.by, ended.oom_kills)
+        status, cause = _killed(killed, folder)
+        return status, f"process {found['rank']}: {cause}"
     if outcome is None:
         return _killed(ended, folder)
     if outcome.failure is not None:
@@ -198,13 +201,12 @@ def classify(
     return "ok", ""
 
 
-def _killed_process(folder: Path) -> int | None:
-    """The negative signal that ended one of torchrun's processes first, by its report."""
+def _killed_process(folder: Path) -> re.Match[str] | None:
+    """Which of torchrun's processes a signal ended first, by its report."""
     log = folder / results.LOG
     text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
     _, root_cause, report = text.partition("Root Cause (first observed failure)")
-    found = _KILLED.search(report) if root_cause else None
-    return int(found[1]) if found else None
+    return _KILLED.search(report) if root_cause else None
 
 
 def _failed(failure: Failure, ended: Exit) -> tuple[Status, str]:

@@ -227,11 +227,12 @@ class _Forward(HookBase):  # type: ignore[misc]
             hook.before_step(self.trainer.iter)
 
     def after_step(self) -> None:
-        latest = self.trainer.storage.latest()
+        # Upstream gathers these on the main process; elsewhere there are none.
+        latest, unknown = self.trainer.storage.latest(), (math.nan, 0)
         step = Step(
             iteration=self.trainer.iter,
-            data_seconds=latest["data_time"][0],
-            loss=latest["total_loss"][0],
+            data_seconds=latest.get("data_time", unknown)[0],
+            loss=latest.get("total_loss", unknown)[0],
         )
         for hook in self._hooks:
             hook.after_step(step)
