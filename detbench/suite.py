@@ -58,9 +58,14 @@ class Schedule(_Section):
 
 
 class Detectron2Model(_Section):
-    """A config of detectron2's model zoo, and the keys changed in it."""
+    """A config of detectron2's model zoo, and the keys changed in it.
+
+    Attributes:
+        panoptic: whether it is trained on panoptic annotations.
+    """
 
     config: str
+    panoptic: bool = False
     overrides: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -99,6 +104,11 @@ class Model(_Section):
     detectron2: Detectron2Model | None = None
     torchvision: TorchvisionModel | None = None
     effdet: EffdetModel | None = None
+
+    @property
+    def panoptic(self) -> bool:
+        """Whether it is trained on panoptic annotations."""
+        return self.detectron2 is not None and self.detectron2.panoptic
 
     def frameworks(self) -> list[str]:
         """The frameworks that can build this model."""

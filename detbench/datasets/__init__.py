@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 from detbench.datasets import voc
 from detbench.datasets.coco import CocoDataset, open_coco
+from detbench.events import emit
 
 NAMES = ("embedded", "coco", *voc.NAMES)
 
@@ -19,14 +21,20 @@ def datasets_root() -> Path:
     return Path(named).expanduser() if named else _ROOT
 
 
-def prepare_dataset(name: str) -> None:
+def prepare_dataset(name: str, *, panoptic: bool) -> None:
     """Make what is made of a dataset once, so that no training's clock has it on it.
 
     Raises:
         MissingError: the dataset, or what makes it, is not there.
         BadFileError: it is broken.
     """
-    if name == "embedded" or name in voc.NAMES:
+    if panoptic:
+        from detbench.datasets.panoptic import open_panoptic, semantic_masks
+
+        show = partial(emit, "progress", phase="making semantic masks")
+        for split in open_panoptic(open_dataset(name)):
+            semantic_masks(split, lambda done, total: show(done=done, total=total))
+    elif name == "embedded" or name in voc.NAMES:
         open_dataset(name)
 
 

@@ -26,6 +26,8 @@ class _Annotation(msgspec.Struct):
     id: int
     image_id: int
     category_id: int
+    bbox: tuple[float, float, float, float]
+    iscrowd: int = 0
 
 
 class _Category(msgspec.Struct):
@@ -46,11 +48,13 @@ class Listing:
     Attributes:
         class_of: names by category id, which may have gaps, in the ids' order.
         images: id, file name, width and height in pixels.
+        num_usable: of the annotations those that can be trained on: no crowd, and with an area.
     """
 
     class_of: dict[int, str]
     images: tuple[tuple[int, str, int, int], ...]
     num_annotations: int
+    num_usable: int
 
 
 def read_listing(path: Path, images: Path) -> Listing:
@@ -88,6 +92,7 @@ def read_listing(path: Path, images: Path) -> Listing:
         class_of={c.id: c.name for c in sorted(found.categories, key=lambda c: c.id)},
         images=tuple((i.id, i.file_name, i.width, i.height) for i in found.images),
         num_annotations=len(found.annotations),
+        num_usable=sum(not a.iscrowd and min(a.bbox[2:]) > 0 for a in found.annotations),
     )
 
 

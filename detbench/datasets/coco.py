@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from detbench.datasets.annotations import read_listing
-from detbench.errors import MissingError
+from detbench.errors import BadFileError, MissingError
 
 _LAYOUT = (
     "annotations/instances_train2017.json, annotations/instances_val2017.json, train2017, val2017"
@@ -62,6 +62,12 @@ def open_splits(
         BadFileError: the annotations are not COCO's, or name images that are not there.
     """
     listing = read_listing(train.annotations, train.images)
+    if not listing.num_usable:
+        raise BadFileError(
+            train.annotations,
+            "no image with a usable object in it",
+            "training needs objects that are no crowd and have an area",
+        )
     return CocoDataset(
         name=name,
         train=train,

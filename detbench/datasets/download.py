@@ -18,6 +18,7 @@ _COCO = "http://images.cocodataset.org"
 _VOC = "http://host.robots.ox.ac.uk/pascal/VOC"
 
 _BLOCK = 1 << 20
+_RECEIVED = 1 << 16  # bytes at once: of a transfer that breaks off so many at most are lost
 _TIMEOUT = 60  # seconds without a byte
 _TRIES = 5
 _DONE = ".detbench-unpacked"
@@ -216,28 +217,33 @@ def _receive(url: str, archive: Archive, part: Path, on_bytes: OnBytes) -> None:
             if answer.status_code == 200:  # a server that cannot go on begins anew
                 have = 0
             with part.open("ab" if have else "wb") as stream:
-                for block in answer.iter_content(_BLOCK):
+                for block in answer.iter_content(_RECEIVED):
                     stream.write(block)
                     have += len(block)
+                    if have > archive.bytes:
+                        raise _other(part, archive)
                     on_bytes(have, archive.bytes)
     except requests.exceptions.InvalidURL as error:
         raise UsageError(f"{url} is no URL", "as in http://host/folder") from error
     except requests.RequestException as error:
         # The innermost reason: what wraps it names the URL again.
         reason = getattr(error.args[0], "reason", error) if error.args else error
-        raise _InterruptedTransferError(str(reason).rpartition(": ")[2]) from error
+        said = str(reason).rpartition(": ")[2]
+        raise _InterruptedTransferError(f"{said.strip(')')}; {have} bytes are there") from error
     except OSError as error:
         raise MissingError(
             f"{part} cannot be written: {error.strerror}",
             "free some space; the same command goes on from there",
         ) from error
-    if have > archive.bytes:
-        part.unlink()
-        raise BadFileError(
-            part, f"{have} bytes came, {archive.bytes} are published", "look at the server"
-        )
     if have < archive.bytes:
         raise _InterruptedTransferError(f"{have} of {archive.bytes} bytes came")
+
+
+def _other(part: Path, archive: Archive) -> BadFileError:
+    part.unlink()
+    return BadFileError(
+        part, f"more bytes come than the {archive.bytes} published", "look where the URL leads"
+    )
 
 
 def unpack(archive: Archive, root: Path, *, on_bytes: OnBytes) -> None:

@@ -32,6 +32,7 @@ _MATERIALS = {"disk": "gravel.png", "square": "brick.png", "triangle": "grass.pn
 _TINTS = {"disk": (200, 60, 60), "square": (60, 170, 60), "triangle": (60, 60, 200)}
 _TINT_SPREAD = 60
 _CORNERS = {"disk": 32, "square": 4, "triangle": 3}
+_BACKGROUND = len(CLASSES) + 1  # the category of all that is no object
 _OVERSAMPLING = 4  # edges are drawn this much larger and averaged down
 
 Photo = Image.Image
@@ -96,6 +97,16 @@ def _write_split(root: Path, split: str, num_images: int, photos: dict[str, byte
         "annotations": [],
         "categories": [{"id": i + 1, "name": name} for i, name in enumerate(CLASSES)],
     }
+    panoptic: dict[str, list[dict[str, Any]]] = {
+        "images": document["images"],
+        "annotations": [],
+        "categories": [
+            *({**category, "isthing": 1} for category in document["categories"]),
+            {"id": _BACKGROUND, "name": "background", "isthing": 0},
+        ],
+    }
+    masks = root / f"panoptic_{split}2017"
+    masks.mkdir()
     for index in range(num_images):
         rng = np.random.default_rng([list(NUM_IMAGES).index(split), index])
         picture, objects = _compose(rng, opened)
@@ -108,8 +119,14 @@ def _write_split(root: Path, split: str, num_images: int, photos: dict[str, byte
             document["annotations"].append(
                 _annotation(len(document["annotations"]) + 1, index + 1, category, polygon)
             )
-    target = root / "annotations" / f"instances_{split}2017.json"
-    target.write_text(json.dumps(document), encoding="utf-8")
+        mask, segments = _panoptic(objects)
+        mask.save(masks / name)
+        panoptic["annotations"].append(
+            {"image_id": index + 1, "file_name": name, "segments_info": segments}
+        )
+    for name, content in (("instances", document), ("panoptic", panoptic)):
+        target = root / "annotations" / f"{name}_{split}2017.json"
+        target.write_text(json.dumps(content), encoding="utf-8")
 
 
 def _open_photo(content: bytes) -> Photo:
@@ -177,6 +194,17 @@ def _mask(polygon: Polygon) -> Photo:
         [(x * _OVERSAMPLING, y * _OVERSAMPLING) for x, y in polygon], fill=255
     )
     return large.resize((SIZE, SIZE), Image.Resampling.BOX)
+
+
+def _panoptic(objects: list[tuple[int, Polygon]]) -> tuple[Photo, list[dict[str, Any]]]:
+    """A mask in which red is a segment's number, and the segments: the background is 1."""
+    mask = Image.new("RGB", (SIZE, SIZE), (1, 0, 0))
+    segments = [{"id": 1, "category_id": _BACKGROUND, "iscrowd": 0}]
+    for number, (category, polygon) in enumerate(objects, 2):
+        shape = _mask(polygon).point(lambda share: 255 * (share >= 128))
+        mask.paste((number, 0, 0), mask=shape)
+        segments.append({"id": number, "category_id": category + 1, "iscrowd": 0})
+    return mask, segments
 
 
 def _annotation(number: int, image: int, category: int, polygon: Polygon) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from detbench.readers.training_history import PERIOD, Evaluation, History, Repor
 # A metric with a hyphen is one category's.
 _METRIC = re.compile(
     r"(?:(?P<dataset>.+)/)?"
-    r"(?P<task>(?:bbox|segm|keypoints|box_proposals|sem_seg|panoptic_seg)\w*)/(?P<metric>[^/-]+)"
+    r"(?P<task>(?:bbox|segm|keypoints|box_proposals|sem_seg|panoptic_seg|VOC)\w*)/(?P<metric>[^/-]+)"
 )
 _MOST = 2**53
 

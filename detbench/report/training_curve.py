@@ -88,7 +88,7 @@ def _panels(logs: Mapping[str, TrainingLog]) -> list[str]:
 
 
 def _ap(log: TrainingLog) -> list[str]:
-    return [name for name in metrics_of(log.evaluations) if name.endswith(" AP")]
+    return [name for name in metrics_of(log.evaluations) if name.endswith((" AP", " mAP"))]
 
 
 def _draw_all(axes: Mapping[str, Axes], logs: Mapping[str, TrainingLog], *, several: bool) -> None:

@@ -76,7 +76,8 @@ def _run(spec: RunSpec, output: Path) -> Outcome:
     from detbench.training.randomness import Reseed, be_deterministic, seed_all
 
     framework = load_framework(spec.framework)
-    prepare_dataset(spec.dataset)
+    model = load_family(spec.family).model(spec.model)
+    prepare_dataset(spec.dataset, panoptic=model.panoptic)
     world = distributed.join(spec.device)
     if not world.is_main:
         mute()
@@ -86,7 +87,6 @@ def _run(spec: RunSpec, output: Path) -> Outcome:
 
     evaluations = Evaluations(spec.target)  # its clock runs from here on
     emit("progress", phase="opening the dataset", done=0, total=0)
-    model = load_family(spec.family).model(spec.model)
     schedule = model.schedule.scaled(spec.batch_size)
     if spec.learning_rate is not None:
         schedule = schedule.model_copy(update={"learning_rate": spec.learning_rate})

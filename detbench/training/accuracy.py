@@ -63,7 +63,7 @@ def voc_accuracy(truth: COCO, detections: Detections, folder: Path) -> Accuracy:
         writer.writerows((c.name, c.area, c.eleven_points, c.num_objects) for c in classes)
     return {
         "VOC mAP": _mean([c.area for c in classes]),
-        "VOC mAP 11-point": _mean([c.eleven_points for c in classes]),
+        "VOC mAP 11 points": _mean([c.eleven_points for c in classes]),
     }
 
 

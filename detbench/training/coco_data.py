@@ -36,12 +36,6 @@ class CocoImages(Dataset[Any]):
         """The number of a category, from 1 on; 0 is background."""
         ids = sorted(self.coco.getImgIds())
         self.image_ids = [i for i in ids if self.objects(i)] if training else ids
-        if not self.image_ids:
-            raise BadFileError(
-                split.annotations,
-                "no image with a usable object in it" if training else "no image in it",
-                "a dataset to train on needs both splits filled",
-            )
 
     @abstractmethod
     def sample(self, image: Image.Image, image_id: int) -> Any:

@@ -9,7 +9,7 @@ from tests import builders
 from tests.mutation.form import Format, has
 from tests.mutation.outcome import Rows
 
-_VERB = ("throughput", "--warmup", "0", "--batch-size", "4")
+_VERB = ("throughput-util", "--warmup", "0", "--batch-size", "4")
 _METRICS = "".join(
     json.dumps({"iteration": i, "time": t, "data_time": 0.1, "total_loss": 1.0}) + "\n"
     for i, t in ((19, 1.0), (39, 0.5), (59, 1.5), (79, 0.75))

@@ -19,7 +19,7 @@ _VERBS = {
     "nvprof": ("compute-util",),
     "kineto": ("compute-util",),
     "nvidia_smi": ("monitor-util",),
-    "detectron2": ("throughput", "--batch-size", "4"),
+    "detectron2": ("throughput-util", "--batch-size", "4"),
     "memory": ("memory-util",),
 }
 FILES = [

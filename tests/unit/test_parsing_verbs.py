@@ -21,7 +21,7 @@ from tests import builders
 from tests.conftest import ROOT, Run, assert_refused
 from tests.unit import test_kineto, test_training_log
 
-VERBS = ["core-util", "compute-util", "memory-util", "monitor-util", "throughput"]
+VERBS = ["core-util", "compute-util", "memory-util", "monitor-util", "throughput-util"]
 
 
 def metrics(path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_file_that_looks_like_a_pattern_is_itself(tmp_path: Path) -> None:
 def test_a_pattern_without_a_file_and_a_folder_are_a_line(
     parser: Run, tmp_path: Path, verb: str
 ) -> None:
-    script = f"{verb.replace('-', '_')}.py"
+    script = "throughput.py" if verb == "throughput-util" else f"{verb.replace('-', '_')}.py"
     assert_refused(parser(script, tmp_path / "no*.csv"), 2, "no file matches", "no*.csv")
     assert_refused(parser(script, tmp_path), 5, f"{tmp_path}: is a folder", "name files in it")
 

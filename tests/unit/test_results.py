@@ -11,7 +11,7 @@ from detbench.records import RunRecord, RunSpec, Status
 from detbench.suite import load_family
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
-SPEC = plan(load_family("maskrcnn"), MODES["memory"], Request(), None, to_accuracy=False)[0]
+SPEC = plan(load_family("maskrcnn"), MODES["memory"], Request(), None, purpose="window")[0]
 FILE = "memory_csv_data/memory_bs4.csv"
 
 

@@ -3,7 +3,7 @@ import pytest
 from detbench.errors import MissingError, UsageError
 from detbench.gpus import Gpu
 from detbench.modes import MODES
-from detbench.plan import Request, plan
+from detbench.plan import Purpose, Request, plan
 from detbench.records import RunSpec
 from detbench.suite import Schedule, family_names, load_family
 
@@ -27,9 +27,12 @@ TINY = "mask_rcnn_R_18_FPN_tiny"
 
 
 def one(
-    request: Request, mode: str = "noprofile", gpu: Gpu | None = None, full: bool = False
+    request: Request,
+    mode: str = "noprofile",
+    gpu: Gpu | None = None,
+    purpose: Purpose = "window",
 ) -> RunSpec:
-    return plan(FAMILY, MODES[mode], request, gpu, to_accuracy=full)[0]
+    return plan(FAMILY, MODES[mode], request, gpu, purpose=purpose)[0]
 
 
 def test_every_family_loads_and_knows_a_window_for_every_mode() -> None:
@@ -37,7 +40,7 @@ def test_every_family_loads_and_knows_a_window_for_every_mode() -> None:
         family = load_family(name)
         for defaults in family.defaults.values():
             assert set(defaults.windows) == set(MODES)
-            assert defaults.model in family.models
+            assert family.group(defaults.model)
 
 
 def test_the_linear_scaling_rule() -> None:
@@ -70,11 +73,53 @@ def test_with_a_gpu_the_defaults_are_its_own() -> None:
 
 def test_a_run_ends_with_its_window_and_a_training_with_its_schedule() -> None:
     assert one(Request(start=3, count=4)).num_iterations == 7
-    full = one(Request(start=10), full=True)
+    full = one(Request(start=10), purpose="accuracy")
     assert full.num_iterations == FAMILY.models[TINY].schedule.num_iterations
     assert (full.window.start, full.window.stop) == (10, full.num_iterations)
     assert full.evaluate
     assert full.save_weights
+    assert (full.evaluate_every, full.checkpoint_every) == (75, 50)
+    # A clock cannot go on where another one stopped.
+    assert one(Request(), purpose="target").checkpoint_every is None
+    judged = one(Request(), purpose="evaluation")
+    assert (judged.train, judged.evaluate, judged.num_iterations) == (False, True, 1)
+
+
+def test_accuracy_is_trained_to_at_one_batch_size_unless_several_are_named() -> None:
+    on_gpu = plan(FAMILY, MODES["noprofile"], Request(), V100, purpose="accuracy")
+    assert [s.batch_size for s in on_gpu] == [2]
+    named = Request(batch_sizes=(2, 4))
+    several = plan(FAMILY, MODES["noprofile"], named, V100, purpose="accuracy")
+    assert [s.batch_size for s in several] == [2, 4]
+
+
+def test_a_group_is_its_models_and_the_default_on_a_gpu_is_the_chosen_one() -> None:
+    family = load_family("faster_rcnn")
+    request = Request(batch_sizes=(2,))
+    chosen = plan(family, MODES["nvprof"], request, V100, purpose="window")
+    assert [s.model for s in chosen] == [
+        "faster_rcnn_R_101_FPN_3x", "faster_rcnn_X_101_32x8d_FPN_3x", "retinanet_R_101_FPN_3x",
+    ]  # fmt: skip
+    fpn = plan(
+        family, MODES["nvprof"], Request(model="fpn", batch_sizes=(2,)), V100, purpose="window"
+    )
+    assert len(fpn) == 7
+    assert all("FPN" in s.model for s in fpn)
+    for family_name in family_names():
+        family = load_family(family_name)
+        assert all(m in family.models for group in family.groups.values() for m in group)
+
+
+def test_efficientdets_schedule_is_the_published_one_scaled_by_the_batch() -> None:
+    model = load_family("efficientdet").model("tf_efficientdet_d0")
+    # 300 epochs of 118,287 images, 0.16 at a batch of 128 (Tan et al., 2020).
+    assert model.schedule.num_iterations == pytest.approx(300 * 118_287 / 128, rel=1e-3)
+    scaled = model.schedule.scaled(16)
+    assert scaled.learning_rate == pytest.approx(0.02)
+    assert scaled.decay == "cosine"
+    assert scaled.evaluate_every == 8 * 924
+    assert model.effdet is not None
+    assert (model.effdet.average_decay, model.effdet.weight_decay) == (0.9998, 4e-5)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +132,7 @@ def test_a_run_ends_with_its_window_and_a_training_with_its_schedule() -> None:
             "torchvision does not have mask_rcnn_R_101_FPN_3x; it has: mask_rcnn_R_50_FPN_1x",
         ),
         (Request(batch_sizes=(0,)), "batch size 0"),
+        (Request(num_processes=3), "batch size 4 cannot be shared equally among 3 processes"),
         (Request(start=8, count=5, num_iterations=10), r"window \[8, 13\) ends past the last"),
     ],
 )
@@ -108,3 +154,10 @@ def test_an_unknown_family_is_told_the_known_ones() -> None:
 def test_equal_specs_have_equal_digests_and_others_not() -> None:
     assert one(Request()).digest() == one(Request()).digest()
     assert one(Request()).digest() != one(Request(seed=1)).digest()
+
+
+@pytest.mark.parametrize("mode", ["nvprof", "nsight", "dlprof"])
+def test_a_profiler_that_follows_one_process_is_given_one(mode: str) -> None:
+    with pytest.raises(UsageError, match=f"mode {mode} profiles one process"):
+        one(Request(num_processes=2), mode, V100)
+    assert one(Request(num_processes=2), "torch", V100).world_size == 2

@@ -1,4 +1,4 @@
-"""`throughput`: the speed that a training's own log tells, and its way to accuracy."""
+"""`throughput-util`: the speed that a training's own log tells, and its way to accuracy."""
 
 from __future__ import annotations
 

@@ -18,18 +18,26 @@ from detectron2.data import DatasetCatalog
 from detectron2.data.datasets import register_coco_instances
 from detectron2.engine import DefaultTrainer, HookBase, default_setup, defaults
 from detectron2.engine.hooks import EvalHook, PeriodicCheckpointer, PeriodicWriter
-from detectron2.evaluation import COCOEvaluator, DatasetEvaluator
+from detectron2.evaluation import (
+    COCOEvaluator,
+    DatasetEvaluator,
+    DatasetEvaluators,
+    SemSegEvaluator,
+)
 from detectron2.utils import comm
 
+from detbench.datasets.panoptic import open_panoptic
 from detbench.errors import MissingError, UsageError
 from detbench.events import emit
 from detbench.training import accuracy, checkpoints
 from detbench.training.distributed import from_main
 from detbench.training.evaluations import Evaluations
 from detbench.training.frameworks.detectron2_data import batches
+from detbench.training.frameworks.detectron2_panoptic import PanopticEvaluator, register_panoptic
 from detbench.training.protocol import Hook, Job, Step, Trainer
 
-_METRICS = ("AP", "AP50", "AP75", "AR@100", "AR@1000")
+# Proposals have a recall (AR), panoptic segmentation its quality and the stuff's IoU.
+_METRICS = ("AP", "AP50", "AP75", "AR@100", "AR@1000", "PQ", "SQ", "RQ", "PQ_th", "PQ_st", "mIoU")
 
 
 def versions() -> dict[str, str]:
@@ -87,6 +95,8 @@ def _config(job: Job) -> CfgNode:
     for key, value in job.model.detectron2.overrides.items():
         cfg.merge_from_list([key, value])
     cfg.MODEL.DEVICE = str(job.device)
+    if job.model.panoptic:  # things are one class more
+        cfg.MODEL.SEM_SEG_HEAD.NUM_CLASSES = 1 + len(open_panoptic(job.dataset)[0].stuff)
     cfg.MODEL.ROI_HEADS.NUM_CLASSES = cfg.MODEL.RETINANET.NUM_CLASSES = len(job.dataset.classes)
     if spec.weights == "none":
         cfg.MODEL.WEIGHTS = ""
@@ -115,7 +125,10 @@ def _register(job: Job, split: str) -> str:
     name = f"detbench_{job.dataset.name}_{split}"
     if name not in DatasetCatalog.list():
         part = job.dataset.train if split == "train" else job.dataset.val
-        register_coco_instances(name, {}, str(part.annotations), str(part.images))
+        if job.model.panoptic:
+            register_panoptic(name, part, open_panoptic(job.dataset)[split == "val"])
+        else:
+            register_coco_instances(name, {}, str(part.annotations), str(part.images))
     return name
 
 
@@ -161,7 +174,11 @@ class _Trainer(DefaultTrainer):  # type: ignore[misc]
 
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:
-        return _evaluator(cfg, dataset_name)
+        coco = COCOEvaluator(dataset_name, output_dir=cfg.OUTPUT_DIR, allow_cached_coco=False)
+        if cfg.MODEL.META_ARCHITECTURE != "PanopticFPN":
+            return coco
+        stuff, panoptic = SemSegEvaluator(dataset_name), PanopticEvaluator(dataset_name)
+        return DatasetEvaluators([coco, stuff, panoptic])
 
     def evaluate(self) -> None:
         self._evaluate()
@@ -208,10 +225,6 @@ class _StopAtTarget(HookBase):  # type: ignore[misc]
         self._seen = len(self._evaluations.done)
 
 
-def _evaluator(cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:
-    return COCOEvaluator(dataset_name, output_dir=cfg.OUTPUT_DIR, allow_cached_coco=False)
-
-
 class _Forward(HookBase):  # type: ignore[misc]
     """Passes detectron2's hook calls on to ours."""
 
@@ -245,7 +258,6 @@ class _Forward(HookBase):  # type: ignore[misc]
 def _accuracy(results: dict[str, dict[str, Any]]) -> accuracy.Accuracy:
     found: accuracy.Accuracy = {}
     for task, metrics in results.items():
-        # Proposals have a recall (AR) for 100 and 1000 of them instead.
         for metric in (name for name in metrics if name in _METRICS or task == "VOC"):
             value = float(metrics[metric])
             name = f"{accuracy.TASKS.get(task, task)} {metric}"

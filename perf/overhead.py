@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""What detbench costs a training: images/s of bare detectron2 beside the same in our modes.
+
+    python perf/overhead.py [--iterations 60] [--repeats 5]
+
+Bare is upstream's DefaultTrainer with the same config and nothing of ours. All are timed by one
+hook of upstream's kind, from the start of one iteration to the start of another, so that whatever
+happens between iterations is in it. They take turns; printed are means, 95 % intervals and the
+ratio to bare. On the CPU, with the embedded dataset.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from detbench.modes import MODES  # noqa: E402
+from detbench.plan import Request, plan  # noqa: E402
+from detbench.suite import load_family  # noqa: E402
+from detbench.utilization.repeats import interval  # noqa: E402
+
+_BARE = "bare DefaultTrainer"
+_WARMUP = 15  # iterations before the window
+
+_PROGRAM = """
+import sys, time
+from pathlib import Path
+from detectron2.engine import DefaultTrainer, HookBase
+from detbench.records import RunSpec
+from detbench.training.frameworks import detectron2 as framework
+
+bare, spec_path, output = sys.argv[1] == "bare", Path(sys.argv[2]), Path(sys.argv[3])
+window = RunSpec.model_validate_json(spec_path.read_bytes()).window
+marks = []
+
+class Clock(HookBase):
+    def before_step(self):
+        if self.trainer.iter in (window.start, window.stop):
+            marks.append(time.perf_counter())
+
+if bare:
+    from detbench.datasets import open_dataset
+    from detbench.suite import load_family
+    from detbench.training.distributed import World
+    from detbench.training.evaluations import Evaluations
+    from detbench.training.protocol import Job
+
+    spec = RunSpec.model_validate_json(spec_path.read_bytes())
+    model = load_family(spec.family).model(spec.model)
+    job = Job(spec, model, model.schedule.scaled(spec.batch_size), open_dataset(spec.dataset),
+              output, World(), Evaluations({}))
+    cfg = framework._config(job).clone()
+    cfg.defrost()
+    cfg.DATASETS.TEST = ()
+    trainer = DefaultTrainer(cfg)
+    trainer.resume_or_load(resume=False)
+    trainer.register_hooks([Clock()])
+    trainer.train()
+else:
+    from detbench.training import __main__ as training
+
+    ours = framework._Trainer.build_hooks
+    framework._Trainer.build_hooks = lambda self: [*ours(self), Clock()]
+    assert training.main(spec_path, output) == 0
+print("SECONDS", marks[1] - marks[0])
+"""
+
+
+def main() -> None:
+    """Run all sides in turn and print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--iterations", type=int, default=60, help="of the window")
+    parser.add_argument("--repeats", type=int, default=5)
+    given = parser.parse_args()
+    sides = (_BARE, "noprofile", "torch", "memory")
+    speeds: dict[str, list[float]] = {side: [] for side in sides}
+    for repeat in range(given.repeats):
+        for side in sides:
+            speeds[side].append(_measure(side, given.iterations))
+            print(f"{repeat + 1}/{given.repeats} {side}: {speeds[side][-1]:.3f} images/s")
+    print(f"\n{'mode':22}{'images/s':>10}{'± 95 %':>9}{'of bare (%)':>13}{'± 95 %':>9}")
+    for side in sides:
+        mean, half = interval(speeds[side])
+        # Of the same turn: what the machine did meanwhile is in both.
+        shares = [100 * a / b for a, b in zip(speeds[side], speeds[_BARE], strict=True)]
+        share, share_half = interval(shares)
+        print(f"{side:22}{mean:10.3f}{half or 0:9.3f}{share:13.2f}{share_half or 0:9.2f}")
+    print(f"window of {given.iterations} iterations, batch size 4, {given.repeats} turns")
+
+
+def _measure(side: str, iterations: int) -> float:
+    """Images per second of one training in a process of its own."""
+    mode = MODES["noprofile" if side == _BARE else side]
+    request = Request(
+        device="cpu", start=_WARMUP, count=iterations, num_iterations=_WARMUP + iterations + 1
+    )
+    (spec,) = plan(load_family("maskrcnn"), mode, request, None, purpose="window")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "spec.json"
+        path.write_text(spec.model_dump_json())
+        (Path(folder) / "memory_csv_data").mkdir()
+        done = subprocess.run(
+            [sys.executable, "-c", _PROGRAM, "bare" if side == _BARE else "ours", path, folder],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+        )
+    seconds = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("SECONDS")]
+    if not seconds:
+        sys.exit(f"{side} failed:\n{done.stderr[-2000:]}")
+    return spec.batch_size * iterations / float(seconds[0])
+
+
+if __name__ == "__main__":
+    main()

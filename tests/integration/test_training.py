@@ -1,0 +1,398 @@
+"""Training on the CPU in every framework: it goes on where it stopped, in one process or two."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detbench.records import RunRecord
+from tests.conftest import assert_refused
+
+pytestmark = pytest.mark.train
+
+FRAMEWORKS = [
+    ("maskrcnn", "detectron2"),
+    ("maskrcnn", "torchvision"),
+    ("efficientdet", "effdet"),
+]
+
+
+def call(checkout: Path, *arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "detbench", *arguments],
+        cwd=checkout,
+        env={**os.environ, "PYTHONPATH": str(checkout), **options.get("env", {})},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def rows(done: "subprocess.CompletedProcess[str]") -> list[dict[str, Any]]:
+    assert done.returncode == 0, done.stdout + done.stderr
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+def record(folder: str | Path) -> RunRecord:
+    return RunRecord.model_validate_json((Path(folder) / "run.json").read_bytes())
+
+
+def newest(checkout: Path) -> RunRecord:
+    files = sorted((checkout / "results").glob("cpu/[!.]*/run.json"), key=os.path.getmtime)
+    return RunRecord.model_validate_json(files[-1].read_bytes())
+
+
+def losses(folder: str | Path) -> dict[int, float]:
+    lines = (Path(folder) / "metrics.json").read_text().splitlines()
+    entries = [json.loads(line) for line in lines]
+    return {e["iteration"]: e["total_loss"] for e in entries if "total_loss" in e}
+
+
+def weights(folder: str | Path) -> dict[str, Any]:
+    import torch
+
+    found: dict[str, Any] = torch.load(Path(folder) / "model_final.pth", weights_only=True)
+    return found["model"]
+
+
+@pytest.mark.parametrize(("family", "framework"), FRAMEWORKS)
+def test_an_interrupted_training_goes_on_exactly(
+    checkout: Path, family: str, framework: str
+) -> None:
+    command: Sequence[str] = (
+        "train", family, "--framework", framework, "--iterations", "20", "--batch-sizes", "2",
+        "--checkpoint-every", "8", "--evaluate-every", "100", "--num-workers", "2",
+        "--deterministic", "--format", "json", "--resume",
+    )  # fmt: skip
+    (whole,) = rows(call(checkout, *command, "--results", "whole"))
+    begun = subprocess.Popen(
+        [sys.executable, "-m", "detbench", *command],
+        cwd=checkout,
+        env={**os.environ, "PYTHONPATH": str(checkout)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until = time.monotonic() + 120
+    while not list(checkout.glob("results/cpu/.running-*/last_checkpoint")):
+        assert time.monotonic() < until
+        assert begun.poll() is None
+        time.sleep(0.02)
+    begun.send_signal(signal.SIGINT)
+    _, said = begun.communicate(timeout=60)
+    assert begun.returncode == 4, said
+    assert "interrupted" in said
+    stopped = newest(checkout)
+    assert stopped.status == "interrupted"
+
+    again = call(checkout, *command)
+    (row,) = rows(again)
+    assert "going on from the checkpoint in" in again.stderr
+    done = record(row["run"])
+    assert done.environment["continues"].startswith(done.spec.model)
+    assert losses(row["run"])[19] == losses(whole["run"])[19]
+    import torch
+
+    ours, theirs = weights(row["run"]), weights(whole["run"])
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert len((Path(row["run"]) / "iterations.csv").read_text().splitlines()) == 1 + 20
+    for name in ("training_curve.png", "predictions.png"):
+        assert (Path(row["run"]) / name).read_bytes().startswith(b"\x89PNG")
+    third = call(checkout, *command)
+    assert rows(third)[0]["run"] == row["run"]  # a good one is not done again
+
+
+@pytest.mark.parametrize(("family", "framework"), FRAMEWORKS)
+def test_two_deterministic_trainings_lose_the_same_to_the_last_digit(
+    checkout: Path, family: str, framework: str
+) -> None:
+    command = (
+        "run", family, "--framework", framework, "--start", "0", "--count", "20", "--batch-sizes",
+        "1", "--deterministic", "--format", "json",
+    )  # fmt: skip
+    first, second = (rows(call(checkout, *command))[0]["run"] for _ in range(2))
+    assert first != second
+    assert losses(first) == losses(second)
+    assert losses(first) != losses(rows(call(checkout, *command, "--seed", "1"))[0]["run"])
+
+
+@pytest.mark.parametrize(("family", "framework"), FRAMEWORKS)
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_time_to_train(checkout: Path, family: str, framework: str, processes: str) -> None:
+    command = (
+        "time-to-train", family, "--framework", framework, "--processes", processes,
+        "--iterations", "12", "--evaluate-every", "4", "--start", "1", "--format", "json",
+    )  # fmt: skip
+    (row,) = rows(call(checkout, *command, "--target", "box=0"))
+    found = newest(checkout)
+    assert found.time_to_train is not None
+    assert found.time_to_train.reached
+    assert row["time-to-train (s)"] == pytest.approx(found.time_to_train.seconds)
+    assert (row["evaluations"], row["images"], row["processes"]) == (1, 16, int(processes))
+    assert 0 < row["of it evaluation (s)"] < row["time-to-train (s)"]
+    wall = (found.ended - found.started).total_seconds()
+    assert row["time-to-train (s)"] < wall
+    if processes == "1":  # never a time where it was not reached
+        (row,) = rows(call(checkout, *command, "--target", "box=99"))
+        assert row["time-to-train (s)"] == "not reached after 12 iterations"
+        assert row["evaluations"] == 3
+
+
+def test_a_process_that_is_killed_is_the_cause(checkout: Path) -> None:
+    begun = subprocess.Popen(
+        [sys.executable, "-m", "detbench", "train", "maskrcnn", "--processes", "2"],
+        cwd=checkout,
+        env={**os.environ, "PYTHONPATH": str(checkout)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until = time.monotonic() + 120
+    while not any(
+        len(file.read_text().splitlines()) > 2
+        for file in checkout.glob("results/cpu/.running-*/iterations.csv")
+    ):
+        assert time.monotonic() < until
+        assert begun.poll() is None
+        time.sleep(0.1)
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        text = read(environment)
+        if b"\0RANK=1\0" in text and str(checkout).encode() in read(environment.parent / "cmdline"):
+            os.kill(int(environment.parent.name), signal.SIGKILL)
+    _, said = begun.communicate(timeout=120)
+    assert begun.returncode == 4, said
+    found = newest(checkout)
+    assert found.status in ("failed", "host_oom")
+    assert found.cause.startswith("process 1: killed by signal 9")
+
+
+def read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # another user's, or gone
+        return b""
+
+
+def test_a_process_that_fails_says_why(checkout: Path, tmp_path: Path) -> None:
+    root = voc_like_coco(tmp_path)
+    images = sorted((root / "train2017").iterdir())
+    for image in images:  # headers are whole, so that nothing is seen before it is read
+        image.write_bytes(image.read_bytes()[:3000])
+    done = call(
+        checkout, "train", "maskrcnn", "--framework", "torchvision", "--dataset", str(root),
+        "--processes", "2",
+    )  # fmt: skip
+    assert done.returncode == 5, done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert "not a readable image" in last
+    assert "train2017" in last
+    assert list((checkout / "results/cpu").iterdir()) == []
+
+
+def voc_like_coco(folder: Path) -> Path:
+    """A copy of the embedded dataset in COCO's layout."""
+    import shutil
+
+    from detbench.datasets import open_dataset
+
+    made = open_dataset("embedded").train.images.parent
+    return Path(shutil.copytree(made, folder / "coco"))
+
+
+def as_voc(folder: Path) -> Path:
+    """The embedded dataset as VOCdevkit/VOC2007: its shapes go under VOC's names."""
+    from PIL import Image
+
+    from detbench.datasets import open_dataset
+
+    made = open_dataset("embedded")
+    base = folder / "VOCdevkit/VOC2007"
+    for name in ("Annotations", "JPEGImages", "ImageSets/Main"):
+        (base / name).mkdir(parents=True)
+    for image_set, split, first in (("trainval", made.train, 1), ("test", made.val, 5001)):
+        document = json.loads(split.annotations.read_bytes())
+        names = []
+        for number, image in enumerate(document["images"][:40], first):
+            names.append(f"{number:06d}")
+            with Image.open(split.images / image["file_name"]) as opened:
+                opened.convert("RGB").save(base / "JPEGImages" / f"{number:06d}.jpg", quality=95)
+            objects = ""
+            for annotation in document["annotations"]:
+                if annotation["image_id"] == image["id"]:
+                    x, y, width, height = annotation["bbox"]
+                    label = ("person", "tvmonitor", "sofa")[annotation["category_id"] - 1]
+                    objects += (
+                        f"<object><name>{label}</name><difficult>0</difficult><bndbox>"
+                        f"<xmin>{round(x) + 1}</xmin><ymin>{round(y) + 1}</ymin>"
+                        f"<xmax>{round(x + width)}</xmax><ymax>{round(y + height)}</ymax>"
+                        "</bndbox></object>"
+                    )
+            (base / "Annotations" / f"{number:06d}.xml").write_text(
+                f"<annotation><filename>{number:06d}.jpg</filename><size><width>128</width>"
+                f"<height>128</height></size>{objects}</annotation>"
+            )
+        (base / "ImageSets/Main" / f"{image_set}.txt").write_text("\n".join(names) + "\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("family", "framework"),
+    [("faster_rcnn", "detectron2"), ("faster_rcnn", "torchvision"), ("efficientdet", "effdet")],
+)
+def test_voc_is_trained_on_and_evaluated_by_its_rules(
+    checkout: Path, tmp_path: Path, family: str, framework: str
+) -> None:
+    environment = {"DETECTRON2_DATASETS": str(as_voc(tmp_path / "data"))}
+    common = (family, "--framework", framework, "--dataset", "voc2007")
+    (trained,) = rows(
+        call(checkout, "train", *common, "--iterations", "8", "--format", "json", env=environment)
+    )
+    assert {"VOC mAP", "VOC mAP 11 points"} <= set(trained)
+    file = Path(trained["run"]) / "model_final.pth"
+    done = call(checkout, "eval", *common, "--weights", str(file), env=environment)
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if ": " in line]
+    assert [line.split(":")[0] for line in lines[:3]] == ["aeroplane", "bicycle", "bird"]
+    assert lines[0].endswith("n/a, no object of it")
+    named = dict(line.split(": ") for line in lines)
+    assert len(named) == 22  # 20 classes and both means
+    assert 100 * float(named["avg mAP"]) == pytest.approx(trained["VOC mAP"])
+    assert 100 * float(named["avg mAP (11-point)"]) == pytest.approx(trained["VOC mAP 11 points"])
+    known = [float(named[name]) for name in ("person", "sofa", "tvmonitor")]
+    assert sum(known) / 3 == pytest.approx(float(named["avg mAP"]))
+
+
+@pytest.mark.parametrize(("family", "framework"), FRAMEWORKS)
+def test_weights_are_evaluated_as_they_were_trained(
+    checkout: Path, family: str, framework: str
+) -> None:
+    common = (family, "--framework", framework)
+    train = ("train", *common, "--iterations", "30", "--format", "json")
+    (trained,) = rows(call(checkout, *train))
+    file = str(Path(trained["run"]) / "model_final.pth")
+    (found,) = rows(call(checkout, "eval", *common, "--weights", file, "--format", "json"))
+    assert found["box AP"] == pytest.approx(trained["box AP"], abs=1e-6)
+    assert found["mode"] == "evaluation"
+    assert "_eval_" in Path(found["run"]).name
+    other = (
+        "faster_rcnn",
+        "--framework",
+        "detectron2" if framework != "detectron2" else "torchvision",
+    )
+    refused = call(checkout, "eval", *other, "--weights", file)
+    assert refused.returncode == 5, refused.stderr
+    assert "weights of another architecture" in refused.stderr.splitlines()[-1]
+
+
+def test_throughput_is_measured_with_repeats_and_processes(checkout: Path) -> None:
+    done = call(
+        checkout, "throughput", "maskrcnn", "--start", "2", "--count", "4", "--batch-sizes", "2",
+        "--processes", "1,2", "--repeats", "2", "--format", "json",
+    )  # fmt: skip
+    one, two = rows(done)
+    assert (one["processes"], two["processes"]) == (1, 2)
+    assert (one["batch size"], two["batch size"]) == (2, 4)
+    assert (one["repeats"], one["iterations"], one["warm-up"]) == (2, "[2, 6)", 2)
+    assert one["± 95 %"] >= 0
+    assert one["efficiency (%)"] == pytest.approx(100)
+    assert two["efficiency (%)"] == pytest.approx(100 * two["images/s"] / 2 / one["images/s"])
+    assert two["images/s a process"] == pytest.approx(two["images/s"] / 2)
+
+
+def test_two_machines_meet(checkout: Path) -> None:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        sys.executable, "-m", "detbench", "run", "maskrcnn", "--start", "0", "--count", "3",
+        "--nodes", "2", "--rendezvous", f"127.0.0.1:{port}", "--format", "json",
+    ]  # fmt: skip
+    machines = [
+        subprocess.Popen(
+            [*command, "--node-rank", str(rank), "--results", f"machine{rank}"],
+            cwd=checkout,
+            env={**os.environ, "PYTHONPATH": str(checkout)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in (0, 1)
+    ]
+    said = [machine.communicate(timeout=200) for machine in machines]
+    assert [machine.returncode for machine in machines] == [0, 0], said
+    first, second = (json.loads(out)[0] for out, _ in said)
+    assert first["images/s"] > 0
+    assert second["images/s"] is None  # the first machine's process speaks for all
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("train", "maskrcnn", "--nodes", "2"), 2, ("--rendezvous HOST:PORT",)),
+        (("train", "maskrcnn", "--node-rank", "1"), 2, ("for several machines",)),
+        (
+            ("train", "maskrcnn", "--nodes", "2", "--node-rank", "2", "--rendezvous", "a:1"),
+            2,
+            ("of 2 machines the last is 1",),
+        ),
+        (("train", "maskrcnn", "--processes", "3"), 2, ("cannot be shared equally",)),
+        (("time-to-train", "maskrcnn"), 2, ("--target",)),
+        (("time-to-train", "maskrcnn", "--target", "box"), 2, ("no NAME=PERCENT",)),
+        (("eval", "maskrcnn"), 2, ("--weights FILE",)),
+        (("train", "maskrcnn", "--dataset", "voc2007"), 3, ("VOC2007", "does not exist")),
+        (("train", "maskrcnn", "--dataset", "/nowhere"), 3, ("/nowhere does not exist",)),
+        (("data", "download", "yolo"), 2, ("no archives of 'yolo'", "coco")),
+        (("data", "verify", "/nowhere"), 3, ("/nowhere does not exist",)),
+    ],
+)
+def test_bad_input_is_one_line(
+    checkout: Path, arguments: tuple[str, ...], code: int, words: tuple[str, ...]
+) -> None:
+    done = call(checkout, *arguments, env={"DETECTRON2_DATASETS": str(checkout / "none")})
+    lines = done.stderr.strip().splitlines()
+    done.stderr = lines[-1]  # before it stands how far it was
+    assert_refused(done, code, *words)
+
+
+def test_a_port_in_use_is_named(checkout: Path) -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        meeting = ("--nodes", "2", "--rendezvous", f"127.0.0.1:{port}")
+        done = call(checkout, "train", "maskrcnn", *meeting)
+    assert_refused(done, 3, f"port {port} cannot be listened on", "Address already in use")
+
+
+def test_a_dataset_without_what_it_lists_is_refused_before_training(
+    checkout: Path, tmp_path: Path
+) -> None:
+    root = voc_like_coco(tmp_path)
+    (root / "train2017" / "000007.png").unlink()
+    done = call(checkout, "train", "maskrcnn", "--dataset", str(root))
+    assert done.returncode == 5
+    last = done.stderr.strip().splitlines()[-1]
+    assert "it lists 000007.png" in last
+    assert "instances_train2017.json" in last
+    empty = json.loads((root / "annotations/instances_train2017.json").read_bytes())
+    empty["annotations"] = []
+    empty["images"] = empty["images"][:3]
+    (root / "annotations/instances_train2017.json").write_text(json.dumps(empty))
+    for framework in ("torchvision", "detectron2"):
+        done = call(checkout, "train", "maskrcnn", "--framework", framework, "--dataset", str(root))
+        assert done.returncode == 5
+        assert "no image with a usable object" in done.stderr.strip().splitlines()[-1]
+    assert list((checkout / "results/cpu").iterdir()) == []
