@@ -44,6 +44,7 @@ class Request:
     target: Mapping[str, float] = field(default_factory=dict)
     num_workers: int | None = None
     num_processes: int = 1
+    batch_per_process: bool = False
     nodes: Nodes = field(default_factory=Nodes)
     seed: int = 0
     deterministic: bool = False
@@ -74,9 +75,10 @@ def plan(
     batch_sizes = request.batch_sizes or defaults.batch_sizes
     if purpose != "window" and not request.batch_sizes:
         batch_sizes = batch_sizes[:1]
+    k = request.num_processes if request.batch_per_process else 1
     profile = gpu.profile if gpu and device == "cuda" else "cpu"
     return [
-        _spec(family, mode, request, defaults, device, profile, name, batch_size, purpose)
+        _spec(family, mode, request, defaults, device, profile, name, k * batch_size, purpose)
         for name in family.group(request.model or defaults.model)
         for batch_size in batch_sizes
     ]

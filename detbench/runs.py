@@ -111,6 +111,8 @@ def execute(
             f"{error.filename or folder}: {error.strerror}", "detbench doctor shows what is here"
         ) from error
     outcome = _read_outcome(folder, spec)
+    if outcome is None and spec.nodes.rank > 0 and ended_as.code == 0:
+        outcome = Outcome()  # the main process is on another machine
     refused = outcome is not None and outcome.failure is not None and outcome.failure.exit_code
     if outcome is not None and refused and not results.has_iterations(folder):
         results.discard(folder)
@@ -148,11 +150,7 @@ def execute(
 
 
 def _read_outcome(folder: Path, spec: RunSpec) -> Outcome | None:
-    """What the training says of itself; of several processes that failed, the first one's word.
-
-    The main process of several machines is on the first of them: the others have nothing to say
-    where all went well.
-    """
+    """What the training says of itself; of several processes that failed, the first one's word."""
     told = [
         Outcome.model_validate_json(path.read_bytes())
         for path in sorted(folder.glob(outcome_name("*")))

@@ -50,7 +50,10 @@ def throughput(family: str, processes: tuple[int, ...], repeats: int, **options:
         raise UsageError("--processes: at least 1")
     mode, style = noprofile(family), options["style"]
     begun = [
-        begin(family, mode, {**options, "num_processes": number}, "window") for number in processes
+        begin(
+            family, mode, {**options, "num_processes": number, "batch_per_process": True}, "window"
+        )
+        for number in processes
     ]
     done: list[Done] = []
     for _ in range(repeats):

@@ -96,7 +96,8 @@ class LoopTrainer:
         if found is None:
             if self._job.spec.weights not in ("none", "zoo"):
                 path = Path(self._job.spec.weights)
-                checkpoints.load_weights(self.model, path, self._job.device)
+                checkpoints.load_weights(self._best, path, self._job.device)
+                self.model.load_state_dict(self._best.state_dict())
             return 0
         for name, part in self._parts().items():
             part.load_state_dict(found[name])

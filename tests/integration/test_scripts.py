@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from detbench.records import RunRecord
+from detbench.suite import family_names, load_family
 from tests.conftest import Run, assert_refused
 
 pytestmark = pytest.mark.train
@@ -326,6 +327,10 @@ def test_setup_and_status_show_what_there_is(checkout: Path, script: Run) -> Non
 
 
 _BOX_AP = {"box AP", "box AP50", "box AP75"}
+_PANOPTIC = {
+    *_BOX_AP, "mask AP", "mask AP50", "mask AP75", "sem_seg mIoU",
+    *(f"panoptic_seg {name}" for name in ("PQ", "SQ", "RQ", "PQ_th", "PQ_st")),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -336,14 +341,17 @@ _BOX_AP = {"box AP", "box AP50", "box AP75"}
         ("detectron2", "rpn_R_18_FPN_tiny", {"box_proposals AR@100", "box_proposals AR@1000"}),
         ("torchvision", "faster_rcnn_R_18_FPN_tiny", _BOX_AP),
         ("torchvision", "retinanet_R_18_FPN_tiny", _BOX_AP),
+        ("detectron2", "panoptic_fpn_R_18_tiny", _PANOPTIC),
+        ("effdet", "efficientdet_r18_tiny", _BOX_AP),
     ],
 )
-def test_the_faster_rcnn_family(
+def test_every_kind_of_model_is_trained_and_evaluated(
     checkout: Path, script: Run, framework: str, model: str, accuracy: set[str]
 ) -> None:
+    family = next(f for f in family_names() if model in load_family(f).models)
     options = ("--framework", framework, "--model", model, "--iterations", "8")
-    done = script("../faster_rcnn/train.sh", *options)
+    done = script(f"../{family}/train.sh", *options)
     assert done.returncode == 0, done.stderr
     (record,) = records(checkout)
-    assert (record.spec.family, record.status) == ("faster_rcnn", "ok")
+    assert (record.spec.family, record.status) == (family, "ok")
     assert set(record.accuracy or {}) == accuracy

@@ -10,6 +10,7 @@ from detbench.training.protocol import Framework
 
 _INSTALL = {
     "detectron2": "bash scripts/install_detectron2.sh --source pypi (CPU) or --source git (GPU)",
+    "effdet": "pip install '.[effdet]'",
     "torchvision": "pip install torchvision",
 }
 

@@ -33,7 +33,11 @@ from detbench.training import accuracy, checkpoints
 from detbench.training.distributed import from_main
 from detbench.training.evaluations import Evaluations
 from detbench.training.frameworks.detectron2_data import batches
-from detbench.training.frameworks.detectron2_panoptic import PanopticEvaluator, register_panoptic
+from detbench.training.frameworks.detectron2_panoptic import (
+    PanopticEvaluator,
+    labels_of,
+    register_panoptic,
+)
 from detbench.training.protocol import Hook, Job, Step, Trainer
 
 # Proposals have a recall (AR), panoptic segmentation its quality and the stuff's IoU.
@@ -177,7 +181,10 @@ class _Trainer(DefaultTrainer):  # type: ignore[misc]
         coco = COCOEvaluator(dataset_name, output_dir=cfg.OUTPUT_DIR, allow_cached_coco=False)
         if cfg.MODEL.META_ARCHITECTURE != "PanopticFPN":
             return coco
-        stuff, panoptic = SemSegEvaluator(dataset_name), PanopticEvaluator(dataset_name)
+        stuff, panoptic = (
+            SemSegEvaluator(dataset_name, sem_seg_loading_fn=labels_of),
+            PanopticEvaluator(dataset_name),
+        )
         return DatasetEvaluators([coco, stuff, panoptic])
 
     def evaluate(self) -> None:

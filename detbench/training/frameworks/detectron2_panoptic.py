@@ -9,6 +9,8 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets.coco import load_coco_json
 from detectron2.evaluation import DatasetEvaluator
 from detectron2.utils import comm
+from numpy.typing import NDArray
+from PIL import Image
 
 from detbench.datasets.coco import Split
 from detbench.datasets.panoptic import VOID, PanopticSplit, segment_numbers, semantic_masks
@@ -39,6 +41,12 @@ def register_panoptic(name: str, split: Split, panoptic: PanopticSplit) -> None:
         stuff_classes=["things", *panoptic.stuff.values()],
         panoptic=panoptic,
     )
+
+
+def labels_of(path: str, dtype: type = int) -> NDArray[Any]:
+    """A semantic mask, (H, W); upstream's own way of loading one fails with numpy 2."""
+    with Image.open(path) as opened:
+        return np.asarray(opened, dtype=dtype)
 
 
 class PanopticEvaluator(DatasetEvaluator):  # type: ignore[misc]
