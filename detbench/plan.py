@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from detbench.datasets import NAMES as DATASETS
+from detbench.datasets.voc import NAMES as VOC
 from detbench.errors import MissingError, UsageError
 from detbench.gpus import Gpu
 from detbench.modes import Mode
@@ -102,6 +103,8 @@ def _spec(
         model.schedule.scaled(batch_size), request, purpose
     )
     window = _window(defaults, mode, request, end, purpose)
+    dataset = _located(request.dataset or defaults.dataset, DATASETS)
+    _check_target(request.target, dataset)
     workers = request.num_workers
     try:
         return RunSpec(
@@ -115,7 +118,7 @@ def _spec(
             device=device,
             gpu_profile=profile,
             precision=request.precision,
-            dataset=_located(request.dataset or defaults.dataset, DATASETS),
+            dataset=dataset,
             weights=_weights(request.weights or defaults.weights),
             learning_rate=request.learning_rate,
             train=purpose != "evaluation",
@@ -150,6 +153,14 @@ def _course(
         evaluate_every,
         (request.checkpoint_every or often) if purpose == "accuracy" else None,
     )
+
+
+def _check_target(target: Mapping[str, float], dataset: str) -> None:
+    """Refuse a metric that the dataset's evaluation will not have."""
+    for metric in target:
+        if metric.startswith("VOC ") != (dataset in VOC):
+            measure = "VOC mAP" if dataset in VOC else "box AP, mask AP and the like"
+            raise UsageError(f"--target: {dataset} is not measured by {metric}", f"by {measure}")
 
 
 def _framework(family: Family, name: str, model: Model, wanted: str | None) -> str:

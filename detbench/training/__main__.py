@@ -42,12 +42,18 @@ def main(spec_path: Path, output: Path) -> int:
         traceback.print_exc()
         outcome = Outcome(
             failure=Failure(
-                type=type(error).__name__, message=str(error), at=time.time(), rank=rank
+                type=type(error).__name__, message=_message(error), at=time.time(), rank=rank
             )
         )
     if rank == 0 or outcome.failure is not None:
         _write(outcome, output / outcome_name(rank))
     return 0 if outcome.failure is None else 1
+
+
+def _message(error: BaseException) -> str:
+    """The error's words; of one in a data loader's process its own, at the end of the traceback."""
+    said = str(error).strip()
+    return said.splitlines()[-1] if said.startswith("Caught ") else said
 
 
 def _refusal(error: DetbenchError, rank: int) -> Failure:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
@@ -22,11 +20,10 @@ from detbench.events import emit
 from detbench.training import accuracy, checkpoints
 from detbench.training.coco_data import CocoImages
 from detbench.training.distributed import from_main, gathered
+from detbench.training.loop_reports import Reports
 from detbench.training.protocol import Hook, Job, Step
 from detbench.training.randomness import Order
 from detbench.training.schedule import learning_rate_factor
-
-_REPORT_EVERY = 20  # iterations between two lines of metrics.json, as in detectron2
 
 Detections = list[dict[str, Any]]
 
@@ -88,7 +85,7 @@ class LoopTrainer:
         if job.world.size > 1:
             ids = [job.world.local_rank] if job.device.type == "cuda" else None
             self._trained = DistributedDataParallel(self.model, device_ids=ids)
-        self._reports = _Reports(job.output / "metrics.json") if job.world.is_main else None
+        self._reports = Reports(job, self._start) if job.world.is_main else None
 
     def _restore(self) -> int:
         """Go on from the newest checkpoint of the folder; the iteration to begin with."""
@@ -153,6 +150,8 @@ class LoopTrainer:
                     self._evaluate(iteration + 1)
                     if evaluations.reached:
                         break
+                if self._reports:  # after the evaluation, as detectron2's log has it
+                    self._reports.write_if_due()
             if self._reports:
                 self._reports.write()
         finally:
@@ -217,12 +216,16 @@ class LoopTrainer:
         with self._job.evaluations.timed(iterations) as found:
             emit("progress", phase="evaluating", done=0, total=0)
             model, images = self._best, self._recipe.val_images
+            if self._reports:
+                self._reports.begin_inference(len(images))
             model.eval()
             mine = range(self._job.world.rank, len(images), self._job.world.size)
             own: Detections = []
             for done, detections in enumerate(self._recipe.detect(model, images, mine), 1):
                 own += detections
                 emit("progress", phase="evaluating", done=done, total=len(mine))
+            if self._reports:
+                self._reports.end_inference(len(mine))
             everything = gathered(own, self._job.world)
             if self._job.world.is_main:
                 accuracy.write_detections(self._job.output, everything)
@@ -231,56 +234,10 @@ class LoopTrainer:
                 )
             found |= from_main(found, self._job.world)
         if self._reports:
-            self._reports.write()
             self._reports.add_accuracy(iterations, found)
 
     def evaluate(self) -> None:
         self._evaluate(self._start)
-
-
-class _Reports:
-    """Writes metrics.json as detectron2 does: a line every 20 iterations, medians of them."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._recent: list[tuple[Step, dict[str, float], float]] = []
-        self._learning_rate = math.nan
-
-    def add(
-        self, step: Step, losses: dict[str, float], elapsed: float, learning_rate: float
-    ) -> None:
-        self._recent.append((step, losses, elapsed))
-        self._learning_rate = learning_rate
-        if len(self._recent) == _REPORT_EVERY:
-            self.write()
-
-    def write(self) -> None:
-        """Write what was not reported yet."""
-        if not self._recent:
-            return
-        steps, losses, seconds = zip(*self._recent, strict=True)
-        each = {name: median(own[name] for own in losses) for name in losses[-1]}
-        self._line(
-            iteration=steps[-1].iteration,
-            time=median(seconds),
-            data_time=median(step.data_seconds for step in steps),
-            total_loss=median(step.loss for step in steps),
-            lr=self._learning_rate,
-            **(each if len(each) > 1 else {}),
-        )
-        self._recent.clear()
-
-    def add_accuracy(self, iterations: int, found: Mapping[str, float | None]) -> None:
-        """An evaluation; detectron2 counts it to the iteration that would come next."""
-        values = {
-            accuracy.upstream_name(name): math.nan if value is None else value
-            for name, value in found.items()
-        }
-        self._line(iteration=iterations, **values)
-
-    def _line(self, **values: float) -> None:
-        with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(values) + "\n")
 
 
 def in_batches(indices: Sequence[int], size: int) -> Iterator[list[int]]:

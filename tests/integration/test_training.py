@@ -181,20 +181,30 @@ def read(path: Path) -> bytes:
         return b""
 
 
-def test_a_process_that_fails_says_why(checkout: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("framework", "more"),
+    [
+        ("torchvision", ("--processes", "2")),
+        ("detectron2", ()),
+        ("detectron2", ("--num-workers", "1")),
+    ],
+)
+def test_a_broken_image_is_named(
+    checkout: Path, tmp_path: Path, framework: str, more: tuple[str, ...]
+) -> None:
     root = voc_like_coco(tmp_path)
     images = sorted((root / "train2017").iterdir())
     for image in images:  # headers are whole, so that nothing is seen before it is read
         image.write_bytes(image.read_bytes()[:3000])
     done = call(
-        checkout, "train", "maskrcnn", "--framework", "torchvision", "--dataset", str(root),
-        "--processes", "2",
-    )  # fmt: skip
-    assert done.returncode == 5, done.stderr
+        checkout, "train", "maskrcnn", "--framework", framework, "--dataset", str(root), *more
+    )
+    assert done.returncode == (4 if "--num-workers" in more else 5), done.stderr
     last = done.stderr.strip().splitlines()[-1]
     assert "not a readable image" in last
     assert "train2017" in last
-    assert list((checkout / "results/cpu").iterdir()) == []
+    if "--num-workers" not in more:
+        assert list((checkout / "results/cpu").iterdir()) == []
 
 
 def voc_like_coco(folder: Path) -> Path:
@@ -307,6 +317,30 @@ def test_throughput_is_measured_with_repeats_and_processes(checkout: Path) -> No
     assert two["images/s a process"] == pytest.approx(two["images/s"] / 2)
 
 
+@pytest.mark.parametrize(("family", "framework"), FRAMEWORKS)
+def test_both_logs_tell_the_same(checkout: Path, family: str, framework: str) -> None:
+    (trained,) = rows(
+        call(checkout, "train", family, "--framework", framework, "--iterations", "45",
+             "--evaluate-every", "20", "--batch-sizes", "2", "--format", "json")
+    )  # fmt: skip
+    told = {}
+    for name in ("metrics.json", "log.txt"):
+        log = str(Path(trained["run"]) / name)
+        done = call(checkout, "throughput-util", log, "--by", "evaluation", "--format", "json")
+        told[name] = rows(done)
+        speed = rows(call(checkout, "throughput-util", log, "--format", "json"))[0]
+        assert speed["batch size"] == 2
+        assert speed["images/s"] == pytest.approx(trained["images/s"], rel=0.25)
+    assert [row["iteration"] for row in told["log.txt"]] == [19, 39, 44]
+    for ours, theirs in zip(told["log.txt"], told["metrics.json"], strict=True):
+        assert ours["iteration"] == theirs["iteration"]
+        assert ours["box AP"] == pytest.approx(theirs["box AP"], abs=1e-4)
+    target = ("--target", "box=0")
+    log = str(Path(trained["run"]) / "log.txt")
+    (row,) = rows(call(checkout, "throughput-util", log, *target, "--format", "json"))
+    assert row["clock"] == "wall time"
+
+
 def test_two_machines_meet(checkout: Path) -> None:
     import socket
 
@@ -348,6 +382,7 @@ def test_two_machines_meet(checkout: Path) -> None:
         (("train", "maskrcnn", "--processes", "3"), 2, ("cannot be shared equally",)),
         (("time-to-train", "maskrcnn"), 2, ("--target",)),
         (("time-to-train", "maskrcnn", "--target", "box"), 2, ("no NAME=PERCENT",)),
+        (("time-to-train", "maskrcnn", "--target", "VOC mAP=9"), 2, ("embedded is not measured",)),
         (("eval", "maskrcnn"), 2, ("--weights FILE",)),
         (("train", "maskrcnn", "--dataset", "voc2007"), 3, ("VOC2007", "does not exist")),
         (("train", "maskrcnn", "--dataset", "/nowhere"), 3, ("/nowhere does not exist",)),

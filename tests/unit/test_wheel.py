@@ -42,6 +42,8 @@ def detbench(installed: Path, *arguments: str | Path) -> "subprocess.CompletedPr
 
 def test_it_carries_types_and_families(installed: Path) -> None:
     assert (installed / "detbench" / "py.typed").is_file()
+    families = {p.parent.name for p in (ROOT / "benchmarks").glob("*/benchmark.yaml")}
+    assert {p.parent.name for p in installed.glob("detbench/families/*/*.yaml")} == families
     done = detbench(installed, "models", "maskrcnn", "--format", "csv")
     assert "mask_rcnn_R_50_FPN_1x" in done.stdout, done.stderr
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
+from pathlib import Path
 from typing import Any
 
 from detectron2.config import CfgNode
@@ -19,6 +20,7 @@ from detectron2.data import (
 )
 from torch.utils.data import IterableDataset, get_worker_info
 
+from detbench.errors import BadFileError
 from detbench.training import checkpoints
 from detbench.training.protocol import Job
 from detbench.training.randomness import Order, drawing_for
@@ -93,4 +95,9 @@ class _Mapper:
 
     def __call__(self, record: dict[str, Any]) -> dict[str, Any] | None:
         with drawing_for(self._seed, record.pop(_POSITION)):
-            return self._mapper(record)
+            try:
+                return self._mapper(record)
+            except OSError as error:  # not always does it name the file
+                path = Path(record["file_name"])
+                said = f"not a readable image: {error}"
+                raise BadFileError(path, said, "fetch it again") from error
