@@ -15,7 +15,7 @@ from detbench.errors import MissingError
 from detbench.gpus import DRIVER_PARAMETERS, Gpu, discover, may_read_counters
 from detbench.launch.base import Launcher
 from detbench.modes import Attachment, Mode
-from detbench.suite import Family
+from detbench.suite import FRAMEWORKS, Family
 
 OK, MISSING, UNKNOWN = "ok", "missing", "unknown"
 
@@ -39,7 +39,6 @@ _PROGRAMS = {
     "nvprof": "install the CUDA toolkit, 12.x or older, or use the family's image",
     "dlprof": "use an image that has DLProf: NVIDIA's PyTorch images up to 2023",
 }
-_DISTRIBUTIONS = {"detectron2": ("detectron2", "sal-detectron2"), "torchvision": ("torchvision",)}
 
 
 @dataclass(frozen=True)
@@ -93,14 +92,7 @@ def of_family(family: Family) -> list[Check]:
     return [
         _package("torch", ("torch",), "pip install torch torchvision", required=True),
         *(
-            _package(
-                name,
-                _DISTRIBUTIONS[name],
-                f"bash scripts/install_{name}.sh"
-                if name == "detectron2"
-                else f"pip install {name}",
-                required=name == family.frameworks[0],
-            )
+            _package(name, *FRAMEWORKS[name], required=name == family.frameworks[0])
             for name in family.frameworks
         ),
     ]

@@ -6,7 +6,7 @@ import os
 import subprocess
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -14,7 +14,22 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from detbench.errors import BadFileError, UsageError
 from detbench.records import Device, Window
 
-FRAMEWORKS = ("detectron2", "torchvision", "effdet")
+
+class Package(NamedTuple):
+    """A framework as it is installed: its distributions' names, and the command that brings it."""
+
+    distributions: tuple[str, ...]
+    install: str
+
+
+FRAMEWORKS = {
+    "detectron2": Package(
+        ("detectron2", "sal-detectron2"),
+        "bash scripts/install_detectron2.sh --source pypi (CPU) or --source git (GPU)",
+    ),
+    "torchvision": Package(("torchvision",), "pip install torchvision"),
+    "effdet": Package(("effdet",), "pip install effdet, or bash scripts/make_venv.sh train"),
+}
 
 _PACKAGE = Path(__file__).resolve().parent
 

@@ -1,4 +1,4 @@
-"""Mask R-CNN's image for the CPU, built by its script as a user does it; nothing stays behind."""
+"""A family's image for the CPU, built by its script as a user does it; nothing stays behind."""
 
 from __future__ import annotations
 
@@ -17,21 +17,27 @@ _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")  # with a proxy's, wh
 
 
 def script(
-    name: str, *arguments: str, root: Path = ROOT, **options: Any
+    name: str, *arguments: str, root: Path = ROOT, family: str = "maskrcnn", **options: Any
 ) -> subprocess.CompletedProcess[str]:
-    """One of Mask R-CNN's scripts, run to its end."""
-    command = ["bash", str(root / "benchmarks" / "maskrcnn" / name), *arguments]
+    """One of a family's scripts, run to its end."""
+    command = ["bash", str(root / "benchmarks" / family / name), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def build(family: str) -> str:
+    """Build a family's image for the CPU; its name. What `build_image.sh` said is checked."""
+    extra = ("--extra-ca", str(_CERTIFICATES)) if _CERTIFICATES.is_file() else ()
+    base = ("--device", "cpu", "--base-image", BASE_IMAGE)
+    done = script("build_image.sh", *base, *extra, family=family)
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert done.stdout.startswith(f"detbench/{family}: built in ")
+    return f"detbench/{family}"
 
 
 @pytest.fixture(scope="session")
 def image() -> str:
-    """The image's name; what `build_image.sh` said is checked."""
-    extra = ("--extra-ca", str(_CERTIFICATES)) if _CERTIFICATES.is_file() else ()
-    done = script("build_image.sh", "--device", "cpu", "--base-image", BASE_IMAGE, *extra)
-    assert done.returncode == 0, done.stderr[-4000:]
-    assert done.stdout.startswith("detbench/maskrcnn: built in ")
-    return "detbench/maskrcnn"
+    """Mask R-CNN's image."""
+    return build("maskrcnn")
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from detbench.launch import docker as launched
 from detbench.launch import images
 from detbench.records import RunRecord
 from tests.conftest import BASE_IMAGE, ROOT, Run, assert_refused
-from tests.docker.conftest import script
+from tests.docker.conftest import build, script
 
 pytestmark = pytest.mark.docker
 
@@ -55,6 +55,25 @@ bash profile.sh nsight || echo "refused with $?"
     parts = parser("memory_util.py", measured / "memory_csv_data" / "memory_bs4.csv")
     assert parts.returncode == 0, parts.stderr
     assert "weights" in parts.stdout
+
+
+def test_efficientdet_in_its_image(tmp_path: Path) -> None:
+    build("efficientdet")
+    folders = ("--dataset-dir", f"{tmp_path}/dataset", "--scratch-dir", f"{tmp_path}/scratch")
+    command = (
+        "bash setup.sh && bash switch.sh noprofile && bash train.sh --dataset embedded --device cpu"
+        " --model efficientdet_r18_tiny --iterations 6 --processes 2"
+    )
+    done = script(
+        "run_container.sh", *folders, "--gpus", "none", "--", "bash", "-c", command,
+        family="efficientdet",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    (file,) = (tmp_path / "scratch" / "measurements" / "cpu").glob("*/run.json")
+    record = RunRecord.model_validate_json(file.read_bytes())
+    assert (record.status, record.spec.world_size) == ("ok", 2)
+    assert record.environment["effdet"]
+    assert (file.parent / "training_curve.png").is_file()
 
 
 def test_a_run_from_the_host(image: str, checkout: Path, tmp_path: Path) -> None:

@@ -6,13 +6,8 @@ from importlib import import_module
 from typing import cast
 
 from detbench.errors import MissingError
+from detbench.suite import FRAMEWORKS
 from detbench.training.protocol import Framework
-
-_INSTALL = {
-    "detectron2": "bash scripts/install_detectron2.sh --source pypi (CPU) or --source git (GPU)",
-    "effdet": "pip install '.[effdet]'",
-    "torchvision": "pip install torchvision",
-}
 
 
 def load_framework(name: str) -> Framework:
@@ -24,4 +19,6 @@ def load_framework(name: str) -> Framework:
     try:
         return cast(Framework, import_module(f"detbench.training.frameworks.{name}"))
     except ModuleNotFoundError as error:
-        raise MissingError(f"{name} cannot be imported here: {error}", _INSTALL[name]) from error
+        raise MissingError(
+            f"{name} cannot be imported here: {error}", FRAMEWORKS[name].install
+        ) from error
