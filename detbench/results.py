@@ -23,6 +23,7 @@ RECORD, LOG, SPEC = "run.json", "output.log", "spec.json"
 NO_MEASUREMENTS = (LOG, SPEC, "config.yaml", "log.txt")  # what tells no figure by itself
 _RUNNING = ".running-"
 _LAST_CHECKPOINT = "last_checkpoint"  # it names the newest one, as in detectron2
+_CHECKPOINT = re.compile(r"model_\d+\.pth")
 _RESERVE, _RESERVE_BYTES = ".reserve", 64 << 10
 
 
@@ -64,7 +65,7 @@ def inherit(folder: Path, unfinished: Path) -> None:
     Raises:
         MissingError: it cannot be copied.
     """
-    checkpoint = (unfinished / _LAST_CHECKPOINT).read_text(encoding="utf-8").strip()
+    checkpoint = _newest_checkpoint(unfinished)
     try:
         for name in (checkpoint, _LAST_CHECKPOINT, "metrics.json", "iterations.csv", "log.txt"):
             if (unfinished / name).is_file():
@@ -213,8 +214,14 @@ def find_unfinished(root: Path, spec: RunSpec) -> Path | None:
         with suppress(OSError, ValidationError):
             if RunSpec.model_validate_json((folder / SPEC).read_bytes()).digest() == digest:
                 found.append(folder)
-    with_checkpoint = [f for f in found if (f / _LAST_CHECKPOINT).is_file()]
+    # After the end, the newest one is model_final.pth, which nothing can go on from.
+    with_checkpoint = [f for f in found if _CHECKPOINT.fullmatch(_newest_checkpoint(f))]
     return max(with_checkpoint, key=lambda f: (f / _LAST_CHECKPOINT).stat().st_mtime, default=None)
+
+
+def _newest_checkpoint(folder: Path) -> str:
+    file = folder / _LAST_CHECKPOINT
+    return file.read_text(encoding="utf-8").strip() if file.is_file() else ""
 
 
 def _stamp(moment: datetime) -> str:

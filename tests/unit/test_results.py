@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from detbench.modes import MODES
 from detbench.plan import Request, plan
 from detbench.records import RunRecord, RunSpec, Status
 from detbench.suite import load_family
+from tests.conftest import ROOT
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
 SPEC = plan(load_family("maskrcnn"), MODES["memory"], Request(), None, purpose="window")[0]
@@ -94,3 +97,59 @@ def test_a_results_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None
     (tmp_path / "file").write_text("")
     with pytest.raises(MissingError, match="cannot be written"):
         results.begin(tmp_path / "file", SPEC)
+
+
+def unfinished(root: Path, name: str, checkpoint: str, status: str = "interrupted") -> Path:
+    folder = root / "cpu" / name
+    folder.mkdir(parents=True)
+    (folder / "last_checkpoint").write_text(checkpoint)
+    (folder / checkpoint).write_bytes(b"weights")
+    (folder / "metrics.json").write_text("{}\n")
+    moment = datetime.now(timezone.utc)
+    record = RunRecord(
+        spec=SPEC, spec_sha256=SPEC.digest(), status=status,  # type: ignore[arg-type]
+        command=(), exit_code=1, started=moment, ended=moment,
+    )  # fmt: skip
+    (folder / "run.json").write_text(record.model_dump_json())
+    return folder
+
+
+def test_an_unfinished_training_is_found_by_its_spec_and_checkpoint(tmp_path: Path) -> None:
+    assert results.find_unfinished(tmp_path, SPEC) is None
+    unfinished(tmp_path, "ended", "model_final.pth", "failed")  # nothing can go on from that
+    unfinished(tmp_path, "good", "model_0000009.pth", "ok")
+    assert results.find_unfinished(tmp_path, SPEC) is None
+    stopped = unfinished(tmp_path, "stopped", "model_0000019.pth")
+    assert results.find_unfinished(tmp_path, SPEC) == stopped
+    other = SPEC.model_copy(update={"seed": 5})
+    assert results.find_unfinished(tmp_path, other) is None
+
+
+def test_what_is_gone_on_with_is_copied_and_stays(tmp_path: Path) -> None:
+    stopped = unfinished(tmp_path, "stopped", "model_0000019.pth")
+    folder = tmp_path / "new"
+    folder.mkdir()
+    results.inherit(folder, stopped)
+    assert {p.name for p in folder.iterdir()} == {
+        "last_checkpoint", "metrics.json", "model_0000019.pth",
+    }  # fmt: skip
+    (folder / "metrics.json").write_text("more")
+    assert (stopped / "metrics.json").read_text() == "{}\n"
+    assert not results.has_iterations(folder)
+    (folder / "iterations.csv").write_text("iteration,time (s)\n")
+    assert not results.has_iterations(folder)
+    (folder / "iterations.csv").write_text("iteration,time (s)\n0,1\n")
+    assert results.has_iterations(folder)
+
+
+def test_a_run_that_was_killed_with_its_host_is_found_too(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from detbench import results;"
+        "from detbench.records import RunSpec; root, spec = sys.argv[1:];"
+        "folder = results.begin(Path(root), RunSpec.model_validate_json(spec));"
+        "(folder / results.SPEC).write_text(spec);"
+        "(folder / 'last_checkpoint').write_text('model_0000009.pth'); print(folder)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path), SPEC.model_dump_json()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert results.find_unfinished(tmp_path, SPEC) == Path(done.stdout.strip())
