@@ -106,10 +106,16 @@ def _spec(
     dataset = _located(request.dataset or defaults.dataset, DATASETS)
     _check_target(request.target, dataset)
     workers = request.num_workers
+    framework = _framework(family, name, model, request.framework)
+    weights = _weights(request.weights or defaults.weights)
+    if purpose == "evaluation" and weights == "zoo" and not _in_zoo(model, framework):
+        raise UsageError(
+            f"{framework} has no trained {name} in its zoo", "--weights FILE evaluates a file"
+        )
     try:
         return RunSpec(
             family=family.family,
-            framework=_framework(family, name, model, request.framework),
+            framework=framework,
             model=name,
             mode=mode.name,
             batch_size=batch_size,
@@ -119,7 +125,7 @@ def _spec(
             gpu_profile=profile,
             precision=request.precision,
             dataset=dataset,
-            weights=_weights(request.weights or defaults.weights),
+            weights=weights,
             learning_rate=request.learning_rate,
             train=purpose != "evaluation",
             evaluate=purpose != "window",
@@ -135,6 +141,12 @@ def _spec(
         )
     except ValidationError as error:
         raise _as_usage(error) from error
+
+
+def _in_zoo(model: Model, framework: str) -> bool:
+    """Whether there are trained weights of the model, with COCO's classes in detectron2's order."""
+    section = model.detectron2
+    return framework == "detectron2" and section is not None and not section.overrides
 
 
 def _course(

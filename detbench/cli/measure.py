@@ -7,16 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from detbench.cli.options import print_table
+from detbench.cli.run_options import target_options, throughput_options, whole_numbers
 from detbench.cli.runs import noprofile
-from detbench.cli.session import (
-    Done,
-    begin,
-    fail_on_bad,
-    say_where,
-    target_options,
-    throughput_options,
-    whole_numbers,
-)
+from detbench.cli.session import Done, begin, fail_on_bad, say_where
 from detbench.errors import UsageError
 
 if TYPE_CHECKING:

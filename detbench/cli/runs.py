@@ -7,14 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from detbench.cli.session import (
-    accuracy_options,
-    begin,
-    evaluation_options,
-    fail_on_bad,
-    print_records,
-    run_options,
-)
+from detbench.cli.run_options import accuracy_options, evaluation_options, run_options
+from detbench.cli.session import begin, fail_on_bad, print_records
 from detbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -99,7 +93,8 @@ def profile(family: str, mode: str | None, **options: Any) -> None:
 def evaluate(family: str, **options: Any) -> None:
     """Evaluate weights of a FAMILY's model on the val split: --weights FILE.
 
-    On VOC it prints the AP of every class (area under the curve, IoU 0.5) and their mean.
+    zoo are the weights that detectron2 publishes for the model. On VOC it prints the AP of every
+    class (area under the curve, IoU 0.5) and their mean.
 
     \b
     Example:

@@ -1,19 +1,18 @@
-"""What the verbs that train have in common: their options, and doing one planned run."""
+"""What the verbs that train have in common: doing planned runs, and saying how they went."""
 
 from __future__ import annotations
 
 import os
 import shlex
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from detbench.cli.container import folder_option, host_folder, limit_options, limits
-from detbench.cli.options import format_option, print_table, targets
+from detbench.cli.container import host_folder, limits
+from detbench.cli.options import print_table, targets
 from detbench.errors import MissingError, RunFailedError, UsageError
 
 if TYPE_CHECKING:
@@ -23,146 +22,7 @@ if TYPE_CHECKING:
     from detbench.plan import Purpose
     from detbench.records import Nodes, RunRecord, RunSpec
 
-F = TypeVar("F", bound=Callable[..., Any])
 Done = tuple[Path, "RunRecord"]
-
-
-def whole_numbers(
-    context: click.Context, parameter: click.Parameter, value: str | None
-) -> tuple[int, ...]:
-    """A click callback: `2,4,8` as numbers."""
-    try:
-        return tuple(int(part) for part in value.split(",")) if value is not None else ()
-    except ValueError:
-        raise click.BadParameter(
-            f"'{value}' is no list of whole numbers, such as 2,4,8", context, parameter
-        ) from None
-
-
-_WHAT = (
-    click.argument("family"),
-    click.option("--model", help="A model or group of the family; see `detbench models FAMILY`."),
-    click.option("--framework", help="detectron2, torchvision or effdet.  [default: the first]"),
-    click.option(
-        "--batch-sizes",
-        metavar="N,N,...",
-        callback=whole_numbers,
-        help="Images an iteration, of all processes together; a run each.",
-    ),
-    click.option("--device", type=click.Choice(["cpu", "cuda"]), help="[default: cuda if there]"),
-    click.option(
-        "--precision", type=click.Choice(["fp32", "amp"]), default="fp32", show_default=True
-    ),
-    click.option(
-        "--dataset",
-        help="embedded, coco, voc2007, voc2012, voc0712, or a folder in COCO's layout.",
-    ),
-    click.option("--weights", help="none (from scratch), zoo, or a file to start from."),
-    click.option("--num-workers", type=click.IntRange(0), help="Data loader processes."),
-    click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
-    click.option(
-        "--deterministic",
-        is_flag=True,
-        help="Refuse operators that may give another result the next time.",
-    ),
-)
-_PROCESSES = (
-    click.option(
-        "--processes",
-        "num_processes",
-        type=click.IntRange(1),
-        default=1,
-        show_default=True,
-        help="On this machine, a GPU each; the batch is shared among them.",
-    ),
-    click.option("--nodes", type=click.IntRange(1), default=1, help="Machines.  [default: 1]"),
-    click.option("--node-rank", type=click.IntRange(0), default=0, help="This machine's number."),
-    click.option(
-        "--rendezvous",
-        metavar="HOST:PORT",
-        default="",
-        help="Where the machines meet: machine 0, and a port that is free there.",
-    ),
-)
-_TRAINING = (
-    click.option(
-        "--learning-rate",
-        type=click.FloatRange(0, min_open=True),
-        help="[default: the schedule's, scaled linearly with the batch size]",
-    ),
-    click.option("--start", type=click.IntRange(0), help="First measured iteration."),
-    click.option("--count", type=click.IntRange(1), help="How many iterations are measured."),
-    click.option(
-        "--iterations",
-        type=click.IntRange(1),
-        help="Where the training ends.  [default: with the window; train: with the schedule]",
-    ),
-)
-_EVALUATIONS = (
-    click.option(
-        "--evaluate-every",
-        type=click.IntRange(1),
-        help="Iterations between evaluations.  [default: the schedule's]",
-    ),
-)
-_CHECKPOINTS = (
-    click.option(
-        "--checkpoint-every",
-        type=click.IntRange(1),
-        help="Iterations between checkpoints.  [default: a ninth of the training, at most 5000]",
-    ),
-)
-_WHERE = (
-    click.option(
-        "--results",
-        type=click.Path(path_type=Path, file_okay=False),
-        help="Where runs are kept.  [default: results/, in a container /scratch/measurements]",
-    ),
-    click.option(
-        "--launcher",
-        type=click.Choice(["local", "docker"]),
-        default="local",
-        show_default=True,
-        help="As a process of this machine, or in a new container of the family's image.",
-    ),
-    click.option(
-        "--gpus",
-        default="",
-        help="Indices, or UUIDs of GPUs or MIG instances, the first for one process; none for the"
-        " CPU.  [default: those that CUDA_VISIBLE_DEVICES leaves]",
-    ),
-    folder_option("--dataset-dir", "/dataset, read-only", "Datasets, with --launcher docker"),
-    limit_options,
-    click.option("--time-limit", type=click.FloatRange(1), help="Seconds after which a run ends."),
-    click.option(
-        "--resume",
-        is_flag=True,
-        help="Skip what the results hold a good run of; go on from an unfinished one's checkpoint.",
-    ),
-    click.option("--dry-run", is_flag=True, help="Show the commands and do nothing."),
-    format_option(),
-)
-
-
-def _all(*groups: tuple[Callable[[Any], Any], ...]) -> Callable[[F], F]:
-    def decorate(function: F) -> F:
-        for option in reversed([option for group in groups for option in group]):
-            function = option(function)
-        return function
-
-    return decorate
-
-
-run_options = _all(_WHAT, _PROCESSES, _TRAINING, _WHERE)
-"""Of the verbs that train a window."""
-accuracy_options = _all(_WHAT, _PROCESSES, _TRAINING, _EVALUATIONS, _CHECKPOINTS, _WHERE)
-"""Of the verb that trains to accuracy."""
-target_options = _all(_WHAT, _PROCESSES, _TRAINING, _EVALUATIONS, _WHERE)
-"""Of the verb that trains to a target."""
-throughput_options = _all(_WHAT, _TRAINING, _WHERE)
-"""Of the verb that trains with several numbers of processes."""
-evaluation_options = _all(_WHAT, _WHERE)
-"""Of the verb that trains nothing."""
 
 
 @dataclass(frozen=True)

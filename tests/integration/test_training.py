@@ -384,6 +384,7 @@ def test_two_machines_meet(checkout: Path) -> None:
         (("time-to-train", "maskrcnn", "--target", "box"), 2, ("no NAME=PERCENT",)),
         (("time-to-train", "maskrcnn", "--target", "VOC mAP=9"), 2, ("embedded is not measured",)),
         (("eval", "maskrcnn"), 2, ("--weights FILE",)),
+        (("eval", "maskrcnn", "--weights", "zoo"), 2, ("no trained mask_rcnn_R_18_FPN_tiny",)),
         (("train", "maskrcnn", "--dataset", "voc2007"), 3, ("VOC2007", "does not exist")),
         (("train", "maskrcnn", "--dataset", "/nowhere"), 3, ("/nowhere does not exist",)),
         (("data", "download", "yolo"), 2, ("no archives of 'yolo'", "coco")),

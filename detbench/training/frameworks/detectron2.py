@@ -106,6 +106,8 @@ def _config(job: Job) -> CfgNode:
         cfg.MODEL.WEIGHTS = ""
     elif spec.weights != "zoo":
         cfg.MODEL.WEIGHTS = spec.weights
+    elif not spec.train:  # what the config names is the backbone that training begins with
+        cfg.MODEL.WEIGHTS = model_zoo.get_checkpoint_url(job.model.detectron2.config)
     cfg.DATASETS.TRAIN = (_register(job, "train"),)
     cfg.DATASETS.TEST = (_register(job, "val"),)
     cfg.DATALOADER.NUM_WORKERS = spec.num_workers
