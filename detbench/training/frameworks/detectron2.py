@@ -183,11 +183,8 @@ class _Trainer(DefaultTrainer):  # type: ignore[misc]
         coco = COCOEvaluator(dataset_name, output_dir=cfg.OUTPUT_DIR, allow_cached_coco=False)
         if cfg.MODEL.META_ARCHITECTURE != "PanopticFPN":
             return coco
-        stuff, panoptic = (
-            SemSegEvaluator(dataset_name, sem_seg_loading_fn=labels_of),
-            PanopticEvaluator(dataset_name),
-        )
-        return DatasetEvaluators([coco, stuff, panoptic])
+        stuff = SemSegEvaluator(dataset_name, sem_seg_loading_fn=labels_of)
+        return DatasetEvaluators([coco, stuff, PanopticEvaluator(dataset_name)])
 
     def evaluate(self) -> None:
         self._evaluate()
@@ -199,6 +196,8 @@ class _Trainer(DefaultTrainer):  # type: ignore[misc]
         done = min(done, self._job.spec.num_iterations)
         with self._job.evaluations.timed(done) as found:
             emit("progress", phase="evaluating", done=0, total=0)
+            if self._job.world.is_main:  # upstream writes none where it has found nothing
+                (self._job.output / accuracy.DETECTIONS).unlink(missing_ok=True)
             results = self.test(self.cfg, self.model)
             if self._job.world.is_main:
                 if self._job.dataset.rule == "voc":
@@ -226,12 +225,10 @@ class _TargetReachedError(BaseException):
 class _StopAtTarget(HookBase):  # type: ignore[misc]
     def __init__(self, evaluations: Evaluations) -> None:
         self._evaluations = evaluations
-        self._seen = 0
 
     def after_step(self) -> None:
-        if len(self._evaluations.done) > self._seen and self._evaluations.reached:
+        if self._evaluations.reached:
             raise _TargetReachedError
-        self._seen = len(self._evaluations.done)
 
 
 class _Forward(HookBase):  # type: ignore[misc]
