@@ -356,3 +356,14 @@ def test_every_kind_of_model_is_trained_and_evaluated(
     assert (record.spec.family, record.status) == (family, "ok")
     # detectron2 has a mask AP only where it has found a mask, which takes longer than this.
     assert {m for m in record.accuracy or {} if not m.startswith("mask")} == accuracy
+
+
+def test_the_efficientdet_pages_own_script(
+    script: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path / "nowhere"))
+    done = script("../efficientdet/train_coco.sh")
+    assert done.returncode == 3
+    last = done.stderr.strip().splitlines()[-1]
+    assert f"dataset folder {tmp_path / 'nowhere'} does not exist" in last
+    assert "detbench data download coco" in last
