@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def train(family: str, **options: Any) -> None:
     """Train a FAMILY's model to the end of its schedule and evaluate it.
 
-    Leaves the weights, checkpoints, metrics.json, the training curve and predictions as pictures.
-    With --resume an interrupted training goes on from its newest checkpoint as if nothing had been.
+    Leaves the weights, metrics.json, the training curve and predictions as pictures; checkpoints
+    until it has ended well. With --resume an interrupted training goes on from its newest checkpoint as if nothing had been.
 
     \b
     Example:

@@ -72,7 +72,7 @@ def _run(spec: RunSpec, output: Path) -> Outcome:
     from detbench.datasets import open_dataset, prepare_dataset
     from detbench.suite import load_family
     from detbench.training import distributed
-    from detbench.training.checkpoints import iterations_done
+    from detbench.training.checkpoints import clear, iterations_done
     from detbench.training.environment import describe, memory_peaks
     from detbench.training.evaluations import Evaluations
     from detbench.training.frameworks import load_framework
@@ -124,6 +124,8 @@ def _run(spec: RunSpec, output: Path) -> Outcome:
         memory |= hook.finish()
     if world.is_main and evaluations.done:
         draw_pictures(job)
+    if world.is_main and spec.save_weights:
+        clear(output)
     distributed.leave()
     return Outcome(
         throughput=meter.throughput(partial=evaluations.reached),

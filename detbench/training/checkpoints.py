@@ -36,6 +36,12 @@ def save(folder: Path, iteration: int, state: Mapping[str, Any]) -> None:
         old.unlink()
 
 
+def clear(folder: Path) -> None:
+    """Remove the checkpoints of a training that has ended well; its final weights stay."""
+    for file in (folder / LAST, *folder.glob("model_[0-9]*.pth")):
+        file.unlink(missing_ok=True)
+
+
 def write(path: Path, state: Mapping[str, Any]) -> None:
     """Save `state` under `path`, which is there only when it is complete."""
     part = path.with_name(f".part-{path.name}")

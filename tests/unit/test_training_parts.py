@@ -105,6 +105,9 @@ def test_checkpoints_are_whole_and_the_newest_two_are_kept(tmp_path: Path) -> No
     ]  # fmt: skip
     assert checkpoints.iterations_done(tmp_path) == 30
     assert checkpoints.load_newest(tmp_path, torch.device("cpu")) == {"iteration": 29}
+    checkpoints.write(tmp_path / checkpoints.FINAL, {})
+    checkpoints.clear(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["model_final.pth"]
 
 
 def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
