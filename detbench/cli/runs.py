@@ -22,7 +22,8 @@ def train(family: str, **options: Any) -> None:
     """Train a FAMILY's model to the end of its schedule and evaluate it.
 
     Leaves the weights, metrics.json, the training curve and predictions as pictures; checkpoints
-    until it has ended well. With --resume an interrupted training goes on from its newest checkpoint as if nothing had been.
+    until it has ended well. With --resume an interrupted training goes on from its newest
+    checkpoint as if nothing had been.
 
     \b
     Example:
