@@ -36,6 +36,17 @@ def call(checkout: Path, *arguments: str, **options: Any) -> "subprocess.Complet
     )
 
 
+def started(checkout: Path, *arguments: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "detbench", *arguments],
+        cwd=checkout,
+        env={**os.environ, "PYTHONPATH": str(checkout)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 def rows(done: "subprocess.CompletedProcess[str]") -> list[dict[str, Any]]:
     assert done.returncode == 0, done.stdout + done.stderr
     found: list[dict[str, Any]] = json.loads(done.stdout)
@@ -74,14 +85,7 @@ def test_an_interrupted_training_goes_on_exactly(
         "--deterministic", "--format", "json", "--resume",
     )  # fmt: skip
     (whole,) = rows(call(checkout, *command, "--results", str(checkout / "whole")))
-    begun = subprocess.Popen(
-        [sys.executable, "-m", "detbench", *command],
-        cwd=checkout,
-        env={**os.environ, "PYTHONPATH": str(checkout)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    begun = started(checkout, *command)
     until = time.monotonic() + 120
     while not list(checkout.glob("results/cpu/.running-*/last_checkpoint")):
         assert time.monotonic() < until
@@ -147,14 +151,7 @@ def test_time_to_train(checkout: Path, family: str, framework: str, processes: s
 
 
 def test_a_process_that_is_killed_is_the_cause(checkout: Path) -> None:
-    begun = subprocess.Popen(
-        [sys.executable, "-m", "detbench", "train", "maskrcnn", "--processes", "2"],
-        cwd=checkout,
-        env={**os.environ, "PYTHONPATH": str(checkout)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    begun = started(checkout, "train", "maskrcnn", "--processes", "2")
     until = time.monotonic() + 120
     while not any(
         len(file.read_text().splitlines()) > 2
@@ -347,19 +344,12 @@ def test_two_machines_meet(checkout: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [
-        sys.executable, "-m", "detbench", "run", "maskrcnn", "--start", "0", "--count", "3",
-        "--nodes", "2", "--rendezvous", f"127.0.0.1:{port}", "--format", "json",
-    ]  # fmt: skip
+    command = (
+        "run", "maskrcnn", "--start", "0", "--count", "3", "--nodes", "2", "--rendezvous",
+        f"127.0.0.1:{port}", "--format", "json",
+    )  # fmt: skip
     machines = [
-        subprocess.Popen(
-            [*command, "--node-rank", str(rank), "--results", f"machine{rank}"],
-            cwd=checkout,
-            env={**os.environ, "PYTHONPATH": str(checkout)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        started(checkout, *command, "--node-rank", str(rank), "--results", f"machine{rank}")
         for rank in (0, 1)
     ]
     said = [machine.communicate(timeout=200) for machine in machines]
