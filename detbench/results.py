@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -16,6 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from detbench.errors import BadFileError, MissingError
+from detbench.hashing import sha256_of
 from detbench.records import Measurement, RunRecord, RunSpec
 from detbench.suite import checkout
 
@@ -161,7 +161,7 @@ def measurements_in(folder: Path, *, but_logs: bool = False) -> tuple[Measuremen
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in no_measurements)
     return tuple(
         Measurement(
-            path=str(file.relative_to(folder)), bytes=file.stat().st_size, sha256=_sha256(file)
+            path=str(file.relative_to(folder)), bytes=file.stat().st_size, sha256=sha256_of(file)
         )
         for file in files
     )
@@ -226,11 +226,3 @@ def _newest_checkpoint(folder: Path) -> str:
 
 def _stamp(moment: datetime) -> str:
     return moment.strftime("%Y%m%dT%H%M%SZ")
-
-
-def _sha256(path: Path) -> str:
-    total = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            total.update(block)
-    return total.hexdigest()

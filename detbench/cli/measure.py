@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -78,8 +79,8 @@ def _print_speeds(records: list[RunRecord], style: str) -> None:
         speeds = [r.throughput for r in own if r.throughput is not None]
         if not speeds:
             continue
-        mean, half = interval([s.images_per_second for s in speeds])
-        means[model, number, share] = mean
+        middle, half = interval([s.images_per_second for s in speeds])
+        means[model, number, share] = middle
         single = means.get((model, 1, share))
         rows.append(
             {
@@ -89,20 +90,16 @@ def _print_speeds(records: list[RunRecord], style: str) -> None:
                 "iterations": str(own[0].spec.window),
                 "warm-up": own[0].spec.window.start,
                 "repeats": len(speeds),
-                "images/s": mean,
+                "images/s": middle,
                 "± 95 %": half,
-                "images/s a process": mean / number,
-                "efficiency (%)": single and 100 * scaling_efficiency(mean, single, number),
-                "s / iteration (median)": _mean([s.iteration_seconds_median for s in speeds]),
-                "data wait (%)": 100 * _mean([s.data_wait_share for s in speeds]),
+                "images/s a process": middle / number,
+                "efficiency (%)": single and 100 * scaling_efficiency(middle, single, number),
+                "s / iteration (median)": mean([s.iteration_seconds_median for s in speeds]),
+                "data wait (%)": 100 * mean([s.data_wait_share for s in speeds]),
             }
         )
     table = pd.DataFrame(rows)
     print_table(table, style, "Throughput over the window, warm-up excluded")
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)
 
 
 @click.command("time-to-train")

@@ -97,10 +97,7 @@ class Session:
 def begin(
     family_name: str, mode: Mode, options: dict[str, Any], purpose: Purpose
 ) -> tuple[Session, list[RunSpec]] | None:
-    """The session and the planned runs; None where the commands were only to be shown.
-
-    Takes from `options` all but `style`.
-    """
+    """The session and the planned runs; None where the commands were only to be shown."""
     from detbench import gpus, results
     from detbench.plan import Request, plan
     from detbench.suite import load_family
@@ -116,8 +113,6 @@ def begin(
         target=targets(target) if target else {},
         **{key: value for key, value in options.items() if key != "style"},
     )
-    for key in set(options) - {"style"}:
-        del options[key]
     family = load_family(family_name)
     found, why_none = gpus.several(given)
     if not found and given not in ("", "none"):

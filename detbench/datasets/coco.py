@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from detbench.datasets.annotations import read_listing
 from detbench.errors import BadFileError, MissingError
+from detbench.hashing import sha256_of
 
 _LAYOUT = (
     "annotations/instances_train2017.json, annotations/instances_val2017.json, train2017, val2017"
@@ -73,7 +73,7 @@ def open_splits(
         train=train,
         val=val,
         classes=tuple(read_listing(val.annotations, val.images).class_of.values()),
-        digest=_digest(train.annotations, val.annotations),
+        digest=sha256_of(train.annotations, val.annotations),
         num_images=len(listing.images),
         rule=rule,
     )
@@ -107,12 +107,3 @@ def find_splits(root: Path) -> tuple[Split, Split]:
                 raise MissingError(f"dataset part {part} does not exist", f"expected: {_LAYOUT}")
         splits.append(found)
     return splits[0], splits[1]
-
-
-def _digest(*files: Path) -> str:
-    total = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                total.update(block)
-    return total.hexdigest()

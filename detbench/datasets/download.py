@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tarfile
@@ -13,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from detbench.errors import BadFileError, MissingError, UsageError
+from detbench.hashing import sha256_of
 
 _COCO = "http://images.cocodataset.org"
 _VOC = "http://host.robots.ox.ac.uk/pascal/VOC"
 
-_BLOCK = 1 << 20
 _RECEIVED = 1 << 16  # bytes at once: of a transfer that breaks off so many at most are lost
 _TIMEOUT = 60  # seconds without a byte
 _TRIES = 5
@@ -180,7 +179,7 @@ def fetch(archive: Archive, root: Path, *, mirror: str = "", on_bytes: OnBytes) 
                 time.sleep(attempt - 1)
     else:
         part = target
-    found = _sha256(part)
+    found = sha256_of(part)
     if found != archive.sha256:
         part.unlink()
         raise BadFileError(
@@ -320,11 +319,3 @@ def _part(root: Path, archive: Archive) -> Path:
 
 def _size(path: Path) -> int:
     return os.stat(path).st_size if path.is_file() else 0  # noqa: PTH116
-
-
-def _sha256(path: Path) -> str:
-    total = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            total.update(block)
-    return total.hexdigest()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from detbench.datasets.cache import cache_folder
+from detbench.datasets.cache import made_once
 from detbench.datasets.coco import CocoDataset, open_coco
 from detbench.errors import MissingError
 
@@ -46,19 +45,12 @@ def open_embedded() -> CocoDataset:
         MissingError: scikit-image or one of its photographs is not installed.
     """
     photos = _photos()
-    folder = cache_folder() / f"embedded-{_content_key(photos)}"
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".embedded-") as work:
-            made = Path(work) / "made"
-            for split, num_images in NUM_IMAGES.items():
-                _write_split(made, split, num_images, photos)
-            try:
-                made.rename(folder)
-            except OSError:
-                if not folder.is_dir():  # otherwise another process finished it first
-                    raise
-    return open_coco("embedded", folder)
+
+    def make(folder: Path) -> None:
+        for split, num_images in NUM_IMAGES.items():
+            _write_split(folder, split, num_images, photos)
+
+    return open_coco("embedded", made_once(f"embedded-{_content_key(photos)}", make))
 
 
 def _photos() -> dict[str, bytes]:

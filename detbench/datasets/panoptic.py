@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from detbench.datasets.cache import cache_folder
+from detbench.datasets.cache import made_once
 from detbench.datasets.coco import CocoDataset, Split
 from detbench.errors import BadFileError, MissingError
 
@@ -127,24 +126,16 @@ def semantic_masks(
     if prepared.is_dir():
         return prepared
     key = hashlib.sha256(Path(__file__).read_bytes() + split.annotations.read_bytes())
-    target = cache_folder() / f"stuff-{key.hexdigest()[:16]}"
-    if target.is_dir():
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".stuff-") as work:
-        made = Path(work) / "made"
-        made.mkdir()
-        make = partial(_write_semantic, split, {c: i for i, c in enumerate(split.stuff, 1)}, made)
+
+    def make(folder: Path) -> None:
+        label = {category: i for i, category in enumerate(split.stuff, 1)}
+        one = partial(_write_semantic, split, label, folder)
         # Decoding and encoding images does not hold the interpreter's lock.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for done, _ in enumerate(pool.map(make, split.of_image.values()), 1):
+            for done, _ in enumerate(pool.map(one, split.of_image.values()), 1):
                 on_mask(done, len(split.of_image))
-        try:
-            made.rename(target)
-        except OSError:
-            if not target.is_dir():  # otherwise another process finished it first
-                raise
-    return target
+
+    return made_once(f"stuff-{key.hexdigest()[:16]}", make)
 
 
 def _write_semantic(

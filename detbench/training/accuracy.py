@@ -11,7 +11,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from detbench.datasets.coco import CocoDataset
-from detbench.training.voc_ap import ClassAP, average_precisions
+from detbench.training.voc_ap import average_precisions
 
 TASKS = {"bbox": "box", "segm": "mask"}
 """The tasks by COCO's names, which detectron2 has too, and ours."""
@@ -65,20 +65,6 @@ def voc_accuracy(truth: COCO, detections: Detections, folder: Path) -> Accuracy:
         "VOC mAP": _mean([c.area for c in classes]),
         "VOC mAP 11 points": _mean([c.eleven_points for c in classes]),
     }
-
-
-def read_classes(folder: Path) -> list[ClassAP]:
-    """The classes' AP that an evaluation on VOC has left."""
-    with (folder / CLASSES).open(newline="") as stream:
-        return [
-            ClassAP(
-                name=row["class"],
-                area=float(row["AP"]) if row["AP"] else None,
-                eleven_points=float(row["AP 11-point"]) if row["AP 11-point"] else None,
-                num_objects=int(row["objects"]),
-            )
-            for row in csv.DictReader(stream)
-        ]
 
 
 def _mean(shares: list[float | None]) -> float | None:
