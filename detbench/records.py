@@ -70,6 +70,9 @@ class RunSpec(_Document):
         checkpoint_every: iterations between two checkpoints; None saves none.
         target: metrics (`box AP`) and percents; the first evaluation that meets all of them ends
             the training.
+        overrides: keys changed in detectron2's config, on top of the model's own.
+        probe: whether only its memory is asked for: images as large as the model ever draws
+            them, and feature maps of zeros in the place of computed ones.
         num_processes: on this machine, a GPU each.
     """
 
@@ -98,6 +101,8 @@ class RunSpec(_Document):
     nodes: Nodes = Nodes()
     seed: int = 0
     deterministic: bool = False
+    overrides: dict[str, Any] = Field(default_factory=dict)
+    probe: bool = False
 
     @model_validator(mode="after")
     def _window_inside(self) -> RunSpec:
@@ -114,6 +119,12 @@ class RunSpec(_Document):
                 f"batch size {self.batch_size} cannot be shared equally among"
                 f" {self.world_size} processes"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _memory_only(self) -> RunSpec:
+        if self.probe and (self.mode != "memory" or self.evaluate or self.save_weights):
+            raise ValueError("a probe has no result but its memory")
         return self
 
     @property

@@ -31,6 +31,7 @@ _VERBS = {
     "eval": ("runs", "evaluate"),
     "throughput": ("measure", "throughput"),
     "time-to-train": ("measure", "time_to_train"),
+    "fit": ("fit", "fit"),
     "core-util": ("parse.core", "core_util"),
     "compute-util": ("parse.compute", "compute_util"),
     "memory-util": ("parse.memory", "memory_util"),

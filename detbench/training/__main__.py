@@ -10,6 +10,7 @@ import os
 import sys
 import time
 import traceback
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,7 @@ def _run(spec: RunSpec, output: Path) -> Outcome:
     from detbench.training.pictures import draw_pictures
     from detbench.training.protocol import Job
     from detbench.training.randomness import Reseed, be_deterministic, seed_all
+    from detbench.training.skip_features import SkipFeatures
 
     framework = load_framework(spec.framework)
     model = load_family(spec.family).model(spec.model)
@@ -116,7 +118,8 @@ def _run(spec: RunSpec, output: Path) -> Outcome:
     trainer = framework.build(job, hooks)
     environment = describe(job, framework)
     if spec.train:
-        trainer.train()
+        with SkipFeatures() if spec.probe else nullcontext():  # type: ignore[no-untyped-call]
+            trainer.train()
     else:
         trainer.evaluate()
     memory = memory_peaks(job.device)
@@ -128,7 +131,7 @@ def _run(spec: RunSpec, output: Path) -> Outcome:
         clear(output)
     distributed.leave()
     return Outcome(
-        throughput=meter.throughput(partial=evaluations.reached),
+        throughput=None if spec.probe else meter.throughput(partial=evaluations.reached),
         accuracy=evaluations.done[-1].accuracy if evaluations.done else None,
         evaluations=tuple(evaluations.done),
         time_to_train=evaluations.time_to_train(spec.batch_size, dataset.num_images),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import detectron2
 import torch
@@ -41,6 +42,7 @@ from detbench.training.frameworks.detectron2_panoptic import (
 from detbench.training.protocol import Hook, Job, Step, Trainer
 
 # Proposals have a recall (AR), panoptic segmentation its quality and the stuff's IoU.
+_PROBE_IOU = 0.3
 _METRICS = ("AP", "AP50", "AP75", "AR@100", "AR@1000", "PQ", "SQ", "RQ", "PQ_th", "PQ_st", "mIoU")
 
 
@@ -69,7 +71,7 @@ def build(job: Job, hooks: Sequence[Hook]) -> Trainer:
         UsageError: mixed precision on a CPU, which detectron2 does not have.
         MissingError: the weights to start from cannot be fetched or read.
     """
-    if job.spec.precision == "amp" and job.spec.device != "cuda":
+    if job.spec.precision == "amp" and job.spec.device != "cuda" and not job.spec.probe:
         raise UsageError("detectron2 trains with amp on cuda only", "use --precision fp32")
     cfg = _config(job)
     if job.world.size > 1:
@@ -78,6 +80,8 @@ def build(job: Job, hooks: Sequence[Hook]) -> Trainer:
             defaults.create_ddp_model = partial(defaults.create_ddp_model, device_ids=None)
     default_setup(cfg, None)
     trainer = _Trainer(cfg, job, hooks)
+    if job.spec.precision == "amp" and job.spec.device == "cpu":
+        _cast_as_on_cuda(trainer.model)
     if cfg.MODEL.WEIGHTS.endswith(".pth") and job.spec.weights != "zoo":
         # Upstream would go on with what fits, and leave the rest as it was drawn.
         checkpoints.load_weights(trainer.model, Path(cfg.MODEL.WEIGHTS), job.device)
@@ -96,8 +100,11 @@ def _config(job: Job) -> CfgNode:
     spec, schedule = job.spec, job.schedule
     cfg = get_cfg()
     cfg.merge_from_file(model_zoo.get_config_file(job.model.detectron2.config))
-    for key, value in job.model.detectron2.overrides.items():
-        cfg.merge_from_list([key, value])
+    _override(cfg, {**job.model.detectron2.overrides, **spec.overrides})
+    if spec.probe:
+        cfg.INPUT.MIN_SIZE_TRAIN = (max(cfg.INPUT.MIN_SIZE_TRAIN),)
+        # Proposals that nothing was learned for seldom match; a trained model's fill their share.
+        cfg.MODEL.ROI_HEADS.IOU_THRESHOLDS = [_PROBE_IOU]
     cfg.MODEL.DEVICE = str(job.device)
     if job.model.panoptic:  # things are one class more
         cfg.MODEL.SEM_SEG_HEAD.NUM_CLASSES = 1 + len(open_panoptic(job.dataset)[0].stuff)
@@ -120,11 +127,44 @@ def _config(job: Job) -> CfgNode:
     never = spec.num_iterations + 1
     cfg.SOLVER.CHECKPOINT_PERIOD = spec.checkpoint_every or never
     cfg.TEST.EVAL_PERIOD = spec.evaluate_every or never
-    cfg.SOLVER.AMP.ENABLED = spec.precision == "amp"
+    cfg.SOLVER.AMP.ENABLED = spec.precision == "amp" and spec.device == "cuda"
     cfg.SEED = spec.seed
     cfg.OUTPUT_DIR = str(job.output)
     cfg.freeze()
     return cfg
+
+
+def _cast_as_on_cuda(model: torch.nn.Module) -> None:
+    """Have a probe's model hold the half precision tensors that it would hold on a GPU.
+
+    Upstream's own mixed precision refuses a CPU. Of the operators of a detector that hold much, a
+    CPU's autocast treats only resizing in another way than CUDA's: it makes it float32.
+    """
+    forward, resize = model.forward, torch.nn.functional.interpolate
+
+    def resize_as_it_is(*args: Any, **kwargs: Any) -> torch.Tensor:
+        with torch.autocast("cpu", enabled=False):
+            return resize(*args, **kwargs)
+
+    def cast(batch: Any) -> Any:
+        with (
+            torch.autocast("cpu", dtype=torch.float16),
+            mock.patch.object(torch.nn.functional, "interpolate", resize_as_it_is),
+        ):
+            return forward(batch)
+
+    model.forward = cast
+
+
+def _override(cfg: CfgNode, overrides: Mapping[str, Any]) -> None:
+    for key, value in overrides.items():
+        try:
+            cfg.merge_from_list([key, value])
+        except (AssertionError, KeyError, ValueError) as error:
+            raise UsageError(
+                f"detectron2's config does not take {key}={value}: {error}",
+                "its keys are those of detectron2/config/defaults.py",
+            ) from error
 
 
 def _register(job: Job, split: str) -> str:

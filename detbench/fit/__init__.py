@@ -1,0 +1,1 @@
+"""Does a training fit? What it needs, predicted from footprints measured on a CPU."""

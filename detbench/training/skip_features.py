@@ -1,0 +1,67 @@
+"""A training in which no feature map is computed, for the sake of its memory.
+
+Which tensors there are, how large and for how long, does not depend on what is in the feature
+maps; nearly all of the time does. All else is computed, so that a detector's choices (anchors,
+matches, proposals, samples) are made as ever, on other numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map_only
+
+_MATRIX_PRODUCTS = {
+    torch.ops.aten.mm.default,
+    torch.ops.aten.addmm.default,
+    torch.ops.aten.bmm.default,
+}
+_MAP_DIMENSIONS = 4  # images, channels, height, width
+
+
+class SkipFeatures(TorchDispatchMode):
+    """Within it feature maps and matrix products are zeros, in memory that is not even touched."""
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func in _MATRIX_PRODUCTS or (_makes_new(func) and _is_map(args)):
+            elsewhere = {"device": "meta"} if kwargs.get("device") is not None else {}
+            shapes = func(*tree_map_only(torch.Tensor, _as_shape, args), **{**kwargs, **elsewhere})
+            if func in _MATRIX_PRODUCTS or _is_map(shapes):
+                return tree_map_only(torch.Tensor, _zeros, shapes)
+        elif _changes_first(func) and _is_map(args[:1]):
+            return args[0]
+        return func(*args, **kwargs)
+
+
+def _makes_new(func: Any) -> bool:
+    """Whether an operator only makes new tensors, whose shapes do not depend on any value."""
+    schema = func._schema
+    is_new = all(a.alias_info is None for a in (*schema.arguments, *schema.returns))
+    return is_new and torch.Tag.dynamic_output_shape not in func.tags
+
+
+def _changes_first(func: Any) -> bool:
+    """Whether an operator is `op_(self, ...)`, and does no more than that."""
+    return func._schema.name.endswith("_") and len(func._schema.returns) == 1
+
+
+def _is_map(values: Any) -> bool:
+    """Whether the first tensor of them is a batch of feature maps."""
+    first = next((t for t in tree_leaves(values) if isinstance(t, torch.Tensor)), None)
+    return first is not None and first.ndim == _MAP_DIMENSIONS and first.is_floating_point()
+
+
+def _zeros(shape: torch.Tensor) -> torch.Tensor:
+    # Through NumPy, whose zeros are pages that the system has yet to give; torch writes its own.
+    values = np.zeros(shape.numel(), torch.empty(0, dtype=shape.dtype).numpy().dtype)
+    return torch.from_numpy(values).view(shape.shape)
+
+
+def _as_shape(tensor: torch.Tensor) -> torch.Tensor:
+    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
