@@ -6,6 +6,7 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
@@ -92,28 +93,46 @@ class _Rates:
         return max(0.0, value - before[0]) / (clock - before[1])
 
 
+class _Seen(NamedTuple):
+    """A process at one moment; a number may be taken again, but not with the same start."""
+
+    pid: int
+    started: int
+    parent: int
+    seconds: float
+    pages: int
+
+
 class _Tree:
     """CPU time and resident memory of processes and all that they started."""
 
     def __init__(self) -> None:
-        self._spent: dict[tuple[int, int], float] = {}  # CPU seconds; a number may be taken again
+        self._last: dict[tuple[int, int], _Seen] = {}
         self._pids: set[int] = set()
+        self._gone = 0.0  # CPU seconds of those that ended and that none of the others waited for
         self._next_scan = 0.0
 
     def sample(self, roots: set[int]) -> tuple[float, int, int]:
         """CPU seconds so far, resident bytes now (shared pages in each), and how many they are."""
         if time.monotonic() >= self._next_scan:
             self._scan(roots)
-        resident = 0
-        for pid in list(self._pids):
-            try:
-                started, seconds, pages = _stat(pid)
-            except OSError:
-                self._pids.remove(pid)  # what it has spent stays spent
-                continue
-            self._spent[pid, started] = seconds
-            resident += pages * _PAGE_BYTES
-        return sum(self._spent.values()), resident, len(self._pids)
+        seen = {}
+        for pid in self._pids:
+            with suppress(OSError):  # it has ended
+                process = _stat(pid)
+                seen[process.pid, process.started] = process
+        ended = {p.pid: p for key, p in self._last.items() if key not in seen}
+        self._last = seen
+        alive = {process.pid for process in seen.values()}
+        for process in ended.values():
+            heir = process.parent
+            while heir in ended:
+                heir = ended[heir].parent
+            if heir not in alive:  # else the one that waited for it has its time
+                self._gone += process.seconds
+        self._pids &= alive
+        seconds = self._gone + sum(process.seconds for process in seen.values())
+        return seconds, sum(p.pages for p in seen.values()) * _PAGE_BYTES, len(seen)
 
     def _scan(self, roots: set[int]) -> None:
         """Look for processes. It reads all of the host's, so on a crowded one it is done less."""
@@ -126,8 +145,8 @@ class _Tree:
         self._next_scan = time.monotonic() + (time.thread_time() - begun) / _SCAN_SHARE
 
 
-def _stat(pid: int) -> tuple[int, float, int]:
-    """When a process began, its CPU seconds, and its resident pages: proc_pid_stat(5).
+def _stat(pid: int) -> _Seen:
+    """A process and its CPU time, with that of children it has waited for: proc_pid_stat(5).
 
     psutil reads three files for the same, at four times the cost.
 
@@ -135,8 +154,8 @@ def _stat(pid: int) -> tuple[int, float, int]:
         OSError: it has ended.
     """
     with open(f"/proc/{pid}/stat", "rb") as stream:  # noqa: PTH123 - it is read in every sample
-        fields = stream.read().rpartition(b")")[2].split()
-    return int(fields[19]), (int(fields[11]) + int(fields[12])) / _TICKS, int(fields[21])
+        fields = [int(f) for f in stream.read().rpartition(b")")[2].split()[1:22]]
+    return _Seen(pid, fields[18], fields[0], sum(fields[10:14]) / _TICKS, fields[20])
 
 
 def _cpu_seconds() -> tuple[float, float]:
