@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from detbench import gpu_profiles
 from detbench.counters import CHIPS
+from detbench.gpu_profiles import GpuProfile
 
 DRIVER_PARAMETERS = Path("/proc/driver/nvidia/params")
+NO_INSTANCE = "MIG is enabled and there is no instance"
 _CAP_SYS_ADMIN = 21  # capabilities(7)
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU, or a MIG instance of one."""
+    """A GPU, or a MIG instance of one.
+
+    Attributes:
+        label: what nvidia-smi calls it: `0`, or `0:1` for MIG device 1 of GPU 0.
+        number: what `--gpus` calls it: its place among all GPUs and instances here.
+        parent: the UUID of the GPU that it is an instance of; empty for a GPU.
+    """
 
     uuid: str
     name: str
@@ -23,6 +34,9 @@ class Gpu:
     compute_capability: tuple[int, int]
     driver: str
     is_mig: bool
+    label: str = "0"
+    number: int = 0
+    parent: str = ""
 
     @property
     def chip(self) -> str | None:
@@ -34,24 +48,82 @@ class Gpu:
         """The name as a folder: letters, digits, dots and dashes."""
         return re.sub(r"[^A-Za-z0-9.]+", "-", self.name.removeprefix("NVIDIA ")).strip("-")
 
+    @property
+    def catalogued(self) -> GpuProfile | None:
+        """Its profile in the catalogue; None where that has none of its name."""
+        return gpu_profiles.find(self.name)
 
-def discover() -> tuple[list[Gpu], str]:
-    """The GPUs and MIG instances here, and NVML's word on why there are none (else empty)."""
+    def facts(self) -> dict[str, Any]:
+        """What a run's record says of it."""
+        return {
+            "gpu": self.name,
+            "gpu_uuid": self.uuid,
+            "gpu_profile": self.catalogued.name if self.catalogued else "",
+            "gpu_is_mig": self.is_mig,
+            "gpu_parent": self.parent,
+            "gpu_driver": self.driver,
+        }
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """A GPU, or a MIG instance of one, that nothing can run on, and why, in the driver's words."""
+
+    label: str
+    why: str
+    number: int | None = None
+    uuid: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What NVML told of this machine, in its order; `why_none` says why no GPU is among it."""
+
+    seen: tuple[Gpu | Unusable, ...]
+    why_none: str
+
+    @property
+    def gpus(self) -> tuple[Gpu, ...]:
+        """What a run may take."""
+        return tuple(each for each in self.seen if isinstance(each, Gpu))
+
+
+def survey() -> Survey:
+    """Ask NVML for every GPU and MIG instance; one that fails does not hide the others."""
     import pynvml
 
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:
-        return [], f"NVML: {error}"
+        return Survey((), f"NVML: {error}")
     try:
-        gpus = []
+        found: list[Gpu | Unusable] = []
         for index in range(pynvml.nvmlDeviceGetCount()):
-            gpus.extend(_instances(pynvml.nvmlDeviceGetHandleByIndex(index)))
+            # A GPU that is lost keeps its number, so that the others do not take it.
+            number = sum(each.number is not None for each in found)
+            try:
+                device = pynvml.nvmlDeviceGetHandleByIndex(index)
+                found.extend(_instances(device, index, number))
+            except pynvml.NVMLError as error:
+                found.append(Unusable(str(index), str(error), number))
     except pynvml.NVMLError as error:
-        return [], f"NVML: {error}"
+        return Survey((), f"NVML: {error}")
     finally:
-        pynvml.nvmlShutdown()
-    return gpus, "" if gpus else "NVML counts no GPU"
+        with suppress(pynvml.NVMLError):
+            pynvml.nvmlShutdown()
+    words = "; ".join(f"GPU {e.label}: {e.why}" for e in found if isinstance(e, Unusable))
+    if any(isinstance(each, Gpu) for each in found):
+        words = ""
+    elif not found:
+        words = "NVML counts no GPU"
+    return Survey(tuple(found), words)
+
+
+def discover() -> tuple[list[Gpu], str]:
+    """The GPUs and MIG instances here, and NVML's word on why there are none (else empty)."""
+    told = survey()
+    return list(told.gpus), told.why_none
 
 
 def chosen(given: str = "") -> tuple[Gpu | None, str]:
@@ -74,43 +146,58 @@ def several(given: str = "") -> tuple[tuple[Gpu, ...], str]:
         return tuple(gpus), why_none
     found = []
     for name in (part.strip() for part in visible.split(",")):
-        named = [
-            g for i, g in enumerate(gpus) if name and (name == str(i) or g.uuid.startswith(name))
-        ]
+        named = [g for g in gpus if name and (name == str(g.number) or g.uuid.startswith(name))]
         if not named:
             break  # as CUDA does: what follows a name that is none does not count
         found.append(named[0])
     return tuple(found), "" if found else f"'{visible}' names none of the {len(gpus)} GPUs here"
 
 
-def _instances(device: object) -> list[Gpu]:
-    """The MIG instances of a GPU, or the GPU itself when it is not partitioned."""
+def _instances(device: object, index: int, number: int) -> list[Gpu | Unusable]:
+    """The MIG instances of a GPU, or the GPU itself when it is not partitioned.
+
+    Raises:
+        NVMLError: the GPU cannot be asked.
+    """
     import pynvml
 
-    capability = pynvml.nvmlDeviceGetCudaComputeCapability(device)
+    whole = Gpu(
+        uuid=pynvml.nvmlDeviceGetUUID(device),
+        name=pynvml.nvmlDeviceGetName(device),
+        memory_bytes=pynvml.nvmlDeviceGetMemoryInfo(device).total,
+        compute_capability=pynvml.nvmlDeviceGetCudaComputeCapability(device),
+        driver=pynvml.nvmlSystemGetDriverVersion(),
+        is_mig=False,
+        label=str(index),
+        number=number,
+    )
     try:
         partitioned = pynvml.nvmlDeviceGetMigMode(device)[0] == pynvml.NVML_DEVICE_MIG_ENABLE
     except pynvml.NVMLError_NotSupported:
         partitioned = False
-    parts = [device]
-    if partitioned:
-        parts = []
-        for index in range(pynvml.nvmlDeviceGetMaxMigDeviceCount(device)):
-            try:
-                parts.append(pynvml.nvmlDeviceGetMigDeviceHandleByIndex(device, index))
-            except pynvml.NVMLError_NotFound:
-                continue  # indices of instances need not be contiguous
-    return [
-        Gpu(
-            uuid=pynvml.nvmlDeviceGetUUID(part),
-            name=pynvml.nvmlDeviceGetName(part),
-            memory_bytes=pynvml.nvmlDeviceGetMemoryInfo(part).total,
-            compute_capability=(capability[0], capability[1]),
-            driver=pynvml.nvmlSystemGetDriverVersion(),
-            is_mig=partitioned,
-        )
-        for part in parts
-    ]
+    if not partitioned:
+        return [whole]
+    found: list[Gpu | Unusable] = []
+    for slot in range(pynvml.nvmlDeviceGetMaxMigDeviceCount(device)):
+        label = f"{index}:{slot}"
+        try:
+            part = pynvml.nvmlDeviceGetMigDeviceHandleByIndex(device, slot)
+            instance = replace(
+                whole,
+                uuid=pynvml.nvmlDeviceGetUUID(part),
+                name=pynvml.nvmlDeviceGetName(part),
+                memory_bytes=pynvml.nvmlDeviceGetMemoryInfo(part).total,
+                is_mig=True,
+                label=label,
+                number=number + len(found),
+                parent=whole.uuid,
+            )
+            found.append(instance)
+        except pynvml.NVMLError_NotFound:
+            continue  # indices of instances need not be contiguous
+        except pynvml.NVMLError as error:
+            found.append(Unusable(label, str(error), number + len(found)))
+    return found or [Unusable(whole.label, NO_INSTANCE, uuid=whole.uuid, name=whole.name)]
 
 
 def may_read_counters() -> bool:

@@ -20,7 +20,8 @@ from detbench.records import Measurement, RunRecord, RunSpec
 from detbench.suite import checkout
 
 RECORD, LOG, SPEC = "run.json", "output.log", "spec.json"
-NO_MEASUREMENTS = (LOG, SPEC, "config.yaml", "log.txt")  # what tells no figure by itself
+# What tells no figure by itself; monitoring.csv is there before the training has begun.
+NO_MEASUREMENTS = (LOG, SPEC, "config.yaml", "log.txt", "monitoring.csv")
 _RUNNING = ".running-"
 _LAST_CHECKPOINT = "last_checkpoint"  # it names the newest one, as in detectron2
 _CHECKPOINT = re.compile(r"model_\d+\.pth")

@@ -6,15 +6,19 @@ import os
 import re
 import shutil
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
 from detbench import measured, results
 from detbench.errors import DetbenchError, MissingError, RunFailedError
+from detbench.gpus import Gpu
 from detbench.launch.base import Exit, Launcher, OnEvent
 from detbench.modes import Attachment
 from detbench.records import Failure, Outcome, RunRecord, RunSpec, Status, outcome_name
 from detbench.suite import commit
+from detbench.telemetry.monitor import MONITORING, Monitor
 
 _ENVIRONMENT = {
     "PYTHONUNBUFFERED": "1",
@@ -73,6 +77,8 @@ def execute(
     on_event: OnEvent,
     time_limit: float | None = None,
     continues: Path | None = None,
+    gpus: tuple[Gpu, ...] = (),
+    monitor_every: float = 0.0,
 ) -> tuple[Path, RunRecord]:
     """Do the run and keep what it left; returns its folder and its record.
 
@@ -82,7 +88,8 @@ def execute(
     this one goes on; it stays as it is.
 
     `on_event` is called with every event of the training, in another thread. After `time_limit`
-    seconds the run is ended.
+    seconds the run is ended. `gpus` are those that it was given; they and the host are sampled
+    beside it every `monitor_every` seconds, 0 for never.
 
     Raises:
         DetbenchError: the run was refused.
@@ -95,13 +102,14 @@ def execute(
     started = datetime.now(timezone.utc)
     try:
         facts = launcher.facts()  # now: afterwards an engine may have gone
-        ended_as = launcher.run(
-            command,
-            log=folder / results.LOG,
-            environment=_environment(spec),
-            on_event=on_event,
-            time_limit=time_limit,
-        )
+        with _monitored(folder, on_event, gpus, monitor_every) as notice:
+            ended_as = launcher.run(
+                command,
+                log=folder / results.LOG,
+                environment=_environment(spec),
+                on_event=notice,
+                time_limit=time_limit,
+            )
     except DetbenchError:  # it never began
         results.discard(folder)
         raise
@@ -136,6 +144,7 @@ def execute(
         time_to_train=told.time_to_train,
         memory=told.memory,
         environment={
+            **(gpus[0].facts() if gpus else {}),
             **told.environment,
             **facts,
             "detbench_commit": commit(),
@@ -147,6 +156,17 @@ def execute(
     if status == "ok" and attachment.file:
         results.link_latest(root, kept / attachment.file)
     return kept, record
+
+
+@contextmanager
+def _monitored(
+    folder: Path, on_event: OnEvent, gpus: tuple[Gpu, ...], every: float
+) -> Iterator[OnEvent]:
+    if not every:
+        yield on_event
+        return
+    with Monitor(folder / MONITORING, every=every, gpus=gpus) as monitor:
+        yield monitor.watching(on_event)
 
 
 def _read_outcome(folder: Path, spec: RunSpec) -> Outcome | None:

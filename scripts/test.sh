@@ -20,8 +20,11 @@ check "ruff lint" $python -m ruff check .
 check "ruff format" $python -m ruff format --check .
 check "mypy" $python -m mypy
 check "import contracts" .venv/bin/lint-imports --no-logo
-if ! command -v shellcheck > /dev/null && [ -n "${CI:-}" ]; then
-  apt-get update -qq && apt-get install -y -qq shellcheck > /dev/null
+lacking=()
+command -v shellcheck > /dev/null || lacking+=(shellcheck)
+command -v cc > /dev/null || lacking+=(gcc libc6-dev) # compiles the stand-in for NVIDIA's library
+if [ ${#lacking[@]} -gt 0 ] && [ -n "${CI:-}" ]; then
+  apt-get update -qq && apt-get install -y -qq "${lacking[@]}" > /dev/null
 fi
 if command -v shellcheck > /dev/null; then
   check "shellcheck" shellcheck -x scripts/*.sh benchmarks/*/*.sh .ci/run

@@ -86,6 +86,13 @@ clocks_throttle_reasons.sw_power_cap
 2023/05/03 12:00:02.000, 0, 100 %, 3000 MiB, 200.00 W, Active
 2023/05/03 12:00:02.000, 1, [N/A], 10 MiB, 20.00 W, Not Active
 """
+# Ours: a MIG instance that is lost in the second sample.
+MONITORING = """time [s],utc,gpu,utilization.gpu [%],memory.used [MiB],gpus,run.cpu [cores]
+0.000,2026-01-01T00:00:00.000+00:00,host,,,1,
+0.000,2026-01-01T00:00:00.000+00:00,0:1,[N/A: Not Supported],500,,
+1.000,2026-01-01T00:00:01.000+00:00,host,,,1,1.50
+1.000,2026-01-01T00:00:01.000+00:00,0:1,[N/A: Not Supported],[N/A: GPU is lost],,
+"""
 DMON = """# gpu   pwr gtemp    sm   mem  mclk  pclk
 # Idx     W     C     %     %   MHz   MHz
     0    60    40    90    10  5000  1400

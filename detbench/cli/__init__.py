@@ -22,6 +22,7 @@ _VERBS = {
     "shell": ("container", "shell"),
     "clean": ("container", "clean"),
     "doctor": ("machine", "doctor"),
+    "gpus": ("gpus", "gpus"),
     "setup": ("machine", "setup"),
     "switch": ("suite", "switch"),
     "status": ("suite", "status"),

@@ -120,6 +120,13 @@ _WHERE = (
     ),
     folder_option("--dataset-dir", "/dataset, read-only", "Datasets, with --launcher docker"),
     limit_options,
+    click.option(
+        "--monitor-every",
+        type=click.FloatRange(0),
+        default=1.0,
+        show_default=True,
+        help="Seconds between samples of GPU, CPU, memory and disk; 0 for none.",
+    ),
     click.option("--time-limit", type=click.FloatRange(1), help="Seconds after which a run ends."),
     click.option(
         "--resume",

@@ -30,19 +30,26 @@ class Session:
     """Runs of one family and mode on this machine.
 
     Attributes:
-        gpu: of the first process; None trains on the CPU, `why_no_gpu` says why.
+        gpus: one for each process; () trains on the CPU, `why_no_gpu` says why.
+        monitor_every: seconds between samples beside a run; 0 for none.
         resume: whether a good run of the same spec is taken for the result, and an unfinished one
             gone on with.
     """
 
     family: str
     mode: Mode
-    gpu: Gpu | None
+    gpus: tuple[Gpu, ...]
     why_no_gpu: str
     root: Path
     launcher: Launcher
     time_limit: float | None
     resume: bool
+    monitor_every: float
+
+    @property
+    def gpu(self) -> Gpu | None:
+        """That of the first process."""
+        return self.gpus[0] if self.gpus else None
 
     def do(self, spec: RunSpec) -> Done:
         """Do a run, or find a good one of the same spec; its folder and record.
@@ -82,6 +89,8 @@ class Session:
                 on_event=progress.on_event,
                 time_limit=self.time_limit,
                 continues=unfinished,
+                gpus=self.gpus,
+                monitor_every=self.monitor_every,
             )
 
     def do_all(self, specs: list[RunSpec]) -> list[Done]:
@@ -106,6 +115,7 @@ def begin(
     dry_run, given = options.pop("dry_run"), options.pop("gpus")
     in_container, datasets = options.pop("launcher") == "docker", options.pop("dataset_dir")
     time_limit, resume = options.pop("time_limit"), options.pop("resume")
+    monitor_every = options.pop("monitor_every")
     limited, target = limits(options), options.pop("target", None)
     request = Request(
         num_iterations=options.pop("iterations", None),
@@ -119,13 +129,13 @@ def begin(
         raise MissingError(f"--gpus {given}: {why_none}", "pass --gpus none for the CPU")
     specs = plan(family, mode, request, found[0] if found else None, purpose=purpose)
     on_gpu = specs[0].device == "cuda"
-    uuids = tuple(gpu.uuid for gpu in found[: request.num_processes]) if on_gpu else ()
-    if on_gpu and len(uuids) < request.num_processes:
+    taken = found[: request.num_processes] if on_gpu else ()
+    if on_gpu and len(taken) < request.num_processes:
         raise MissingError(
             f"{request.num_processes} processes need a GPU each, and {len(found)} can be used here",
             "pass a smaller --processes",
         )
-    gpu = found[0] if on_gpu else None
+    uuids, gpu = tuple(each.uuid for each in taken), taken[0] if taken else None
     launcher: Launcher
     if in_container:
         from detbench.launch.container import ContainerLauncher
@@ -148,7 +158,9 @@ def begin(
         return None
     if in_container:
         _say_image(family_name, launcher.reads_counters())
-    session = Session(family_name, mode, gpu, why_none, root, launcher, time_limit, resume)
+    session = Session(
+        family_name, mode, taken, why_none, root, launcher, time_limit, resume, monitor_every
+    )
     return session, specs
 
 

@@ -84,6 +84,7 @@ class ContainerLauncher:
             started(client, self._wanted(command, environment)) as container,
             log.open("wb", buffering=0) as sink,
         ):
+            on_event(_started(container))
             output = container.attach(stream=True, logs=True)
             reader = threading.Thread(
                 target=_copy_output, args=(output, sink, on_event), daemon=True
@@ -132,6 +133,19 @@ def _wait(container: Container, time_limit: float | None) -> _End:
         except (requests.RequestException, DockerException):
             ended = "engine"
     return ended
+
+
+def _started(container: Container) -> dict[str, Any]:
+    """The event that tells the container's first process, by the number it has on this host."""
+    container.reload()
+    pid = int(container.attrs["State"]["Pid"])
+    try:
+        # An engine elsewhere, or in another process namespace, counts otherwise.
+        is_here = str(container.id) in Path(f"/proc/{pid}/cgroup").read_text()
+    except OSError:
+        is_here = False
+    why = "" if is_here else "the container's processes cannot be seen from here"
+    return {"event": "started", "pid": pid if is_here else None, "why": why}
 
 
 def _exit(container: Container, ended: _End) -> Exit:

@@ -1,7 +1,9 @@
-"""Samples of GPU monitors: `nvidia-smi --query-gpu=... --format=csv` and `nvidia-smi dmon`.
+"""Samples of monitors: our `monitoring.csv`, and what nvidia-smi prints.
 
-Units may stand in the header, in the cells or nowhere; the header may come again before every
-sample; several GPUs are interleaved. What the driver cannot tell (`[N/A]`) becomes NaN.
+That is `nvidia-smi --query-gpu=... --format=csv` and `nvidia-smi dmon`. Units may stand in the
+header, in the cells or nowhere; the header may come again before every sample; several GPUs are
+interleaved. What the driver cannot tell (`[N/A]`, in ours with its reason) becomes NaN, as does an
+empty cell of ours, whose quantity its row does not have.
 """
 
 from __future__ import annotations
@@ -21,9 +23,10 @@ from detbench.readers.text import csv_cells, open_text
 
 SCHEMA = Schema(
     (
-        Column("gpu", "str", "index, UUID or name, whichever the file has first of these"),
+        Column("gpu", "str", "index, UUID or name, whichever comes first of these; or host"),
         Column("time (s)", "float64", "since the earliest sample; NaN where samples have no time"),
         Column("throttled", "float64", "1 while any reason to throttle is active, else 0; or NaN"),
+        Column("not told", "str", "a line `quantity: why` for each that the driver did not tell"),
     )
 )
 """One row a sample; after these columns one float64 column for each of `QUANTITIES` it has."""
@@ -35,9 +38,24 @@ QUANTITIES: dict[str, tuple[str, ...]] = {
     "SM clock (MHz)": ("clocks.sm", "clocks.current.sm", "clocks.gr", "smmhz", "pclk"),
     "memory clock (MHz)": ("clocks.mem", "clocks.current.memory", "memmhz", "mclk"),
     "temperature (C)": ("temperature.gpu", "tempc", "gtemp", "temp"),
+    "ECC errors, corrected": ("ecc.errors.corrected.volatile.total",),
+    "ECC errors, uncorrected": ("ecc.errors.uncorrected.volatile.total",),
+    "processes": ("processes",),
+    "GPUs watched": ("gpus",),
+    "CPU (%)": ("cpu.util",),
+    "load, 1 min": ("load.1m",),
+    "host memory used (MiB)": ("memory.host.used",),
+    "disk read (MiB/s)": ("disk.read",),
+    "disk write (MiB/s)": ("disk.write",),
+    "disk free (MiB)": ("disk.free",),
+    "run's CPU (cores)": ("run.cpu",),
+    "run's memory (MiB)": ("run.memory",),
+    "run's processes": ("run.processes",),
 }
 """Quantity -> the column names that hold it, in lower case and without units."""
 
+_COLUMNS = tuple(column.name for column in SCHEMA.columns)
+_OURS = "gpus"  # a column that only our file has
 _GPU = ("index", "gpu", "uuid", "gpu_uuid", "pci.bus_id", "gpu_bus_id", "name", "gpu_name")
 _TIME = ("timestamp", "t", "time")
 _KNOWN = {*_GPU, *_TIME, *(name for names in QUANTITIES.values() for name in names)}
@@ -46,7 +64,10 @@ _THROTTLE = re.compile(
     r"|swpowercap|hwslowdown|hwthermal|swthermal|hwpowerbrake"
 )
 _NUMBER = re.compile(r"(-?\d{1,12}(?:\.\d{1,12})?) *(%|MiB|W|MHz|C)?", re.ASCII)
-_NOT_TOLD = re.compile(r"\[?(n/a|not supported|unknown error|gpu is lost|-)\]?", re.IGNORECASE)
+_NOT_TOLD = re.compile(
+    r"\[n/a: (?P<why>[^\]]{1,200})\]|\[?(?P<word>n/a|not supported|unknown error|gpu is lost|-)\]?",
+    re.IGNORECASE,
+)
 _RECORD = "record it with nvidia-smi --query-gpu=... --format=csv, header included"
 _STAMPS = ("%Y/%m/%d %H:%M:%S.%f", "%Y/%m/%d %H:%M:%S", "%Y-%m-%d %H:%M:%S")
 
@@ -58,12 +79,12 @@ def read_monitoring(path: Path) -> pd.DataFrame:
         BadFileError: it is no such file, has no sample, or a cell cannot be read for certain.
     """
     columns: defaultdict[str, list[Any]] = defaultdict(list)
+    names: list[str] = []
     roles: dict[int, str] = {}
-    num_columns = 0
     units: dict[str, str] = {}
-    for number, names, cells in _samples(path):
-        if names is not None:
-            roles, num_columns = _roles(names), len(names)
+    for number, header, cells in _samples(path):
+        if header is not None:
+            names, roles = header, _roles(header)
             if not set(roles.values()) & set(QUANTITIES):
                 raise BadFileError(
                     path,
@@ -72,33 +93,50 @@ def read_monitoring(path: Path) -> pd.DataFrame:
                     place=f"line {number}",
                 )
             continue
-        if len(cells) != num_columns:
-            what = "the row is cut short" if len(cells) < num_columns else "cells without a column"
+        if len(cells) != len(names):
+            what = "the row is cut short" if len(cells) < len(names) else "cells without a column"
             raise BadFileError(path, what, _RECORD, place=f"line {number}")
-        flags: list[float] = []
-        values: dict[str, Any] = {"gpu": "(not named)", "time (s)": float("nan")}
+        told: dict[str, list[str]] = {role: [] for role in roles.values()}
         for index, role in roles.items():
-            cell = cells[index].strip()
-            try:
-                if role == "gpu":
-                    values["gpu"] = cell
-                elif role == "time (s)":
-                    values["time (s)"] = _seconds(cell)
-                elif role == "throttled":
-                    flags.append(_flag(cell))
-                else:
-                    values[role] = _quantity(cell, role, units)
-            except ValueError as error:
-                raise BadFileError(path, str(error), _RECORD, place=f"line {number}") from error
-        values["throttled"] = max(flags, default=float("nan"))
-        for name in ("gpu", "time (s)", "throttled", *QUANTITIES):
+            # Ours leaves out what a row does not have; elsewhere an empty cell is a damaged one.
+            if cells[index].strip() or _OURS not in names:
+                told[role].append(cells[index].strip())
+        try:
+            values = _values(told, units)
+        except ValueError as error:
+            raise BadFileError(path, str(error), _RECORD, place=f"line {number}") from error
+        for name in (*_COLUMNS, *QUANTITIES):
             columns[name].append(values.get(name, float("nan")))
     if not columns:
         raise BadFileError(path, "no sample in it", _RECORD)
     present = [q for q in QUANTITIES if q in roles.values()]
-    table = SCHEMA.table({n: columns[n] for n in ("gpu", "time (s)", "throttled", *present)})
+    table = SCHEMA.table({name: columns[name] for name in (*_COLUMNS, *present)})
     table["time (s)"] -= table["time (s)"].min()
     return table.sort_values("time (s)", kind="stable", ignore_index=True)
+
+
+def _values(told: dict[str, list[str]], units: dict[str, str]) -> dict[str, Any]:
+    """A sample, of the cells of each role.
+
+    Raises:
+        ValueError: a cell cannot be read for certain.
+    """
+    values: dict[str, Any] = {"gpu": "(not named)"}
+    reasons = {}
+    for role, cells in told.items():
+        for cell in cells:
+            if role == "gpu":
+                values[role] = cell
+            elif role == "time (s)":
+                values[role] = _seconds(cell)
+            elif found := _NOT_TOLD.fullmatch(cell):
+                reasons[role] = found["why"] or found["word"]
+            elif role == "throttled":
+                values[role] = max(values.get(role, 0.0), _flag(cell))
+            else:
+                values[role] = _quantity(cell, role, units)
+    values["not told"] = "\n".join(f"{role}: {why}" for role, why in reasons.items())
+    return values
 
 
 def _samples(path: Path) -> Iterator[tuple[int, list[str] | None, list[str]]]:
@@ -151,17 +189,15 @@ def _roles(names: list[str]) -> dict[int, str]:
 def _quantity(cell: str, role: str, units: dict[str, str]) -> float:
     """A quantity, in the unit that its other samples have: `8` may be what is left of `85 %`."""
     number, unit = _number(cell)
-    if unit is not None and units.setdefault(role, unit) != unit:
+    if units.setdefault(role, unit) != unit:
         raise ValueError(f"'{cell}' has not the unit of the samples before: '{units[role]}'")
     if (number < 0 and role != "temperature (C)") or (number > 100 and "%" in role):
         raise ValueError(f"'{cell}' is out of range")
     return number
 
 
-def _number(cell: str) -> tuple[float, str | None]:
-    """A number and its unit; NaN, without one, where the driver could not tell."""
-    if _NOT_TOLD.fullmatch(cell):
-        return float("nan"), None
+def _number(cell: str) -> tuple[float, str]:
+    """A number and its unit."""
     found = _NUMBER.fullmatch(cell)
     if found is None:
         raise ValueError(f"'{cell[:40]}' is no number with a known unit")
@@ -169,17 +205,16 @@ def _number(cell: str) -> tuple[float, str | None]:
 
 
 def _flag(cell: str) -> float:
-    if _NOT_TOLD.fullmatch(cell):
-        return float("nan")
     if cell not in ("Active", "Not Active"):
         raise ValueError(f"'{cell}' is neither Active nor Not Active")
     return float(cell == "Active")
 
 
 def _seconds(cell: str) -> float:
+    """Seconds since some moment; NaN where the cell says that there is no time."""
     for stamp in _STAMPS:
         try:
             return datetime.strptime(cell, stamp).timestamp()
         except (ValueError, OverflowError):
             continue
-    return _number(cell)[0]
+    return float("nan") if _NOT_TOLD.fullmatch(cell) else _number(cell)[0]

@@ -1,6 +1,8 @@
-"""What a monitor saw of each GPU: mean, percentiles, energy, throttling."""
+"""What a monitor saw of each GPU and of the host: mean, percentiles, energy, throttling."""
 
 from __future__ import annotations
+
+from collections import Counter, defaultdict
 
 import numpy as np
 import pandas as pd
@@ -11,12 +13,16 @@ from detbench.readers.monitoring import QUANTITIES
 def by_quantity(samples: pd.DataFrame) -> pd.DataFrame:
     """One row a GPU and quantity; `samples` as `detbench.readers.monitoring` returns them.
 
-    Every sample weighs the same. A sample that the driver did not tell is not in the statistics.
+    Every sample weighs the same. A sample that the driver did not tell is not in the statistics;
+    its reason is in the last column. What a GPU, or the host, does not have has no row.
     """
     rows = []
     for gpu, own in samples.groupby("gpu", sort=False):
+        reasons = _not_told(own)
         for quantity in (q for q in QUANTITIES if q in own):
             told = own[quantity].dropna()
+            if told.empty and not reasons[quantity]:
+                continue
             p50, p95 = told.quantile([0.5, 0.95])
             rows.append(
                 {
@@ -27,6 +33,7 @@ def by_quantity(samples: pd.DataFrame) -> pd.DataFrame:
                     "p95": p95,
                     "max": told.max(),
                     "samples": len(told),
+                    "n/a because": _words(reasons[quantity], len(own)),
                 }
             )
     return pd.DataFrame(rows)
@@ -40,6 +47,12 @@ def by_gpu(samples: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for gpu, own in samples.groupby("gpu", sort=False):
         time, throttled = own["time (s)"], own["throttled"].dropna()
+        reasons = _not_told(own)
+        why = [
+            f"{what}: {_words(reasons[quantity], len(own))}"
+            for what, quantity in (("energy", "power (W)"), ("throttled", "throttled"))
+            if reasons[quantity]
+        ]
         energy = None
         if "power (W)" in own and len(told := own[["time (s)", "power (W)"]].dropna()) > 1:
             power, times = told["power (W)"].to_numpy(), told["time (s)"].to_numpy()
@@ -51,6 +64,21 @@ def by_gpu(samples: pd.DataFrame) -> pd.DataFrame:
                 "duration (s)": None if time.isna().all() else time.max() - time.min(),
                 "energy (J)": energy,
                 "throttled (%)": 100 * throttled.mean() if len(throttled) else None,
+                "n/a because": "; ".join(why),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _not_told(own: pd.DataFrame) -> defaultdict[str, Counter[str]]:
+    """Why a GPU's samples lack a quantity, in the driver's words, and how many of them do."""
+    counted: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for lines, count in own["not told"].value_counts().items():
+        for line in str(lines).splitlines():
+            quantity, _, why = line.partition(": ")
+            counted[quantity][why] += count
+    return counted
+
+
+def _words(reasons: Counter[str], of: int) -> str:
+    return "; ".join(why if n == of else f"{why} ({n} of {of})" for why, n in reasons.items())

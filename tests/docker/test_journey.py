@@ -15,6 +15,7 @@ import pytest
 
 from detbench.launch import docker as launched
 from detbench.launch import images
+from detbench.readers.monitoring import read_monitoring
 from detbench.records import RunRecord
 from tests.conftest import BASE_IMAGE, ROOT, Run, assert_refused
 from tests.docker.conftest import build, script
@@ -90,6 +91,8 @@ def test_a_run_from_the_host(image: str, checkout: Path, tmp_path: Path) -> None
     assert record.environment["limits"] == {"memory": "6g", "cpus": 2}
     assert record.command[0] == launched.PYTHON
     assert (results / "torch_bs4.pt.trace.json.gz").is_file()
+    samples = read_monitoring(Path(row["run"]) / "monitoring.csv")
+    assert samples["run's memory (MiB)"].max() > 100  # of the container's torch, seen from here
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def test_it_trains_to_its_ap_and_prints_the_tables(checkout: Path) -> None:
     assert trained.throughput is not None
     assert trained.throughput.num_iterations == trained.spec.window.count
     names = {measurement.path for measurement in trained.measurements}
-    assert {"log.txt", "metrics.json", "output.log", "model_final.pth"} <= names
+    assert {"log.txt", "metrics.json", "output.log", "model_final.pth", "monitoring.csv"} <= names
     assert not any(name.startswith("model_0") for name in names)
     assert (checkout / "benchmarks/maskrcnn/.mode").read_text() == "noprofile\n"
 

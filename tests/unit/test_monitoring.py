@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from detbench.errors import BadFileError
 from detbench.readers.monitoring import read_monitoring
 from detbench.utilization import monitor
-from tests.builders import DMON, SMI
+from tests.builders import DMON, MONITORING, SMI
 
 
 def file(folder: Path, content: str) -> Path:
@@ -52,12 +52,39 @@ def test_dmon(tmp_path: Path) -> None:
     assert mean["0", "SM clock (MHz)"] == 1450
 
 
+def test_our_file_says_why_a_quantity_was_not_told_and_leaves_out_what_a_row_lacks(
+    tmp_path: Path,
+) -> None:
+    rows = monitor.by_quantity(read_monitoring(file(tmp_path, MONITORING))).to_dict("records")
+    found = {(row["gpu"], row["quantity"]): row for row in rows}
+    assert set(found) == {
+        ("0:1", "utilization (%)"),
+        ("0:1", "memory used (MiB)"),
+        ("host", "GPUs watched"),
+        ("host", "run's CPU (cores)"),
+    }
+    assert found["0:1", "utilization (%)"]["n/a because"] == "Not Supported"
+    assert found["0:1", "memory used (MiB)"]["n/a because"] == "GPU is lost (1 of 2)"
+    assert found["0:1", "memory used (MiB)"]["mean"] == 500
+    assert found["host", "run's CPU (cores)"]["mean"] == 1.5  # the first sample has no rate
+    assert found["host", "run's CPU (cores)"]["n/a because"] == ""
+
+
+def test_what_is_missing_of_energy_and_throttling_has_its_reason(tmp_path: Path) -> None:
+    content = SMI.replace(" 20.00 W", " [Not Supported]").replace("W, Active", "W, [N/A]")
+    first, second = monitor.by_gpu(read_monitoring(file(tmp_path, content))).to_dict("records")
+    assert (first["energy (J)"], first["n/a because"]) == (300, "throttled: N/A (1 of 2)")
+    assert second["energy (J)"] != second["energy (J)"]  # NaN
+    assert second["n/a because"] == "energy: Not Supported"
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
         (SMI.replace("3000 MiB", "3 GiB"), "line 5: '3 GiB' is no number with a known unit"),
         (SMI.replace(" 200.00 W, Active", " 200"), "line 5: the row is cut short"),
         (SMI.replace("W, Active", "W, Perhaps"), "line 5: 'Perhaps' is neither"),
+        (SMI.replace("3000 MiB", ""), "line 5: '' is no number"),
         (SMI[SMI.index("2023") :], "no header of nvidia-smi"),
         (SMI[: SMI.index("2023")], "no sample"),
         ("index, name\n0, A100\n", "no column of utilization"),
@@ -69,7 +96,7 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path, content: str, words: str
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
-@given(data=st.data(), original=st.sampled_from([SMI, DMON]))
+@given(data=st.data(), original=st.sampled_from([SMI, DMON, MONITORING]))
 def test_damage_anywhere_is_a_table_or_a_refusal(
     tmp_path: Path, data: st.DataObject, original: str
 ) -> None:

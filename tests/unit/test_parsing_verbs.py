@@ -41,7 +41,7 @@ MAKERS: dict[str, Callable[[Path], object]] = {
     "nsight_*.csv": lambda path: make_ncu_log.write(path, 20),
     "torch_*.pt.trace.json.gz": trace,
     "memory_bs*.csv": lambda path: path.write_text(builders.MEMORY),
-    "gpu.csv": lambda path: path.write_text(builders.SMI),
+    "monitoring.csv": lambda path: path.write_text(builders.MONITORING),
     "metrics.json": metrics,
     "log.txt": log,
 }

@@ -1,4 +1,4 @@
-"""`monitor-util`: what nvidia-smi sampled."""
+"""`monitor-util`: what was sampled beside a run, or by nvidia-smi."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     type=click.Choice(["gpu", "quantity"]),
     help="One row a GPU, or a GPU and quantity; without it, both tables.",
 )
-@click.option("--device", help="Only this GPU, as the file calls it.")
+@click.option("--device", help="Only this GPU, as the file calls it, or host.")
 @format_option()
 @output_option
 def monitor_util(
@@ -34,13 +34,14 @@ def monitor_util(
     style: str,
     output: Path | None,
 ) -> None:
-    """Monitoring: each GPU's utilization, memory, power, clocks and temperature over a run.
+    """Monitoring: each GPU's utilization, memory, power, clocks and temperature, and the host's.
 
-    FILE is what `nvidia-smi --query-gpu=... --format=csv -l 1` or `nvidia-smi dmon` printed.
+    FILE is a run's monitoring.csv, or what `nvidia-smi --query-gpu=... --format=csv -l 1` or
+    `nvidia-smi dmon` printed.
 
     \b
     Example:
-      python parsers/monitor_util.py gpu.csv --by quantity
+      python parsers/monitor_util.py monitoring.csv --by quantity
     """
     from detbench.readers.monitoring import read_monitoring
     from detbench.utilization import monitor

@@ -1,0 +1,166 @@
+"""What the kernel tells of this host and of a run's processes, as cells of `monitoring.csv`."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+from detbench.telemetry.gpu import not_told
+
+_MIB = 1 << 20
+_TICKS, _PAGE_BYTES = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
+_SCAN_SHARE = 0.002  # of a core: what looking for new processes may cost
+
+COLUMNS = (
+    "cpu.util [%]",
+    "load.1m",
+    "memory.host.used [MiB]",
+    "disk.read [MiB/s]",
+    "disk.write [MiB/s]",
+    "disk.free [MiB]",
+    "run.cpu [cores]",
+    "run.memory [MiB]",
+    "run.processes",
+)
+
+
+class HostSampler:
+    """The host's CPU, memory and disks, and the part of them that a run's processes have.
+
+    Those are this process's children and theirs, and `roots` with theirs, as of a container.
+    Rates are over the time since the sample before; the first one has none.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.roots: set[int] = set()
+        self.why_no_run = ""
+        self._folder = folder
+        self._rates = _Rates()
+        self._tree = _Tree()
+
+    def sample(self) -> dict[str, str]:
+        """The row of the host."""
+        now = time.monotonic()
+        memory = psutil.virtual_memory()
+        busy, all_time = _cpu_seconds()
+        cpu = self._rates.since("cpu", busy, all_time)
+        cells = {
+            "cpu.util [%]": "" if cpu is None else f"{min(100 * cpu, 100):.1f}",
+            "load.1m": f"{os.getloadavg()[0]:.2f}",
+            "memory.host.used [MiB]": f"{(memory.total - memory.available) / _MIB:.0f}",
+            "disk.free [MiB]": f"{psutil.disk_usage(str(self._folder)).free / _MIB:.0f}",
+            **self._disks(now),
+        }
+        if self.why_no_run:
+            names = (name for name in COLUMNS if name.startswith("run."))
+            return {**cells, **dict.fromkeys(names, not_told(self.why_no_run))}
+        cores, resident, count = self._tree.sample(self.roots)
+        used = self._rates.since("run", cores, now)
+        return {
+            **cells,
+            "run.cpu [cores]": "" if used is None else f"{used:.2f}",
+            "run.memory [MiB]": f"{resident / _MIB:.0f}",
+            "run.processes": str(count),
+        }
+
+    def _disks(self, now: float) -> dict[str, str]:
+        counted = psutil.disk_io_counters(nowrap=False)
+        names = ("disk.read [MiB/s]", "disk.write [MiB/s]")
+        if counted is None:
+            return dict.fromkeys(names, not_told("no disk is seen from here"))
+        done = (counted.read_bytes, counted.write_bytes)
+        rates = [self._rates.since(n, b / _MIB, now) for n, b in zip(names, done, strict=True)]
+        return {n: "" if r is None else f"{r:.2f}" for n, r in zip(names, rates, strict=True)}
+
+
+class _Rates:
+    """Growth of counters since they were last looked at."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[float, float]] = {}
+
+    def since(self, name: str, value: float, clock: float) -> float | None:
+        """Growth of `value` over that of `clock`; None the first time."""
+        before = self._last.get(name)
+        self._last[name] = (value, clock)
+        if before is None or clock <= before[1]:
+            return None
+        return max(0.0, value - before[0]) / (clock - before[1])
+
+
+class _Seen(NamedTuple):
+    """A process at one moment; a number may be taken again, but not with the same start."""
+
+    pid: int
+    started: int
+    parent: int
+    seconds: float
+    pages: int
+
+
+class _Tree:
+    """CPU time and resident memory of processes and all that they started."""
+
+    def __init__(self) -> None:
+        self._last: dict[tuple[int, int], _Seen] = {}
+        self._pids: set[int] = set()
+        self._gone = 0.0  # CPU seconds of those that ended and that none of the others waited for
+        self._next_scan = 0.0
+
+    def sample(self, roots: set[int]) -> tuple[float, int, int]:
+        """CPU seconds so far, resident bytes now (shared pages in each), and how many they are."""
+        if time.monotonic() >= self._next_scan:
+            self._scan(roots)
+        seen = {}
+        for pid in self._pids:
+            with suppress(OSError):  # it has ended
+                process = _stat(pid)
+                seen[process.pid, process.started] = process
+        ended = {p.pid: p for key, p in self._last.items() if key not in seen}
+        self._last = seen
+        alive = {process.pid for process in seen.values()}
+        for process in ended.values():
+            heir = process.parent
+            while heir in ended:
+                heir = ended[heir].parent
+            if heir not in alive:  # else the one that waited for it has its time
+                self._gone += process.seconds
+        self._pids &= alive
+        seconds = self._gone + sum(process.seconds for process in seen.values())
+        return seconds, sum(p.pages for p in seen.values()) * _PAGE_BYTES, len(seen)
+
+    def _scan(self, roots: set[int]) -> None:
+        """Look for processes. It reads all of the host's, so on a crowded one it is done less."""
+        begun = time.thread_time()
+        self._pids = {process.pid for process in psutil.Process().children(recursive=True)}
+        for root in roots:
+            with suppress(psutil.Error):
+                children = psutil.Process(root).children(recursive=True)
+                self._pids |= {root, *(process.pid for process in children)}
+        self._next_scan = time.monotonic() + (time.thread_time() - begun) / _SCAN_SHARE
+
+
+def _stat(pid: int) -> _Seen:
+    """A process and its CPU time, with that of children it has waited for: proc_pid_stat(5).
+
+    psutil reads three files for the same, at four times the cost.
+
+    Raises:
+        OSError: it has ended.
+    """
+    with open(f"/proc/{pid}/stat", "rb") as stream:  # noqa: PTH123 - it is read in every sample
+        fields = [int(f) for f in stream.read().rpartition(b")")[2].split()[1:22]]
+    return _Seen(pid, fields[18], fields[0], sum(fields[10:14]) / _TICKS, fields[20])
+
+
+def _cpu_seconds() -> tuple[float, float]:
+    """Seconds that all cores together were busy, and all seconds; waiting for a disk is idle."""
+    times = psutil.cpu_times()
+    # A guest's time is in user and nice as well (proc_stat(5)).
+    total = sum(times) - getattr(times, "guest", 0) - getattr(times, "guest_nice", 0)
+    return total - times.idle - getattr(times, "iowait", 0), total

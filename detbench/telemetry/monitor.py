@@ -1,0 +1,112 @@
+"""A thread that samples beside a run, at a steady pace, into `monitoring.csv`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from detbench.gpus import Gpu
+from detbench.launch.base import OnEvent
+from detbench.telemetry import gpu, host
+
+MONITORING = "monitoring.csv"
+
+COLUMNS = ("time [s]", "utc", "gpu", "uuid", "name", *gpu.COLUMNS, "gpus", *host.COLUMNS)
+"""Of the file. `gpu` is `host` in the host's row; an empty cell does not apply to its row."""
+
+_PATIENCE = 5.0  # seconds for a sample under way: the driver may hang, and the run goes on
+
+
+class Monitor:
+    """Within it, a sample of the host and of each GPU every `every` seconds.
+
+    A sample is written by one call, so that a killed program leaves whole rows. What goes wrong
+    with sampling never disturbs the run: it ends the samples.
+
+    Args:
+        file: a new one.
+        gpus: those of the run.
+    """
+
+    def __init__(self, file: Path, *, every: float, gpus: Iterable[Gpu] = ()) -> None:
+        self._file, self._every, self._gpus = file, every, tuple(gpus)
+        self._host = host.HostSampler(file.parent)
+        self._over, self._abandoned = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._work, name="monitor", daemon=True)
+
+    def __enter__(self) -> Monitor:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join(_PATIENCE)
+        self._abandoned.set()  # what it may still get to know is not written: the file is closed
+
+    def watching(self, on_event: OnEvent) -> OnEvent:
+        """`on_event`, and the processes that a launcher tells of are the run's from then on."""
+
+        def notice(event: dict[str, Any]) -> None:
+            if event.get("event") == "started":
+                if event["pid"] is None:
+                    self._host.why_no_run = event["why"]
+                else:
+                    self._host.roots.add(event["pid"])
+            on_event(event)
+
+        return notice
+
+    def _work(self) -> None:
+        sampler = gpu.GpuSampler(self._gpus)
+        try:
+            with suppress(OSError), self._file.open("xb", buffering=0) as sink:
+                self._sample(sampler, sink)
+        finally:
+            sampler.close()
+
+    def _sample(self, sampler: gpu.GpuSampler, sink: io.FileIO) -> None:
+        _write(sink, [dict(zip(COLUMNS, COLUMNS, strict=True))])
+        begun = time.monotonic()
+        due = 0
+        while True:
+            at, utc = time.monotonic() - begun, datetime.now(timezone.utc)
+            stamp = {"time [s]": f"{at:.3f}", "utc": utc.isoformat(timespec="milliseconds")}
+            rows = [{"gpu": "host", "gpus": sampler.count, **self._host.sample()}]
+            rows += sampler.sample()
+            if self._abandoned.is_set():
+                return
+            _write(sink, [{**stamp, **row} for row in rows])
+            if self._over.is_set():
+                return
+            # By the clock: what a sample takes does not put off the next, and none is made up for.
+            due = max(due + 1, int((time.monotonic() - begun) / self._every))
+            if self._over.wait(max(0.0, begun + due * self._every - time.monotonic())):
+                since = time.monotonic() - begun - at
+                if due > 1 and since < self._every / 2:
+                    return  # too short a time for rates
+
+
+def _write(sink: io.FileIO, rows: list[dict[str, str]]) -> None:
+    """Append rows, all or none.
+
+    Raises:
+        OSError: they do not fit on the disk.
+    """
+    text = io.StringIO()
+    csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n").writerows(rows)
+    data, before = text.getvalue().encode(), sink.tell()
+    try:
+        written = sink.write(data)
+    except OSError:
+        written = 0
+    if written != len(data):
+        os.truncate(sink.fileno(), before)
+        raise OSError("no space left for samples")

@@ -1,0 +1,233 @@
+/* A libnvidia-ml.so.1 that acts out a scene, for the real nvidia-ml-py to load.
+ *
+ * The file that NVML_SCENE names has a `key value` a line. `gpu INDEX` and `mig SLOT` begin a GPU
+ * and a MIG device of the GPU before; the keys after them are its own. A value `!N` makes the call
+ * fail with NVML's error N; a key that is not there is Not Supported, as in the driver.
+ * `lost_after N`: from the N+1st question for the memory on, the GPU is lost.
+ * Signatures and numbers: nvml.h of CUDA 12.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OK = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6,
+       INSUFFICIENT_SIZE = 7, GPU_IS_LOST = 15 };
+
+typedef struct Device {
+    char keys[40][64], values[40][160];
+    int num_keys, slot;         /* slot: of a MIG device, else -1 */
+    struct Device *parent;
+    int asked;                  /* for its memory */
+} Device;
+
+static Device machine, devices[32];
+static int num_devices;
+
+static const char *value(const Device *device, const char *key)
+{
+    for (int i = 0; i < device->num_keys; i++)
+        if (strcmp(device->keys[i], key) == 0)
+            return device->values[i];
+    return NULL;
+}
+
+/* The value of a key, or NVML's error. */
+static int ask(Device *device, const char *key, const char **found)
+{
+    Device *whole = device->parent ? device->parent : device;
+    const char *limit = value(whole, "lost_after");
+    if (limit && whole->asked > atoi(limit))
+        return GPU_IS_LOST;
+    *found = value(device, key);
+    if (!*found)
+        return NOT_SUPPORTED;
+    return **found == '!' ? atoi(*found + 1) : OK;
+}
+
+static int number(Device *device, const char *key, unsigned *out)
+{
+    const char *found;
+    int code = ask(device, key, &found);
+    if (code == OK)
+        *out = (unsigned)strtoul(found, NULL, 10);
+    return code;
+}
+
+static int text(Device *device, const char *key, char *out, unsigned length)
+{
+    const char *found;
+    int code = ask(device, key, &found);
+    if (code == OK)
+        snprintf(out, length, "%s", found);
+    return code;
+}
+
+int nvmlInitWithFlags(unsigned flags)
+{
+    char line[256], key[64], rest[160];
+    Device *current = &machine;
+    FILE *scene = fopen(getenv("NVML_SCENE"), "r");
+    (void)flags;
+    if (!scene)
+        return UNINITIALIZED;
+    if (num_devices == 0 && machine.num_keys == 0)
+        while (fgets(line, sizeof line, scene)) {
+            if (sscanf(line, "%63s %159[^\n]", key, rest) != 2)
+                continue;
+            if (strcmp(key, "gpu") == 0 || strcmp(key, "mig") == 0) {
+                Device *whole = current->parent ? current->parent : current;
+                current = &devices[num_devices++];
+                current->slot = *key == 'm' ? atoi(rest) : -1;
+                current->parent = *key == 'm' ? whole : NULL;
+                if (*key == 'm')
+                    continue;
+            }
+            strcpy(current->keys[current->num_keys], key);
+            strcpy(current->values[current->num_keys++], rest);
+        }
+    fclose(scene);
+    return value(&machine, "init") ? atoi(value(&machine, "init")) : OK;
+}
+
+int nvmlShutdown(void) { return OK; }
+const char *nvmlErrorString(int code) { (void)code; return "an error of the scene"; }
+
+int nvmlSystemGetDriverVersion(char *out, unsigned length)
+{
+    return text(&machine, "driver", out, length);
+}
+
+int nvmlDeviceGetCount_v2(unsigned *count)
+{
+    *count = 0;
+    for (int i = 0; i < num_devices; i++)
+        *count += !devices[i].parent;
+    return OK;
+}
+
+int nvmlDeviceGetHandleByIndex_v2(unsigned index, Device **out)
+{
+    for (int i = 0; i < num_devices; i++)
+        if (!devices[i].parent && (unsigned)atoi(value(&devices[i], "gpu")) == index) {
+            const char *found;
+            *out = &devices[i];
+            return value(*out, "handle") ? ask(*out, "handle", &found) : OK;
+        }
+    return INVALID_ARGUMENT;
+}
+
+int nvmlDeviceGetHandleByUUID(const char *uuid, Device **out)
+{
+    for (int i = 0; i < num_devices; i++)
+        if (value(&devices[i], "uuid") && strcmp(value(&devices[i], "uuid"), uuid) == 0) {
+            *out = &devices[i];
+            return OK;
+        }
+    return NOT_FOUND;
+}
+
+int nvmlDeviceGetName(Device *d, char *out, unsigned length) { return text(d, "name", out, length); }
+int nvmlDeviceGetUUID(Device *d, char *out, unsigned length) { return text(d, "uuid", out, length); }
+
+int nvmlDeviceGetCudaComputeCapability(Device *device, int *major, int *minor)
+{
+    const char *found;
+    int code = ask(device, "capability", &found);
+    return code != OK ? code : sscanf(found, "%d.%d", major, minor) == 2 ? OK : NOT_SUPPORTED;
+}
+
+int nvmlDeviceGetMigMode(Device *device, unsigned *current, unsigned *pending)
+{
+    int code = number(device, "mig_mode", current);
+    *pending = *current;
+    return code;
+}
+
+int nvmlDeviceGetMaxMigDeviceCount(Device *device, unsigned *count)
+{
+    (void)device;
+    *count = 7;
+    return OK;
+}
+
+int nvmlDeviceGetMigDeviceHandleByIndex(Device *device, unsigned index, Device **out)
+{
+    const char *found;
+    for (int i = 0; i < num_devices; i++)
+        if (devices[i].parent == device && devices[i].slot == (int)index) {
+            *out = &devices[i];
+            return value(*out, "handle") ? ask(*out, "handle", &found) : OK;
+        }
+    return NOT_FOUND;
+}
+
+typedef struct { unsigned long long total, free, used; } Memory;
+
+int nvmlDeviceGetMemoryInfo(Device *device, Memory *out) /* `memory TOTAL USED`, in MiB */
+{
+    const char *found;
+    int code;
+    (device->parent ? device->parent : device)->asked++;
+    code = ask(device, "memory", &found);
+    if (code != OK)
+        return code;
+    if (sscanf(found, "%llu %llu", &out->total, &out->used) != 2)
+        return NOT_SUPPORTED;
+    out->total <<= 20, out->used <<= 20;
+    out->free = out->total - out->used;
+    return OK;
+}
+
+int nvmlDeviceGetUtilizationRates(Device *device, unsigned out[2])
+{
+    return number(device, "utilization", &out[0]);
+}
+
+int nvmlDeviceGetPowerUsage(Device *d, unsigned *milliwatts) { return number(d, "power", milliwatts); }
+
+int nvmlDeviceGetTemperature(Device *device, int sensor, unsigned *out)
+{
+    (void)sensor;
+    return number(device, "temperature", out);
+}
+
+int nvmlDeviceGetClockInfo(Device *device, int type, unsigned *out) /* 1: SM, 2: memory */
+{
+    return number(device, type == 1 ? "clock_sm" : "clock_mem", out);
+}
+
+int nvmlDeviceGetCurrentClocksThrottleReasons(Device *device, unsigned long long *out)
+{
+    unsigned bits = 0;
+    int code = number(device, "throttle", &bits);
+    *out = bits;
+    return code;
+}
+
+int nvmlDeviceGetTotalEccErrors(Device *device, int type, int counter, unsigned long long *out)
+{
+    unsigned count = 0;
+    int code = number(device, type == 0 ? "ecc_corrected" : "ecc_uncorrected", &count);
+    (void)counter;
+    *out = count;
+    return code;
+}
+
+typedef struct { unsigned pid; unsigned long long used; unsigned gi, ci; } Process;
+
+int nvmlDeviceGetComputeRunningProcesses_v3(Device *device, unsigned *count, Process *out)
+{
+    const char *found;
+    int code = ask(device, "process", &found); /* `process PID MIB` */
+    if (code != OK)
+        return code;
+    if (*count == 0) {
+        *count = 1;
+        return INSUFFICIENT_SIZE;
+    }
+    *count = 1;
+    if (sscanf(found, "%u %llu", &out->pid, &out->used) != 2)
+        return NOT_SUPPORTED;
+    out->used <<= 20;
+    return OK;
+}

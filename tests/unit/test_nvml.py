@@ -1,0 +1,224 @@
+"""What NVML tells, through the real binding and a library that acts out a scene."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import nvml_standin
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.skipif(
+    nvml_standin.COMPILER is None, reason="needs a C compiler: apt-get install gcc libc6-dev"
+)
+Run = "subprocess.CompletedProcess[str]"
+
+# A monitored command that lasts until the file has what is waited for.
+MONITORED = """
+import sys
+from pathlib import Path
+from detbench.gpus import survey
+from detbench.launch.local import LocalLauncher
+from detbench.telemetry.monitor import Monitor
+
+file, until = Path(sys.argv[1]), sys.argv[2]
+with Monitor(file, every=0.02, gpus=survey().gpus) as monitor:
+    ended = LocalLauncher().run(
+        ["bash", "-c", f"until {until}; do :; done"], log=file.with_suffix(".log"), environment={},
+        on_event=monitor.watching(print), time_limit=30,
+    )
+sys.exit(ended.code)
+"""
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return nvml_standin.compiled(tmp_path_factory.mktemp("nvml"))
+
+
+def ran(library: Path, scene: str, *arguments: str | Path) -> Run:
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=ROOT,
+        env=nvml_standin.acting(library, scene),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def gpus(library: Path, scene: str) -> tuple[list[dict[str, object]], str]:
+    done = ran(library, scene, "-m", "detbench", "gpus", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout), done.stderr
+
+
+def test_whole_gpus_are_listed_with_their_profiles(library: Path) -> None:
+    rows, said = gpus(library, "two_gpus")
+    assert [row["index"] for row in rows] == [0, 1]
+    assert rows[1] == {
+        "index": 1,
+        "GPU": "1",
+        "name": "NVIDIA A100 80GB PCIe",
+        "profile": "A100-80GB",
+        "memory (MiB)": 81920,
+        "compute capability": "8.0",
+        "driver": "550.54.15",
+        "UUID": "GPU-22222222-bbbb",
+        "MIG parent": None,
+        "state": "ok",
+    }
+    assert said == ""
+
+
+def test_mig_instances_have_their_gpus_uuid_and_a_gpu_without_any_says_what_to_do(
+    library: Path,
+) -> None:
+    rows, said = gpus(library, "mig")
+    assert [(row["GPU"], row["profile"], row["memory (MiB)"]) for row in rows] == [
+        ("0:0", "A100-80GB-3g.40gb", 40192),
+        ("0:2", "A100-80GB-2g.20gb", 19968),
+        ("1", None, None),
+    ]
+    assert rows[1]["UUID"] == "MIG-55555555-eeee"
+    assert rows[1]["MIG parent"] == "GPU-33333333-cccc"
+    assert rows[2]["state"] == "MIG is enabled and there is no instance"
+    assert "sudo nvidia-smi mig -i 1 -cgi PROFILE -C (docs/mig.md)" in said
+
+
+def test_a_vgpu_is_the_profile_of_its_name(library: Path) -> None:
+    (row,), _ = gpus(library, "vgpu")
+    assert (row["name"], row["profile"]) == ("GRID A100D-2-20C", "A100D-2-20C")
+
+
+@pytest.mark.parametrize(
+    ("scene", "lost", "word"),
+    [
+        ("lost", "0", "GPU is lost"),
+        ("no_permission", "1", "Insufficient Permissions"),
+        ("mig_without_permission", "0:0", "Insufficient Permissions"),
+    ],
+)
+def test_one_that_fails_does_not_hide_the_others(
+    library: Path, scene: str, lost: str, word: str
+) -> None:
+    rows, _ = gpus(library, scene)
+    states = {row["GPU"]: row["state"] for row in rows}
+    assert states.pop(lost) == word
+    assert "ok" in states.values()
+
+
+def test_a_lost_gpu_keeps_its_number(library: Path) -> None:
+    code = (
+        "from detbench.gpus import several;"
+        "print([g.uuid for g in several('1')[0]], several('0')[1])"
+    )
+    done = ran(library, "lost", "-c", code)
+    assert done.stdout == "['GPU-22222222-bbbb'] '0' names none of the 1 GPUs here\n"
+
+
+@pytest.mark.parametrize(
+    ("scene", "word"),
+    [
+        ("version_mismatch", "NVML: RM has detected an NVML/RM version mismatch."),
+        ("no_gpu", "NVML counts no GPU"),
+    ],
+)
+def test_without_a_gpu_nvmls_word_is_passed_on(library: Path, scene: str, word: str) -> None:
+    rows, said = gpus(library, scene)
+    assert rows == []
+    assert f"no GPU can be used here: {word}\n" in said
+    assert "detbench gpus --catalogue" in said
+
+
+def monitored(library: Path, scene: str, folder: Path, samples: int, also: str = "true") -> Path:
+    file = folder / "monitoring.csv"
+    until = f"[ $(grep -c ,host, {file}) -ge {samples} ] && {also.format(file=file)}"
+    done = ran(library, scene, "-c", MONITORED, file, until)
+    assert (done.returncode, done.stderr) == (0, "")
+    return file
+
+
+def by_quantity(file: Path) -> dict[tuple[str, str], dict[str, object]]:
+    done = subprocess.run(
+        [sys.executable, ROOT / "parsers" / "monitor_util.py", file, "--format", "json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return {(row["gpu"], row["quantity"]): row for row in json.loads(done.stdout)}
+
+
+def test_a_runs_gpus_and_host_are_sampled(library: Path, tmp_path: Path) -> None:
+    worked = "awk -F, 'NR > 1 && $(NF-2) > 0 {{ found = 1 }} END {{ exit !found }}' {file}"
+    rows = by_quantity(monitored(library, "two_gpus", tmp_path, 4, also=worked))
+    expected = {
+        "utilization (%)": 75,
+        "memory used (MiB)": 1024,
+        "power (W)": 250.5,
+        "SM clock (MHz)": 1410,
+        "memory clock (MHz)": 1512,
+        "temperature (C)": 61,
+        "ECC errors, uncorrected": 0,
+        "processes": 1,
+    }
+    assert {q: rows["0", q]["mean"] for q in expected} == expected
+    assert rows["1", "utilization (%)"]["mean"] == 20
+    assert rows["host", "GPUs watched"]["mean"] == 2
+    assert rows["host", "run's processes"]["max"] >= 1  # type: ignore[operator]
+    assert rows["host", "run's CPU (cores)"]["max"] > 0  # type: ignore[operator]
+    assert ("host", "power (W)") not in rows
+    assert ("0", "CPU (%)") not in rows
+
+
+def test_a_mig_instance_has_its_memory_and_its_gpu_the_power(library: Path, tmp_path: Path) -> None:
+    file = monitored(library, "mig", tmp_path, 2)
+    rows = by_quantity(file)
+    assert rows["0:0", "memory used (MiB)"]["mean"] == 2000
+    assert rows["0:2", "memory used (MiB)"]["mean"] == 500
+    assert rows["0", "power (W)"]["mean"] == 250.5
+    utilization = rows["0:0", "utilization (%)"]
+    assert (utilization["mean"], utilization["n/a because"]) == (None, "Not Supported")
+    assert ",[N/A: Not Supported]," in file.read_text()
+
+
+def test_a_gpu_that_is_lost_midway_says_so_and_the_other_goes_on(
+    library: Path, tmp_path: Path
+) -> None:
+    file = monitored(library, "lost_midway", tmp_path, 6)
+    with file.open() as stream:
+        samples = list(csv.DictReader(stream))
+    power = {gpu: [r["power.draw [W]"] for r in samples if r["gpu"] == gpu] for gpu in ("0", "1")}
+    # The scene: lost from the fourth question for the memory on, the survey's being the first.
+    assert power["0"][:2] == ["250.50"] * 2
+    assert set(power["0"][2:]) == {"[N/A: GPU is lost]"}
+    assert power["1"] == ["250.50"] * len(power["0"])
+    lost = f"GPU is lost ({len(power['0']) - 2} of {len(power['0'])})"
+    assert by_quantity(file)["0", "power (W)"]["n/a because"] == lost
+
+
+def test_what_nvml_will_not_tell_has_its_words(library: Path, tmp_path: Path) -> None:
+    rows = by_quantity(monitored(library, "no_permission", tmp_path, 2))
+    assert rows["0", "power (W)"]["n/a because"] == "Insufficient Permissions"
+    assert rows["0", "temperature (C)"]["mean"] == 61
+    (tmp_path / "cpu").mkdir()
+    rows = by_quantity(monitored(library, "version_mismatch", tmp_path / "cpu", 2))
+    watched = rows["host", "GPUs watched"]
+    assert watched["n/a because"] == "RM has detected an NVML/RM version mismatch."
+
+
+def test_a_full_disk_ends_the_samples_with_a_whole_row_and_not_the_run(
+    library: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "monitoring.csv"
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))\n"
+    done = ran(library, "two_gpus", "-c", limit + MONITORED, file, "true")
+    assert (done.returncode, done.stderr) == (0, "")
+    # The header fits, a sample of three rows does not, and nothing is left of it.
+    assert file.read_text().count("\n") == 1
+    assert file.read_text().endswith("run.processes\n")
