@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -146,11 +147,23 @@ def several(given: str = "") -> tuple[tuple[Gpu, ...], str]:
         return tuple(gpus), why_none
     found = []
     for name in (part.strip() for part in visible.split(",")):
-        named = [g for g in gpus if name and (name == str(g.number) or g.uuid.startswith(name))]
-        if not named:
+        if (named := _named(gpus, name)) is None:
             break  # as CUDA does: what follows a name that is none does not count
-        found.append(named[0])
+        found.append(named)
     return tuple(found), "" if found else f"'{visible}' names none of the {len(gpus)} GPUs here"
+
+
+def unknown(names: Iterable[str]) -> str:
+    """Which of these indices and UUIDs is of no GPU here, in words; empty where each is of one."""
+    gpus, _ = discover()
+    strange = [name for name in names if _named(gpus, name) is None]
+    return f"the GPU id {strange[0]} names none of the {len(gpus)} GPUs here" if strange else ""
+
+
+def _named(gpus: Sequence[Gpu], name: str) -> Gpu | None:
+    """The GPU of this number or of a UUID that begins so."""
+    found = (g for g in gpus if name and (name == str(g.number) or g.uuid.startswith(name)))
+    return next(found, None)
 
 
 def _instances(device: object, index: int, number: int) -> list[Gpu | Unusable]:

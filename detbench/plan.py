@@ -15,8 +15,10 @@ from detbench.errors import MissingError, UsageError
 from detbench.gpus import Gpu
 from detbench.modes import Mode
 from detbench.records import Device, Nodes, Precision, RunSpec, Window
+from detbench.sizes import size_name
 from detbench.suite import Defaults, Family, Model, Schedule
 
+_SHORT_WARM_UP = 3  # iterations: allocators and autotuners have settled by then
 _NAMED_WEIGHTS = ("none", "zoo")
 _MOST_CHECKPOINTS, _CHECKPOINT_EVERY = 9, 5000  # the latter is detectron2's
 # Their profilers follow one process.
@@ -27,7 +29,15 @@ Purpose = Literal["accuracy", "target", "window", "evaluation"]
 
 @dataclass(frozen=True)
 class Request:
-    """What the user named; None is "the default of the family's benchmark.yaml"."""
+    """What the user named; None is "the default of the family's benchmark.yaml".
+
+    Attributes:
+        model: a model or a group, or several with commas between them.
+        shortened_to: where the window ends at the latest, its warm-up being cut too; see
+            `_shortened`. None leaves it as the family has it.
+        memory_limit: in bytes; a run on the CPU under one has a GPU profile of its own,
+            `cpu-900MiB`.
+    """
 
     framework: str | None = None
     model: str | None = None
@@ -40,6 +50,7 @@ class Request:
     start: int | None = None
     count: int | None = None
     num_iterations: int | None = None
+    shortened_to: int | None = None
     evaluate_every: int | None = None
     checkpoint_every: int | None = None
     target: Mapping[str, float] = field(default_factory=dict)
@@ -49,6 +60,7 @@ class Request:
     nodes: Nodes = field(default_factory=Nodes)
     seed: int = 0
     deterministic: bool = False
+    memory_limit: int | None = None
 
 
 def plan(
@@ -77,12 +89,18 @@ def plan(
     if purpose != "window" and not request.batch_sizes:
         batch_sizes = batch_sizes[:1]
     k = request.num_processes if request.batch_per_process else 1
-    profile = gpu.profile if gpu and device == "cuda" else "cpu"
+    profile = gpu.profile if gpu and device == "cuda" else _cpu_profile(request.memory_limit)
+    named = (request.model or defaults.model).split(",")
+    names = dict.fromkeys(name for one in named for name in family.group(one.strip()))
     return [
         _spec(family, mode, request, defaults, device, profile, name, k * batch_size, purpose)
-        for name in family.group(request.model or defaults.model)
+        for name in names
         for batch_size in batch_sizes
     ]
+
+
+def _cpu_profile(memory_limit: int | None) -> str:
+    return "cpu" if memory_limit is None else f"cpu-{size_name(memory_limit)}"
 
 
 def _spec(
@@ -194,6 +212,8 @@ def _window(
     default = defaults.windows[mode.name]
     if purpose == "evaluation":
         return Window(start=0, count=1)
+    if request.shortened_to is not None:
+        default = _shortened(default, mode, request.shortened_to)
     start = default.start if request.start is None else request.start
     count = request.count
     if count is None:
@@ -202,6 +222,13 @@ def _window(
         return Window(start=start, count=count)
     except ValidationError as error:
         raise _as_usage(error) from error
+
+
+def _shortened(window: Window, mode: Mode, stop: int) -> Window:
+    """The window with a shorter warm-up and its end at `stop`; a profiler's own count is kept."""
+    start = min(window.start, _SHORT_WARM_UP, stop - 1)
+    left = stop - start
+    return Window(start=start, count=left if mode.name == "noprofile" else min(window.count, left))
 
 
 def _located(value: str, names: tuple[str, ...]) -> str:

@@ -6,14 +6,14 @@ import os
 import re
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
 from detbench import measured, results
 from detbench.errors import DetbenchError, MissingError, RunFailedError
-from detbench.gpus import Gpu
+from detbench.gpus import Gpu, unknown
 from detbench.launch.base import Exit, Launcher, OnEvent
 from detbench.modes import Attachment
 from detbench.records import Failure, Outcome, RunRecord, RunSpec, Status, outcome_name
@@ -27,8 +27,10 @@ _ENVIRONMENT = {
 
 _FULL_BYTES = 4096  # a file system without one block left
 
-# A MIG instance without memory fails in the allocator's own bookkeeping (pytorch#112377).
-_OOM_WORDS = ("CUDA out of memory", "NVML_SUCCESS == r INTERNAL ASSERT FAILED")
+# A MIG instance without memory fails in the allocator's own bookkeeping (pytorch#112377); so does
+# one that is not there.
+_MIG_OOM_WORDS = "NVML_SUCCESS == r INTERNAL ASSERT FAILED"
+_OOM_WORDS = ("CUDA out of memory", _MIG_OOM_WORDS)
 _HOST_OOM_WORDS = ("can't allocate memory", "DefaultCPUAllocator", "Cannot allocate memory")
 _SHM_WORDS = ("Bus error", "bus error")
 
@@ -79,13 +81,15 @@ def execute(
     continues: Path | None = None,
     gpus: tuple[Gpu, ...] = (),
     monitor_every: float = 0.0,
+    retries: Path | None = None,
 ) -> tuple[Path, RunRecord]:
     """Do the run and keep what it left; returns its folder and its record.
 
     However the training ends, its record says so. A run that was refused before any iteration
     (a missing dataset, say) leaves nothing and raises what the training process raised.
     `continues` is the folder of an unfinished run of the same spec, from whose newest checkpoint
-    this one goes on; it stays as it is.
+    this one goes on; it stays as it is. `retries` is the folder of one that failed and that this
+    one tries again.
 
     `on_event` is called with every event of the training, in another thread. After `time_limit`
     seconds the run is ended. `gpus` are those that it was given; they and the host are sampled
@@ -125,7 +129,7 @@ def execute(
     if outcome is not None and refused and not results.has_iterations(folder):
         results.discard(folder)
         raise _refusal(outcome.failure)  # type: ignore[arg-type]
-    status, cause = classify(ended_as, outcome, folder, attachment.file)
+    status, cause = classify(ended_as, outcome, folder, attachment.file, launcher.gpus)
     told = outcome or Outcome()
     for file in (folder / results.SPEC, *folder.glob(outcome_name("*"))):
         file.unlink(missing_ok=True)  # run.json holds them
@@ -149,6 +153,7 @@ def execute(
             **facts,
             "detbench_commit": commit(),
             **({"continues": continues.name} if continues else {}),
+            **({"retries": retries.name} if retries else {}),
         },
         measurements=results.measurements_in(folder),
     )
@@ -192,12 +197,16 @@ def _refusal(failure: Failure) -> DetbenchError:
 
 
 def classify(
-    ended: Exit, outcome: Outcome | None, folder: Path, measurement: str
+    ended: Exit,
+    outcome: Outcome | None,
+    folder: Path,
+    measurement: str,
+    gpu_ids: Sequence[str] = (),
 ) -> tuple[Status, str]:
     """How a run went, and why it did not go well.
 
     A profiler's exit code is not consulted: they end with 0 without having measured anything.
-    The training's own word and the file decide.
+    The training's own word and the file decide. `gpu_ids` are the GPUs that it was given.
     """
     if ended.by == "timeout":
         return "timeout", "it did not end within its time limit"
@@ -213,7 +222,7 @@ def classify(
     if outcome is None:
         return _killed(ended, folder)
     if outcome.failure is not None:
-        return _failed(outcome.failure, ended)
+        return _failed(outcome.failure, ended, gpu_ids)
     if measurement and (why := measured.why_empty(folder / measurement)):
         return "failed", f"the profiler measured nothing: {measurement}: {why}"
     return "ok", ""
@@ -227,9 +236,11 @@ def _killed_process(folder: Path) -> re.Match[str] | None:
     return _KILLED.search(report) if root_cause else None
 
 
-def _failed(failure: Failure, ended: Exit) -> tuple[Status, str]:
+def _failed(failure: Failure, ended: Exit, gpu_ids: Sequence[str]) -> tuple[Status, str]:
     cause = f"{failure.type}: {failure.message.strip().splitlines()[0] if failure.message else ''}"
     text = f"{failure.type} {failure.message}"
+    if _MIG_OOM_WORDS in text and (strange := unknown(gpu_ids)):
+        return "failed", f"{strange}: {cause}"
     if failure.type == "OutOfMemoryError" or any(words in text for words in _OOM_WORDS):
         return "oom", cause
     if failure.type == "MemoryError" or any(words in text for words in _HOST_OOM_WORDS):

@@ -29,6 +29,7 @@ _VERBS = {
     "train": ("runs", "train"),
     "run": ("runs", "run"),
     "profile": ("runs", "profile"),
+    "sweep": ("sweep", "sweep"),
     "eval": ("runs", "evaluate"),
     "throughput": ("measure", "throughput"),
     "time-to-train": ("measure", "time_to_train"),

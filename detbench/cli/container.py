@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 _LIMITS = (
-    click.option("--memory-limit", default="", help="Of a container, such as 8g; no swap beyond."),
+    click.option("--memory-limit", default="", help="Such as 8g or 900m, no swap beyond."),
     click.option("--cpus", type=click.FloatRange(0, min_open=True), help="Of a container."),
     click.option("--shm-size", default="8g", show_default=True, help="Of a container's /dev/shm."),
 )

@@ -26,16 +26,20 @@ def whole_numbers(
         ) from None
 
 
-_WHAT = (
+_MODEL = (
     click.argument("family"),
     click.option("--model", help="A model or group of the family; see `detbench models FAMILY`."),
-    click.option("--framework", help="detectron2, torchvision or effdet.  [default: the first]"),
+)
+_BATCH_SIZES = (
     click.option(
         "--batch-sizes",
         metavar="N,N,...",
         callback=whole_numbers,
         help="Images an iteration, of all processes together; a run each.",
     ),
+)
+_HOW = (
+    click.option("--framework", help="detectron2, torchvision or effdet.  [default: the first]"),
     click.option("--device", type=click.Choice(["cpu", "cuda"]), help="[default: cuda if there]"),
     click.option(
         "--precision", type=click.Choice(["fp32", "amp"]), default="fp32", show_default=True
@@ -53,6 +57,7 @@ _WHAT = (
         help="Refuse operators that may give another result the next time.",
     ),
 )
+_WHAT = (*_MODEL, *_BATCH_SIZES, *_HOW)
 _PROCESSES = (
     click.option(
         "--processes",
@@ -99,7 +104,7 @@ _CHECKPOINTS = (
         help="Iterations between checkpoints.  [default: a ninth of the training, at most 5000]",
     ),
 )
-_WHERE = (
+_PLACE = (
     click.option(
         "--results",
         type=click.Path(path_type=Path, file_okay=False),
@@ -128,12 +133,68 @@ _WHERE = (
         help="Seconds between samples of GPU, CPU, memory and disk; 0 for none.",
     ),
     click.option("--time-limit", type=click.FloatRange(1), help="Seconds after which a run ends."),
+)
+_DOING = (
     click.option(
         "--resume",
         is_flag=True,
         help="Skip what the results hold a good run of; go on from an unfinished one's checkpoint.",
     ),
     click.option("--dry-run", is_flag=True, help="Show the commands and do nothing."),
+    format_option(),
+)
+
+
+_WHERE = (*_PLACE, *_DOING)
+_MATRIX = (
+    click.argument("family"),
+    click.option(
+        "--models",
+        "model",
+        metavar="NAME,NAME,...",
+        help="Models and groups of the family; see `detbench models FAMILY`.",
+    ),
+    click.option(
+        "--batch-sizes",
+        metavar="N,N,...",
+        callback=whole_numbers,
+        default="1,2,4,8,16,32",
+        show_default=True,
+        help="Images an iteration.",
+    ),
+    click.option(
+        "--modes",
+        metavar="MODE,MODE,...",
+        default="noprofile",
+        show_default=True,
+        help="A row each.",
+    ),
+    click.option(
+        "--gpu-profile",
+        default="auto",
+        show_default=True,
+        help="Go on only where this machine's GPU is that profile; auto takes what is there.",
+    ),
+    click.option(
+        "--max-iter",
+        "shortened_to",
+        type=click.IntRange(1),
+        default=10,
+        show_default=True,
+        help="Iterations of a run, its warm-up included.",
+    ),
+)
+_SEARCH = (
+    click.option("--again", is_flag=True, help="Measure anew what the results already decide."),
+    click.option(
+        "--confirm", is_flag=True, help="Also run what a prediction says is far too large."
+    ),
+    click.option("--dry-run", is_flag=True, help="Show what is known and what is left to run."),
+    click.option(
+        "--heat-map",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="A new PNG file for the matrix, besides the one in the results.",
+    ),
     format_option(),
 )
 
@@ -155,5 +216,7 @@ target_options = _all(_WHAT, _PROCESSES, _TRAINING, _EVALUATIONS, _WHERE)
 """Of the verb that trains to a target."""
 throughput_options = _all(_WHAT, _TRAINING, _WHERE)
 """Of the verb that trains with several numbers of processes."""
+sweep_options = _all(_MATRIX, _HOW, _PLACE, _SEARCH)
+"""Of the verb that fills a matrix."""
 evaluation_options = _all(_WHAT, _WHERE)
 """Of the verb that trains nothing."""

@@ -51,8 +51,10 @@ class Session:
         """That of the first process."""
         return self.gpus[0] if self.gpus else None
 
-    def do(self, spec: RunSpec) -> Done:
+    def do(self, spec: RunSpec, retries: Path | None = None) -> Done:
         """Do a run, or find a good one of the same spec; its folder and record.
+
+        `retries` is the folder of a failed one that it tries again.
 
         Raises:
             MissingError: the machine lacks what the mode needs.
@@ -91,6 +93,7 @@ class Session:
                 continues=unfinished,
                 gpus=self.gpus,
                 monitor_every=self.monitor_every,
+                retries=retries,
             )
 
     def do_all(self, specs: list[RunSpec]) -> list[Done]:
@@ -107,18 +110,35 @@ def begin(
     family_name: str, mode: Mode, options: dict[str, Any], purpose: Purpose
 ) -> tuple[Session, list[RunSpec]] | None:
     """The session and the planned runs; None where the commands were only to be shown."""
+    dry_run = options.pop("dry_run")
+    session, specs = prepare(family_name, mode, options, purpose, dry_run=dry_run)
+    if dry_run:
+        _show_commands(specs, session)
+        return None
+    return session, specs
+
+
+def prepare(
+    family_name: str, mode: Mode, options: dict[str, Any], purpose: Purpose, *, dry_run: bool
+) -> tuple[Session, list[RunSpec]]:
+    """The session and the planned runs; with `dry_run` nothing is made or said.
+
+    Takes the options of the verbs that train, but for how a table is printed, out of `options`.
+    """
     from detbench import gpus, results
     from detbench.plan import Request, plan
+    from detbench.sizes import bytes_of
     from detbench.suite import load_family
 
     root = options.pop("results") or results.default_root()
-    dry_run, given = options.pop("dry_run"), options.pop("gpus")
+    given = options.pop("gpus")
     in_container, datasets = options.pop("launcher") == "docker", options.pop("dataset_dir")
-    time_limit, resume = options.pop("time_limit"), options.pop("resume")
+    time_limit, resume = options.pop("time_limit"), options.pop("resume", False)
     monitor_every = options.pop("monitor_every")
     limited, target = limits(options), options.pop("target", None)
     request = Request(
         num_iterations=options.pop("iterations", None),
+        memory_limit=bytes_of(limited.memory) if limited.memory else None,
         nodes=_nodes(options, in_container),
         target=targets(target) if target else {},
         **{key: value for key, value in options.items() if key != "style"},
@@ -152,11 +172,8 @@ def begin(
     else:
         from detbench.launch.local import LocalLauncher
 
-        launcher = LocalLauncher(uuids)
-    if dry_run:
-        _show_commands(specs, mode, gpu, root, launcher)
-        return None
-    if in_container:
+        launcher = LocalLauncher(uuids, request.memory_limit)
+    if in_container and not dry_run:
         _say_image(family_name, launcher.reads_counters())
     session = Session(
         family_name, mode, taken, why_none, root, launcher, time_limit, resume, monitor_every
@@ -224,19 +241,18 @@ def _say_image(family: str, counters: bool) -> None:
         click.echo("the container may read GPU counters: CAP_SYS_ADMIN is added", err=True)
 
 
-def _show_commands(
-    specs: list[RunSpec], mode: Mode, gpu: Gpu | None, root: Path, launcher: Launcher
-) -> None:
+def _show_commands(specs: list[RunSpec], session: Session) -> None:
     from detbench.modes import attach
     from detbench.runs import training_command
 
+    mode, gpu, launcher = session.mode, session.gpu, session.launcher
     if mode.needs_gpu and gpu is None:
         click.echo("no GPU here: the command as for a current data-centre GPU", err=True)
     for spec in specs:
         attachment: Attachment = attach(mode, gpu, spec.batch_size, spec.window)
         if attachment.reason:
             click.echo(f"{mode.name}: {attachment.reason}", err=True)
-        folder = launcher.seen(root / spec.gpu_profile / "RUN")
+        folder = launcher.seen(session.root / spec.gpu_profile / "RUN")
         click.echo(shlex.join(training_command(spec, attachment, launcher.python, folder)))
 
 

@@ -41,6 +41,13 @@ class Launcher(Protocol):
     def python(self) -> str:
         """The interpreter that trains."""
 
+    @property
+    def gpus(self) -> tuple[str, ...]:
+        """The indices or UUIDs of the GPUs that it may use, where any were chosen."""
+
+    def at_most(self) -> dict[str, Any]:
+        """What it may use at most: `memory` in bytes, `cpus`; what is not limited is left out."""
+
     def seen(self, folder: Path) -> Path:
         """The path under which the training finds a folder of the results."""
 

@@ -20,6 +20,7 @@ from detbench.launch.docker import (
     started,
     tag,
 )
+from detbench.sizes import bytes_of
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -50,6 +51,14 @@ class ContainerLauncher:
         """The folder of the results, under /scratch/measurements."""
         return Path(SCRATCH) / "measurements" / folder.resolve().relative_to(self.results.resolve())
 
+    def at_most(self) -> dict[str, Any]:
+        """Those on its memory and its cores."""
+        memory, cpus = self.limits.memory, self.limits.cpus
+        return {
+            **({"memory": bytes_of(memory)} if memory else {}),
+            **({"cpus": cpus} if cpus else {}),
+        }
+
     def has_program(self, name: str) -> bool:
         """Whether the image has it."""
         with engine() as client, started(client, self._wanted(["which", name])) as container:
@@ -62,8 +71,7 @@ class ContainerLauncher:
     def facts(self) -> dict[str, Any]:
         """The image, the engine and the limits."""
         with engine() as client:
-            limits = {"memory": self.limits.memory, "cpus": self.limits.cpus}
-            return {**facts(client, tag(self.family)), "limits": limits}
+            return {**facts(client, tag(self.family)), "limits": self.at_most()}
 
     def run(
         self,

@@ -9,12 +9,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
 from detbench.gpus import may_read_counters
+from detbench.launch import cgroup
 from detbench.launch.base import GRACE_SECONDS, Exit, OnEvent, take_line, terminate_as_interrupt
 
 _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
@@ -22,10 +23,20 @@ _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class LocalLauncher:
-    """A process with this interpreter; `gpus` are the UUIDs of its GPUs, () leaves it all."""
+    """A process with this interpreter.
+
+    Attributes:
+        gpus: the UUIDs of its GPUs; () leaves it all.
+        memory: the most bytes that it may use, its data loader's workers included; None for all.
+    """
 
     gpus: tuple[str, ...] = ()
+    memory: int | None = None
     python: str = sys.executable
+
+    def at_most(self) -> dict[str, Any]:
+        """That on the memory."""
+        return {"memory": self.memory} if self.memory else {}
 
     def seen(self, folder: Path) -> Path:
         """The folder itself."""
@@ -40,8 +51,8 @@ class LocalLauncher:
         return may_read_counters()
 
     def facts(self) -> dict[str, Any]:
-        """Nothing: the training sees all there is."""
-        return {}
+        """The limit and what sets it; but for that the training sees all there is."""
+        return {"limits": {**self.at_most(), "by": cgroup.mechanism()}} if self.memory else {}
 
     def run(
         self,
@@ -56,12 +67,15 @@ class LocalLauncher:
 
         Raises:
             FileNotFoundError: the program does not exist.
+            MissingError: its memory cannot be limited here.
         """
         chosen = {"CUDA_VISIBLE_DEVICES": ",".join(self.gpus)} if self.gpus else {}
-        kills_before = _oom_kills()
-        with log.open("wb", buffering=0) as sink:
+        limits = nullcontext() if self.memory is None else cgroup.limited(self.memory)
+        with limits as group, log.open("wb", buffering=0) as sink:
+            count_kills = group.oom_kills if group else _oom_kills
+            kills_before = count_kills()
             process = subprocess.Popen(
-                command,
+                group.entered(command) if group else command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -83,7 +97,7 @@ class LocalLauncher:
                     ended = "interrupt"
                 _end_group(process)
             reader.join(GRACE_SECONDS)
-        kills_after = _oom_kills()
+            kills_after = count_kills()
         kills = None if kills_before is None or kills_after is None else kills_after - kills_before
         return Exit(process.returncode, ended, kills)
 

@@ -48,8 +48,8 @@ def ended(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
 
 
 def record(results: Path) -> RunRecord:
-    (file,) = results.glob("cpu/[!.]*/run.json")
-    assert not list(results.glob("cpu/.*"))
+    (file,) = results.glob("cpu*/[!.]*/run.json")
+    assert not list(results.glob("cpu*/.*"))
     return RunRecord.model_validate_json(file.read_bytes())
 
 

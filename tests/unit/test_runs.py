@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from detbench import measured
+from detbench import gpus, measured
+from detbench.gpus import Gpu
 from detbench.launch.base import Exit
 from detbench.launch.local import LocalLauncher
 from detbench.records import Failure, Outcome
@@ -45,6 +46,18 @@ def failure(type_: str, message: str) -> Outcome:
 )
 def test_the_trainings_own_word_decides(tmp_path: Path, outcome: Outcome, status: str) -> None:
     assert classified(tmp_path, outcome=outcome)[0] == status
+
+
+def test_an_allocators_assertion_is_an_oom_only_on_a_gpu_that_is_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slice_ = Gpu("MIG-7", "NVIDIA A100 MIG 1g.5gb", 5 << 30, (8, 0), "535.1", is_mig=True)
+    monkeypatch.setattr(gpus, "discover", lambda: ([slice_], ""))
+    said = failure("RuntimeError", "NVML_SUCCESS == r INTERNAL ASSERT FAILED at CUDACaching")
+    assert classify(ITSELF, said, tmp_path, "", ("MIG-7",))[0] == "oom"
+    status, cause = classify(ITSELF, said, tmp_path, "", ("MIG-8",))
+    assert status == "failed"
+    assert cause.startswith("the GPU id MIG-8 names none of the 1 GPUs here: RuntimeError: NVML")
 
 
 def test_a_kill_is_an_oom_when_the_kernel_counted_one(tmp_path: Path) -> None:

@@ -43,6 +43,22 @@ def test_every_family_loads_and_knows_a_window_for_every_mode() -> None:
             assert family.group(defaults.model)
 
 
+def test_a_short_run_has_a_shorter_warm_up_and_ends_where_it_is_told_to() -> None:
+    short = Request(shortened_to=10)
+    assert str(one(short).window) == "[3, 10)"  # the family's starts at 5
+    assert str(one(short, "torch").window) == "[3, 5)"  # a profiler's own count
+    assert str(one(short, "nsight", V100).window) == "[3, 4)"
+    assert str(one(Request(shortened_to=1)).window) == "[0, 1)"
+
+
+def test_several_models_and_groups_are_named_at_once() -> None:
+    both = plan(
+        FAMILY, MODES["noprofile"], Request(model=f"{TINY}, mask_rcnn_R_50_C4_1x,{TINY}"), None,
+        purpose="window",
+    )  # fmt: skip
+    assert [spec.model for spec in both] == [TINY, "mask_rcnn_R_50_C4_1x"]
+
+
 def test_the_linear_scaling_rule() -> None:
     stated = Schedule(
         batch_size=16, learning_rate=0.02, num_iterations=90000, steps=(60000, 80000),
