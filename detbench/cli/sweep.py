@@ -17,7 +17,7 @@ from detbench.errors import MissingError, RunFailedError, UsageError
 if TYPE_CHECKING:
     from detbench.records import RunSpec
     from detbench.sweep.running import Sweep
-    from detbench.sweep.search import Row
+    from detbench.sweep.search import Predictor, Row
 
 
 @click.command()
@@ -62,7 +62,7 @@ def sweep(
         root=session.root,
         specs=by_cell(specs),
         limits=session.launcher.at_most(),
-        predictor=None,
+        predictor=_predictor(session, specs),
         again=again,
         confirm=confirm,
         say=lambda line: click.echo(line, err=True),
@@ -82,6 +82,15 @@ def sweep(
     if stopped:
         raise RunFailedError("interrupted", "the same command goes on where it stopped")
     _fail_on_bad(matrix)
+
+
+def _predictor(session: Session, specs: list[RunSpec]) -> Predictor | None:
+    """What predicts the runs' memory; nothing does on a CPU, or on a GPU of an unknown profile."""
+    from detbench.sweep.predicting import FitPredictor
+
+    if session.gpu is None or session.gpu.catalogued is None:
+        return None
+    return FitPredictor.of(session.gpu.catalogued, specs)
 
 
 def _planned(
