@@ -46,8 +46,9 @@ class Gpu:
 
     @property
     def profile(self) -> str:
-        """The name as a folder: letters, digits, dots and dashes."""
-        return re.sub(r"[^A-Za-z0-9.]+", "-", self.name.removeprefix("NVIDIA ")).strip("-")
+        """Its name in the catalogue, else its own, as a folder: letters, digits, dots and dashes."""
+        name = self.catalogued.name if self.catalogued else self.name.removeprefix("NVIDIA ")
+        return re.sub(r"[^A-Za-z0-9.+]+", "-", name).strip("-")
 
     @property
     def catalogued(self) -> GpuProfile | None:

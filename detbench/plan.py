@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -60,6 +60,7 @@ class Request:
     nodes: Nodes = field(default_factory=Nodes)
     seed: int = 0
     deterministic: bool = False
+    overrides: Mapping[str, Any] = field(default_factory=dict)
     memory_limit: int | None = None
 
 
@@ -125,6 +126,8 @@ def _spec(
     _check_target(request.target, dataset)
     workers = request.num_workers
     framework = _framework(family, name, model, request.framework)
+    if request.overrides and framework != "detectron2":
+        raise UsageError(f"{name} is trained by {framework}", "--override is for detectron2")
     weights = _weights(request.weights or defaults.weights)
     if purpose == "evaluation" and weights == "zoo" and not _in_zoo(model, framework):
         raise UsageError(
@@ -156,6 +159,7 @@ def _spec(
             nodes=request.nodes,
             seed=request.seed,
             deterministic=request.deterministic,
+            overrides=dict(request.overrides),
         )
     except ValidationError as error:
         raise _as_usage(error) from error

@@ -26,6 +26,28 @@ def whole_numbers(
         ) from None
 
 
+def _overrides(
+    context: click.Context, parameter: click.Parameter, given: tuple[str, ...]
+) -> dict[str, Any]:
+    """`KEY=VALUE`s, each value read as YAML."""
+    import yaml
+
+    found = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        try:
+            found[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            equals = ""
+        if not (equals and key.strip()):
+            raise click.BadParameter(
+                f"'{text}' is no KEY=VALUE, such as MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE=32",
+                context,
+                parameter,
+            )
+    return found
+
+
 _MODEL = (
     click.argument("family"),
     click.option("--model", help="A model or group of the family; see `detbench models FAMILY`."),
@@ -49,6 +71,14 @@ _HOW = (
         help="embedded, coco, voc2007, voc2012, voc0712, or a folder in COCO's layout.",
     ),
     click.option("--weights", help="none (from scratch), zoo, or a file to start from."),
+    click.option(
+        "--override",
+        "overrides",
+        multiple=True,
+        metavar="KEY=VALUE",
+        callback=_overrides,
+        help="Change a key of detectron2's config; may be given again for another key.",
+    ),
     click.option("--num-workers", type=click.IntRange(0), help="Data loader processes."),
     click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
     click.option(

@@ -50,9 +50,7 @@ class FitPredictor:
         setting = setting_of(load_family(spec.family), model, base.model_copy(update=changes))
         share = batch_size // spec.world_size
         try:
-            total = need(
-                model, known(spec.framework, model), setting, share, spec.world_size
-            ).total
+            total = need(model, known(spec.framework, model), setting, share, spec.world_size).total
         except UsageError:
             return None
         return Prediction(round(total.low), round(total.high))
