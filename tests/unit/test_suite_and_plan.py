@@ -84,7 +84,7 @@ def test_without_a_gpu_the_defaults_are_the_cpus() -> None:
 def test_with_a_gpu_the_defaults_are_its_own() -> None:
     spec = one(Request(), gpu=V100)
     assert (spec.device, spec.dataset, spec.weights) == ("cuda", "coco", "zoo")
-    assert spec.gpu_profile == "Tesla-V100-SXM2-32GB"
+    assert spec.gpu_profile == "V100-32GB"  # as the catalogue calls it
 
 
 def test_a_run_ends_with_its_window_and_a_training_with_its_schedule() -> None:
