@@ -133,6 +133,12 @@ def test_one_that_fails_does_not_hide_the_others(
     assert "ok" in states.values()
 
 
+def test_the_doctor_names_the_one_that_fails(library: Path) -> None:
+    done = ran(library, "lost", "-m", "detbench", "doctor", "--json")
+    states = {row["what"]: row["state"] for row in json.loads(done.stdout)}
+    assert (states["GPU"], states["GPU 0"]) == ("ok", "missing")
+
+
 def test_a_lost_gpu_keeps_its_number(library: Path) -> None:
     code = (
         "from detbench.gpus import several;"
