@@ -12,7 +12,7 @@ from pathlib import Path
 from detbench.datasets import datasets_root
 from detbench.datasets.coco import find_splits
 from detbench.errors import MissingError
-from detbench.gpus import DRIVER_PARAMETERS, Gpu, discover, may_read_counters
+from detbench.gpus import DRIVER_PARAMETERS, Gpu, Unusable, may_read_counters, survey
 from detbench.launch.base import Launcher
 from detbench.modes import Attachment, Mode
 from detbench.suite import FRAMEWORKS, Family
@@ -100,10 +100,10 @@ def of_family(family: Family) -> list[Check]:
 
 def of_machine(results: Path) -> list[Check]:
     """What this machine, or the container it is asked in, has, by looking only."""
-    gpus, why_none = discover()
-    checks = [_gpu(gpu) for gpu in gpus]
-    if not gpus:
-        checks.append(Check("GPU", MISSING, f"{why_none}; runs will be on the CPU"))
+    told = survey()
+    checks = [_gpu(each) for each in told.seen]
+    if told.why_none:
+        checks.append(Check("GPU", MISSING, f"{told.why_none}; runs will be on the CPU"))
     checks += [_program(name, remedy) for name, remedy in _PROGRAMS.items()]
     checks.append(_counters())
     checks.append(_shared_memory())
@@ -136,7 +136,9 @@ def of_engine() -> list[Check]:
     ]
 
 
-def _gpu(gpu: Gpu) -> Check:
+def _gpu(gpu: Gpu | Unusable) -> Check:
+    if isinstance(gpu, Unusable):
+        return Check(f"GPU {gpu.label}", MISSING, f"{gpu.why}; see detbench gpus")
     capability = ".".join(map(str, gpu.compute_capability))
     mig = ", a MIG instance" if gpu.is_mig else ""
     return Check(

@@ -138,7 +138,7 @@ class _Tree:
         """Look for processes. It reads all of the host's, so on a crowded one it is done less."""
         begun = time.thread_time()
         self._pids = {process.pid for process in psutil.Process().children(recursive=True)}
-        for root in roots:
+        for root in tuple(roots):  # another thread adds to them
             with suppress(psutil.Error):
                 children = psutil.Process(root).children(recursive=True)
                 self._pids |= {root, *(process.pid for process in children)}

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from detbench.records import RunRecord
 from tests import nvml_standin
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(
     nvml_standin.COMPILER is None, reason="needs a C compiler: apt-get install gcc libc6-dev"
 )
-Run = "subprocess.CompletedProcess[str]"
 
 # A monitored command that lasts until the file has what is waited for.
 MONITORED = """
@@ -33,13 +33,34 @@ with Monitor(file, every=0.02, gpus=survey().gpus) as monitor:
 sys.exit(ended.code)
 """
 
+# A run on the first MIG instance whose training ends at once, without a word.
+RUN = """
+import sys
+from pathlib import Path
+from detbench.gpus import several
+from detbench.launch.local import LocalLauncher
+from detbench.modes import MODES, attach
+from detbench.plan import Request, plan
+from detbench.runs import execute
+from detbench.suite import load_family
+
+gpus, _ = several("MIG-44444444-dddd")
+family, mode, request = load_family("maskrcnn"), MODES["noprofile"], Request(batch_sizes=(2,))
+(spec,) = plan(family, mode, request, gpus[0], purpose="window")
+launcher = LocalLauncher(tuple(gpu.uuid for gpu in gpus), python="false")
+attachment = attach(mode, gpus[0], spec.batch_size, spec.window)
+folder, _ = execute(spec, attachment, launcher, root=Path(sys.argv[1]), on_event=print, gpus=gpus,
+                    monitor_every=1.0)
+print(folder)
+"""
+
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return nvml_standin.compiled(tmp_path_factory.mktemp("nvml"))
 
 
-def ran(library: Path, scene: str, *arguments: str | Path) -> Run:
+def ran(library: Path, scene: str, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=ROOT,
@@ -110,6 +131,12 @@ def test_one_that_fails_does_not_hide_the_others(
     states = {row["GPU"]: row["state"] for row in rows}
     assert states.pop(lost) == word
     assert "ok" in states.values()
+
+
+def test_the_doctor_names_the_one_that_fails(library: Path) -> None:
+    done = ran(library, "lost", "-m", "detbench", "doctor", "--json")
+    states = {row["what"]: row["state"] for row in json.loads(done.stdout)}
+    assert (states["GPU"], states["GPU 0"]) == ("ok", "missing")
 
 
 def test_a_lost_gpu_keeps_its_number(library: Path) -> None:
@@ -222,3 +249,22 @@ def test_a_full_disk_ends_the_samples_with_a_whole_row_and_not_the_run(
     # The header fits, a sample of three rows does not, and nothing is left of it.
     assert file.read_text().count("\n") == 1
     assert file.read_text().endswith("run.processes\n")
+
+
+def test_a_run_on_a_slice_records_which_and_keeps_its_samples(
+    library: Path, tmp_path: Path
+) -> None:
+    done = ran(library, "mig", "-c", RUN, tmp_path)
+    assert done.returncode == 0, done.stderr
+    record = RunRecord.model_validate_json((Path(done.stdout.strip()) / "run.json").read_bytes())
+    assert record.spec.gpu_profile == "A100-SXM4-80GB-MIG-3g.40gb"
+    told = {key: value for key, value in record.environment.items() if key.startswith("gpu")}
+    assert told == {
+        "gpu": "NVIDIA A100-SXM4-80GB MIG 3g.40gb",
+        "gpu_uuid": "MIG-44444444-dddd",
+        "gpu_profile": "A100-80GB-3g.40gb",
+        "gpu_is_mig": True,
+        "gpu_parent": "GPU-33333333-cccc",
+        "gpu_driver": "550.54.15",
+    }
+    assert "monitoring.csv" in [measurement.path for measurement in record.measurements]
