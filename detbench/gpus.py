@@ -46,7 +46,7 @@ class Gpu:
 
     @property
     def profile(self) -> str:
-        """Its name in the catalogue, else its own, as a folder: letters, digits, dots and dashes."""
+        """Its name in the catalogue, or else its own, as a folder can be called."""
         name = self.catalogued.name if self.catalogued else self.name.removeprefix("NVIDIA ")
         return re.sub(r"[^A-Za-z0-9.+]+", "-", name).strip("-")
 

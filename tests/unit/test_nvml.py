@@ -257,7 +257,7 @@ def test_a_run_on_a_slice_records_which_and_keeps_its_samples(
     done = ran(library, "mig", "-c", RUN, tmp_path)
     assert done.returncode == 0, done.stderr
     record = RunRecord.model_validate_json((Path(done.stdout.strip()) / "run.json").read_bytes())
-    assert record.spec.gpu_profile == "A100-SXM4-80GB-MIG-3g.40gb"
+    assert record.spec.gpu_profile == "A100-80GB-3g.40gb"
     told = {key: value for key, value in record.environment.items() if key.startswith("gpu")}
     assert told == {
         "gpu": "NVIDIA A100-SXM4-80GB MIG 3g.40gb",
