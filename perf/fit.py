@@ -22,7 +22,7 @@ def main() -> None:
     guesses = [predicted(row, [other for other in rows if other is not row]) for row in rows]
     table = pd.DataFrame(
         {
-            "model": [row.model for row in rows],
+            "model": [architecture(row.model) for row in rows],
             "published (GiB)": [row.allocated / _GIB for row in rows],
             "tensors (GiB)": [row.tensors / _GIB for row in rows],
             "predicted (GiB)": [guess / _GIB for guess in guesses],
