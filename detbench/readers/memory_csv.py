@@ -21,7 +21,7 @@ SCHEMA = Schema(
         Column("bytes", "int64", "at the phase's peak"),
     )
 )
-_TOTAL = "total"
+TOTAL = "total"
 _WHOLE = "-?[0-9]{1,15}"  # a petabyte: sums of it fit
 _AGAIN = "run again: bash switch.sh memory && bash run.sh"
 
@@ -49,7 +49,7 @@ def read_memory_csv(path: Path) -> pd.DataFrame:
             place = f"line {int(bad.argmax()) + 2}"
             raise BadFileError(path, f"{name} is no whole number", _AGAIN, place=place)
         table[name] = table[name].astype("Int64" if name == "iteration" else "int64")
-    is_total = table["category"] == _TOTAL
+    is_total = table["category"] == TOTAL
     parts = table[~is_total]
     sums = parts.groupby(["iteration", "phase"])["bytes"].sum()
     totals = table[is_total].set_index(["iteration", "phase"])["bytes"]
