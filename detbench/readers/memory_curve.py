@@ -1,4 +1,4 @@
-"""The timeline that memory mode writes beside its CSV: `memory_bs<N>_timeline.csv`.
+"""The timeline that memory mode writes beside its CSV: `timeline_bs<N>.csv`.
 
 Every row is the highest point of a stretch of changes, and the rows of a phase are its stretches
 one after another; so a phase's peak is one of its rows, and what lies lower between two rows is
@@ -46,8 +46,8 @@ _AGAIN = "run again: bash switch.sh memory && bash run.sh"
 
 
 def beside(memory_csv: Path) -> Path:
-    """The timeline's path, of the memory CSV's."""
-    return memory_csv.with_name(f"{memory_csv.stem}_timeline.csv")
+    """The timeline's path, of the memory CSV's; `memory_bs*.csv` does not match it."""
+    return memory_csv.with_name(f"timeline_{memory_csv.name.removeprefix('memory_')}")
 
 
 def columns(levels: Sequence[str]) -> list[str]:

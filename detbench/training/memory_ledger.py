@@ -150,6 +150,8 @@ class Ledger:
         if old == key:
             return
         account.key = key
+        if not size:
+            return
         self._parts[old] -= size
         self._parts[key] += size
         peaks = [*self._own_peaks.values(), *([self._peak] if self._peak else [])]
