@@ -13,8 +13,9 @@ from pathlib import Path
 import pandas as pd
 
 from detbench.errors import BadFileError
+from detbench.readers.memory_csv import AGAIN, read_cells, to_whole
+from detbench.readers.memory_csv import SCHEMA as PARTS
 from detbench.readers.schema import Column, Schema
-from detbench.readers.text import open_text
 
 CATEGORIES = (
     "weights",
@@ -41,13 +42,12 @@ SCHEMA = Schema(
         Column("total (bytes)", "int64", "what the process or the device holds"),
     )
 )
-_WHOLE = "-?[0-9]{1,18}"
-_AGAIN = "run again: bash switch.sh memory && bash run.sh"
+LEVELS_FROM = len(SCHEMA.columns)  # the device's own figures, from this column on
 
 
-def beside(memory_csv: Path) -> Path:
+def beside(parts: Path) -> Path:
     """The timeline's path, of the memory CSV's; `memory_bs*.csv` does not match it."""
-    return memory_csv.with_name(f"timeline_{memory_csv.name.removeprefix('memory_')}")
+    return parts.with_name(f"timeline_{parts.name.removeprefix('memory_')}")
 
 
 def columns(levels: Sequence[str]) -> list[str]:
@@ -60,35 +60,35 @@ def is_memory_curve(head: str) -> bool:
     return head.startswith(",".join(column.name for column in _AT) + ",")
 
 
+def peaks_of(timeline: pd.DataFrame) -> pd.DataFrame:
+    """Every phase's peak as the memory CSV has it, without modules."""
+    tracked = timeline["total (bytes)"] - timeline[f"{UNATTRIBUTED} (bytes)"]
+    highest = tracked.groupby([timeline["iteration"], timeline["phase"]], sort=False).idxmax()
+    named = timeline.loc[highest].rename(columns=lambda name: name.removesuffix(" (bytes)"))
+    parts = named.melt(
+        ["iteration", "phase"], [*CATEGORIES, UNATTRIBUTED], "category", "bytes"
+    ).assign(module=lambda table: table["category"].map({UNATTRIBUTED: "(all)"}).fillna(""))
+    columns = [column.name for column in PARTS.columns]
+    held = parts[parts["bytes"] != 0]
+    return PARTS.table({name: held[name].to_numpy() for name in columns})
+
+
 def read_memory_curve(path: Path) -> pd.DataFrame:
     """Read a timeline, and the device's levels in columns after the schema's.
 
     Raises:
         BadFileError: it is no such file, a cell is damaged, or a row does not add up.
     """
-    with open_text(path) as stream:
-        try:
-            table = pd.read_csv(stream, dtype="str", keep_default_na=False)
-        except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-            raise BadFileError(path, f"not CSV: {error}", _AGAIN) from error
+    table = read_cells(path)
     names = [column.name for column in SCHEMA.columns]
-    if list(table.columns[: len(names)]) != names:
-        raise BadFileError(path, "the header is none of detbench's memory timeline", _AGAIN)
+    if list(table.columns[:LEVELS_FROM]) != names or len(table.columns) == LEVELS_FROM:
+        raise BadFileError(path, "the header is none of detbench's memory timeline", AGAIN)
     if table.empty:
-        raise BadFileError(path, "no moment in it", _AGAIN)
-    for name in (name for name in table.columns if name != "phase"):
-        bad = ~table[name].str.fullmatch(_WHOLE).fillna(False).astype(bool)
-        if bad.any():
-            raise BadFileError(
-                path, f"{name} is no whole number", _AGAIN, place=f"line {int(bad.argmax()) + 2}"
-            )
-        table[name] = table[name].astype("int64")
-    wrong = table[names[len(_AT) : -1]].sum(axis=1) != table["total (bytes)"]
+        raise BadFileError(path, "no moment in it", AGAIN)
+    to_whole(path, table, table.columns.drop("phase"))
+    total = table["total (bytes)"]
+    wrong = (table[names[len(_AT) : -1]].sum(axis=1) != total) | (table.iloc[:, -1] != total)
     if wrong.any():
-        raise BadFileError(
-            path,
-            "the categories do not add up to the total",
-            _AGAIN,
-            place=f"line {int(wrong.argmax()) + 2}",
-        )
-    return table
+        place = f"line {int(wrong.argmax()) + 2}"
+        raise BadFileError(path, "it does not add up to the total", AGAIN, place=place)
+    return table.sort_values(["iteration", "time (ns)"], kind="stable", ignore_index=True)
