@@ -61,6 +61,7 @@ def sweep(
     matrix = Sweep(
         root=session.root,
         specs=by_cell(specs),
+        devices=session.launcher.gpus or ("cpu",),
         limits=session.launcher.at_most(),
         predictor=None,
         again=again,
