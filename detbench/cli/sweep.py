@@ -12,7 +12,7 @@ import click
 from detbench.cli.options import print_table, show
 from detbench.cli.run_options import sweep_options
 from detbench.cli.session import Session, prepare
-from detbench.errors import MissingError, RunFailedError, UsageError
+from detbench.errors import DetbenchError, MissingError, RunFailedError, UsageError
 
 if TYPE_CHECKING:
     from detbench.records import RunSpec
@@ -61,6 +61,7 @@ def sweep(
     matrix = Sweep(
         root=session.root,
         specs=by_cell(specs),
+        devices=session.launcher.gpus or ("cpu",),
         limits=session.launcher.at_most(),
         predictor=_predictor(session, specs),
         again=again,
@@ -73,14 +74,18 @@ def sweep(
         _print(matrix.rows(), profile, style, plan)
         return
     click.echo(plan, err=True)
-    stopped = False
+    stopped: DetbenchError | None = None
     try:
         matrix.run(lambda spec, retries: sessions[spec.mode].do(spec, retries))
     except KeyboardInterrupt:
-        stopped = True
+        stopped = RunFailedError("interrupted", "the same command goes on where it stopped")
+    except DetbenchError as error:
+        if not any(row.measured for row in matrix.rows()):
+            raise
+        stopped = error
     _finish(matrix, session.root / profile, profile, style, heat_map)
-    if stopped:
-        raise RunFailedError("interrupted", "the same command goes on where it stopped")
+    if stopped is not None:
+        raise stopped
     _fail_on_bad(matrix)
 
 
