@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from detbench.fit.calibration import predicted, published
+from detbench.fit.footprints import architecture
 from detbench.report.tables import render
 
 _GIB = 1 << 30

@@ -32,6 +32,7 @@ _CATEGORIES = (
     "inputs",
     "activations",
     "temporaries",
+    "others",
 )
 
 
