@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detbench.errors import MissingError, UsageError
 from detbench.readers.memory_curve import CATEGORIES, LEVELS_FROM, UNATTRIBUTED
+from detbench.report.png import new_figure, save
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-_DPI = 110
 _WIDTH, _HEIGHT = 11.0, 4.2  # inches, of one file
 _MIB = 2.0**20
 _MS = 1e6  # ns
@@ -33,27 +32,12 @@ def draw(timelines: Mapping[str, pd.DataFrame], path: Path) -> None:
         MissingError: matplotlib is not installed.
         UsageError: the file exists already, or cannot be written.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise MissingError(
-            f"--timeline needs the Python package {error.name}",
-            "in the checkout: pip install '.[plot]'",
-        ) from error
-    figure = Figure(figsize=(_WIDTH, _HEIGHT * len(timelines)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure("--timeline", _WIDTH, _HEIGHT * len(timelines))
     axes = figure.subplots(len(timelines), squeeze=False)[:, 0]
     for axis, (title, timeline) in zip(axes, timelines.items(), strict=True):
         draw_timeline(axis, timeline, title)
     axes[-1].set_xlabel("time (ms), the measured iterations one after another")
-    try:
-        with path.open("xb") as stream:  # never over a file that is there
-            figure.savefig(stream, format="png", dpi=_DPI)
-    except OSError as error:
-        raise UsageError(
-            f"--timeline {path} cannot be written: {error.strerror}", "name a new file"
-        ) from error
+    save(figure, path, "--timeline")
 
 
 def draw_timeline(axis: Axes, timeline: pd.DataFrame, title: str) -> None:
