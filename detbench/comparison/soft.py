@@ -88,7 +88,7 @@ def _speeds(runs: Iterable[Run]) -> list[float]:
 
 def _of_record(record: RunRecord) -> Iterable[tuple[str, str]]:
     speed = record.throughput
-    if speed is None:
+    if speed is None or record.spec.mode != "noprofile":  # a profiler's own work is in it
         return
     iteration = speed.seconds / speed.num_iterations
     if iteration > speed.iteration_seconds_p90:
