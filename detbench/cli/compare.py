@@ -12,6 +12,8 @@ from detbench.cli.options import format_option, show
 from detbench.errors import RunFailedError, UsageError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from detbench.comparison.comparing import Comparison
     from detbench.comparison.sides import Side
     from detbench.comparison.verdicts import Verdict
@@ -116,28 +118,27 @@ def _sides(a: str, b: str, by: str | None, results: Path | None) -> tuple[Side, 
 
 
 def _print(comparison: Comparison, style: str) -> None:
-    from detbench.comparison.comparing import lines, tables, verdict_table
+    from detbench.comparison.comparing import TITLES, lines, tables
 
+    found = tables(comparison)
     if style == "json":
-        click.echo(_json(comparison))
+        click.echo(_json(comparison, found))
     elif style == "csv":
-        show([("", verdict_table(comparison.pairs))], style, None)
+        show([("", found["verdicts"])], style, None)
     else:
-        show(list(tables(comparison).items()), style, None)
+        found.pop("soft numbers", None)  # a line a kind is enough for the eye
+        show([(TITLES[name], table) for name, table in found.items()], style, None)
         bullet = "- " if style == "md" else ""
         click.echo("\n" + "\n".join(bullet + line for line in lines(comparison)))
 
 
-def _json(comparison: Comparison) -> str:
-    """An object: the tables by what they are, and what the lines say."""
+def _json(comparison: Comparison, found: dict[str, pd.DataFrame]) -> str:
+    """An object: the tables by their names, and what the lines say."""
     import json
 
-    from detbench.comparison.comparing import changes, soft_table, tables
+    from detbench.comparison.comparing import changes
     from detbench.report.tables import render
 
-    titles = {"Speed": "verdicts", "Where": "time", "Memory": "memory"}
-    found = {titles[title.split()[0]]: table for title, table in tables(comparison).items()}
-    found["soft numbers"] = soft_table(comparison.soft)
     document = {
         "a": comparison.a.name,
         "b": comparison.b.name,

@@ -61,20 +61,28 @@ def compare(a: Side, b: Side) -> Comparison:
     return Comparison(a, b, pairs, tuple(soft), tuple(notes))
 
 
+TITLES = {
+    "verdicts": "Speed of B against A (ratio of images/s, 95 % interval)",
+    "time": "Where the time of an iteration goes",
+    "memory": "Memory at the peak",
+    "soft numbers": "Soft numbers",
+}
+"""Of the tables there are, in their order."""
+
+
 def tables(comparison: Comparison) -> dict[str, pd.DataFrame]:
-    """By title: the verdicts, then the parts of time and of memory where there are any."""
+    """The tables called as in `TITLES`, those without a row left out."""
     pairs = comparison.pairs
-    found = {"Speed of B against A (ratio of images/s, 95 % interval)": verdict_table(pairs)}
-    time = _stacked([(pair.verdict, pair.time) for pair in pairs])
-    memory = _stacked([(pair.verdict, pair.memory) for pair in pairs])
-    if time is not None:
-        found["Where the time of an iteration goes"] = time
-    if memory is not None:
-        found["Memory at the peak"] = memory
-    return found
+    found = {
+        "verdicts": _verdict_table(pairs),
+        "time": _stacked([(pair.verdict, pair.time) for pair in pairs]),
+        "memory": _stacked([(pair.verdict, pair.memory) for pair in pairs]),
+        "soft numbers": soft_table(comparison.soft),
+    }
+    return {name: table for name, table in found.items() if not table.empty}
 
 
-def verdict_table(pairs: Sequence[Compared]) -> pd.DataFrame:
+def _verdict_table(pairs: Sequence[Compared]) -> pd.DataFrame:
     """A row a verdict; images/s are geometric means over the repeats."""
     rows = []
     for pair in pairs:
@@ -90,13 +98,13 @@ def verdict_table(pairs: Sequence[Compared]) -> pd.DataFrame:
                 "B (images/s)": _speed(verdict.b),
                 "repeats": f"{_count(verdict.a)} / {_count(verdict.b)}",
                 "B / A": found and found.value,
-                "from": found and found.low,
-                "to": found and found.high,
+                "from (95 %)": found and found.low,
+                "to (95 %)": found and found.high,
                 "verdict": verdict.outcome,
                 "because": verdict.because or reason,
             }
         )
-    numbers = ("A (images/s)", "B (images/s)", "B / A", "from", "to")
+    numbers = ("A (images/s)", "B (images/s)", "B / A", "from (95 %)", "to (95 %)")
     return pd.DataFrame(rows).astype(dict.fromkeys(numbers, "float64")) if rows else pd.DataFrame()
 
 
@@ -162,7 +170,7 @@ def _measured(pairs: Sequence[Compared]) -> list[Run]:
     return [run for side in sides if side is not None for run in side.runs]
 
 
-def _stacked(parts: Sequence[tuple[Verdict, pd.DataFrame | None]]) -> pd.DataFrame | None:
+def _stacked(parts: Sequence[tuple[Verdict, pd.DataFrame | None]]) -> pd.DataFrame:
     """One table of several pairs' tables, told apart by their model and batch size."""
     found = []
     for verdict, table in parts:
@@ -174,7 +182,7 @@ def _stacked(parts: Sequence[tuple[Verdict, pd.DataFrame | None]]) -> pd.DataFra
         for place, name in enumerate(names):
             table.insert(place, name, work[name] if name == "model" else int(work[name]))
         found.append(table)
-    return pd.concat(found, ignore_index=True) if found else None
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
 
 def _speed(repeats: Repeats | None) -> float | None:

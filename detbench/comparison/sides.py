@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from detbench.errors import UsageError
+from detbench.errors import BadFileError, UsageError
 from detbench.records import RunRecord
 from detbench.results import RECORD, all_runs, read_record
 
@@ -33,10 +33,17 @@ def read_side(path: Path) -> Side:
         BadFileError: a record cannot be read.
         UsageError: there is no run.
     """
-    if (path / RECORD).is_file():
-        return Side(str(path), ((path, read_record(path / RECORD)),))
-    runs = [(p.parent, read_record(p)) for p in sorted(path.glob(f"[!.]*/{RECORD}"))]
-    runs = runs or list(all_runs(path))
+    records = sorted(path.glob(RECORD)) or sorted(path.glob(f"[!.]*/{RECORD}"))
+    runs = [(file.parent, read_record(file)) for file in records] or list(all_runs(path))
+    for folder, record in runs:
+        speed = record.throughput
+        if speed and not (speed.images_per_second > 0 and speed.num_iterations > 0):
+            raise BadFileError(
+                folder / RECORD,
+                f"{speed.images_per_second:g} images/s over {speed.num_iterations} iterations",
+                "move that run's folder elsewhere: nothing was measured so",
+                place="throughput",
+            )
     if not runs:
         raise UsageError(
             f"{path}: no run in it", "name a results folder, or a run's, which holds run.json"

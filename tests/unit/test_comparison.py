@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from detbench import results
-from detbench.cli import command
+from detbench.cli import command, run_command
 from detbench.comparison.parts import Profile, profile, time_parts
 from detbench.comparison.sides import Run, Side
 from detbench.comparison.soft import soft_numbers
@@ -309,7 +309,7 @@ def test_single_runs_are_compared_without_an_interval(fast: Path, slow: Path) ->
     one, other = (next(root.glob("*/*_noprofile_*")) for root in (fast, slow))
     found = json.loads(compare(one, other, "--format", "json"))
     assert found["verdicts"][0]["verdict"] == "cannot be told"
-    assert found["verdicts"][0]["from"] is None
+    assert found["verdicts"][0]["from (95 %)"] is None
     assert found["time"]
 
 
@@ -334,7 +334,9 @@ def test_ci_fails_on_what_is_shown_to_be_slower(fast: Path, slow: Path) -> None:
         compare(fast, slow, "--fail-if-slower", "17")
     compare(fast, slow, "--fail-if-slower", "18")
     compare(slow, fast, "--fail-if-slower", "5%")
-    assert RunFailedError.exit_code == 4
+    with pytest.raises(SystemExit) as end:
+        run_command(command("compare"), args=[str(fast), str(slow), "--fail-if-slower", "5%"])
+    assert end.value.code == 4
 
 
 def test_ci_fails_on_what_cannot_be_told_unless_asked_not_to(fast: Path, tmp_path: Path) -> None:
@@ -364,6 +366,11 @@ def test_what_cannot_be_compared_is_refused(fast: Path, tmp_path: Path) -> None:
     failed = keep(tmp_path / "failed", [run(None, status="failed")])
     with pytest.raises(UsageError, match="measured speed"):
         compare(failed, keep(tmp_path / "failed too", [run(None, 1, status="failed")]))
+    zero = keep(tmp_path / "zero", runs((10.0,)))
+    file = next(zero.glob("*/*/run.json"))
+    file.write_text(file.read_text().replace('images_per_second": 10.0', 'images_per_second": 0.0'))
+    with pytest.raises(BadFileError, match=r"throughput: 0 images/s over 20 iterations"):
+        compare(fast, zero)
     cut = next(fast.glob("*/*/run.json"))
     cut.write_text(cut.read_text()[:-40])
     with pytest.raises(BadFileError, match=r"run\.json"):
