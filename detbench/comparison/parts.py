@@ -36,7 +36,7 @@ class Profile:
 
 
 def profile(timeline: Timeline, num_iterations: int) -> Profile | None:
-    """What a timeline tells of an iteration; None where it holds no work.
+    """What a timeline tells of an iteration; None where no work is in its window.
 
     `num_iterations` are the profiled ones, for a file that does not name them.
     """
@@ -45,8 +45,10 @@ def profile(timeline: Timeline, num_iterations: int) -> Profile | None:
         return None
     window = window_of(timeline, found[0])
     count = window.num_iterations or num_iterations
-    classes = by_name(timeline, found[:1], "class")
     busy = busy_of(work_of(timeline, found[0]), window)
+    if not busy:
+        return None
+    classes = by_name(timeline, found[:1], "class")
     times = zip(classes["class"], classes["total (ms)"] / count, strict=True)
     return Profile(dict(times), busy / 1e6 / count)
 
@@ -95,7 +97,7 @@ def _times(repeats: Repeats, found: Profile | None) -> dict[str, float]:
     wait = mean(1e3 * t.seconds / t.num_iterations * t.data_wait_share for t in measured)
     if found is None:
         return {WAIT: wait, _REST: iteration - wait, _ITERATION: iteration}
-    twice = sum(found.by_class.values()) - found.busy
+    twice = round(sum(found.by_class.values()) - found.busy, 6)  # to the ns that it is made of
     overlap = {_OVERLAP: -twice} if twice else {}
     idle = iteration - wait - found.busy
     return {WAIT: wait, **found.by_class, **overlap, _IDLE: idle, _ITERATION: iteration}

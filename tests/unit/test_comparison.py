@@ -185,6 +185,8 @@ def test_a_profile_is_of_one_iteration() -> None:
     # Two iterations: 4 ms of each class and their union of 6 ms are half of that in each.
     found = profile(Timeline(activities, NO_RANGES), 2)
     assert found == Profile({"conv": 2.0, "gemm": 2.0}, busy=3.0)
+    points = activities.assign(**{"duration (ns)": 0})
+    assert profile(Timeline(points, NO_RANGES), 2) is None
 
 
 def kinds(found: list[Run], samples: dict[Path, pd.DataFrame] | None = None) -> list[str]:
