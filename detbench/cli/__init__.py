@@ -34,6 +34,7 @@ _VERBS = {
     "throughput": ("measure", "throughput"),
     "time-to-train": ("measure", "time_to_train"),
     "fit": ("fit", "fit"),
+    "compare": ("compare", "compare"),
     "core-util": ("parse.core", "core_util"),
     "compute-util": ("parse.compute", "compute_util"),
     "memory-util": ("parse.memory", "memory_util"),

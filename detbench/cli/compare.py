@@ -1,0 +1,186 @@
+"""The verb that says whether one set of runs is faster than another."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from detbench.cli.options import format_option, show
+from detbench.errors import RunFailedError, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from detbench.comparison.comparing import Comparison
+    from detbench.comparison.sides import Side
+    from detbench.comparison.verdicts import Verdict
+
+
+def _percent(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """A click callback: `5%` or `5` as a number."""
+    if value is None:
+        return None
+    try:
+        percent = float(value.removesuffix("%"))
+    except ValueError:
+        percent = math.nan
+    if not 0 <= percent < 100:
+        raise click.BadParameter(f"'{value}' is no percentage, such as 5%", context, parameter)
+    return percent
+
+
+@click.command()
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="B")
+@click.option(
+    "--by",
+    type=click.Choice(["image", "driver", "gpu-profile", "commit"]),
+    help="A and B are values of this, or how they begin, among the runs of one results folder.",
+)
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="That folder, with --by.  [default: results/, in a container /scratch/measurements]",
+)
+@click.option(
+    "--fail-if-slower",
+    metavar="PERCENT",
+    callback=_percent,
+    help="Exit with 4 where B is shown to be slower by more than this: its whole interval is.",
+)
+@click.option(
+    "--if-unknown",
+    type=click.Choice(["fail", "pass"]),
+    default="fail",
+    show_default=True,
+    help="What --fail-if-slower does where A has a figure and no ratio with an interval can be"
+    " told: fail exits with 4 as well.",
+)
+@format_option()
+def compare(
+    a: str,
+    b: str,
+    by: str | None,
+    results: Path | None,
+    fail_if_slower: float | None,
+    if_unknown: str,
+    style: str,
+) -> None:
+    """Say whether B is faster than A, model by model and batch size by batch size.
+
+    A and B are results folders, one GPU profile's folders in them, or folders of single runs. Runs
+    that are alike but for their seed are repeats; two or more on each side give the ratio of
+    images/s its 95 % interval. Only runs of the same work are compared: the same window,
+    precision, dataset, weights and batch size. What accounts for a difference is told as far as it
+    was measured: waiting for data always, kernel classes and idle time where both sides have a run
+    in mode nvprof or torch, memory by category where both have one in mode memory. CSV has the
+    verdicts alone, JSON all of it.
+
+    \b
+    Examples:
+      detbench compare results-before results-after
+      detbench compare results-before results-after --fail-if-slower 5%
+      detbench compare 535.104 550.54 --by driver --results results
+      detbench compare A100D-1-10C A100D-2-20C --by gpu-profile
+    """
+    from detbench.comparison.comparing import compare as compare_sides
+
+    if results is not None and by is None:
+        raise UsageError("--results is for --by", "without it A and B are folders")
+    comparison = compare_sides(*_sides(a, b, by, results))
+    if not comparison.pairs:
+        raise UsageError(
+            f"neither {comparison.a.name} nor {comparison.b.name} has a measured speed",
+            "detbench throughput FAMILY measures it: runs that went well, without a profiler",
+        )
+    _print(comparison, style)
+    if fail_if_slower is not None:
+        _gate(comparison, fail_if_slower, if_unknown)
+
+
+def _sides(a: str, b: str, by: str | None, results: Path | None) -> tuple[Side, Side]:
+    from detbench.comparison.sides import group, read_side
+    from detbench.results import default_root
+
+    if by is not None:
+        runs = read_side(results or default_root()).runs
+        sides = group(runs, by, a), group(runs, by, b)
+    else:
+        sides = read_side(Path(a)), read_side(Path(b))
+    if {folder.resolve() for folder, _ in sides[0].runs} & {
+        folder.resolve() for folder, _ in sides[1].runs
+    }:
+        raise UsageError(f"{a} and {b} have runs in common", "name two sets of different runs")
+    return sides
+
+
+def _print(comparison: Comparison, style: str) -> None:
+    from detbench.comparison.comparing import TITLES, lines, tables
+
+    found = tables(comparison)
+    if style == "json":
+        click.echo(_json(comparison, found))
+    elif style == "csv":
+        show([("", found["verdicts"])], style, None)
+    else:
+        found.pop("soft numbers", None)  # a line a kind is enough for the eye
+        show([(TITLES[name], table) for name, table in found.items()], style, None)
+        bullet = "- " if style == "md" else ""
+        click.echo("\n" + "\n".join(bullet + line for line in lines(comparison)))
+
+
+def _json(comparison: Comparison, found: dict[str, pd.DataFrame]) -> str:
+    """An object: the tables by their names, and what the lines say."""
+    import json
+
+    from detbench.comparison.comparing import changes
+    from detbench.report.tables import render
+
+    document = {
+        "a": comparison.a.name,
+        "b": comparison.b.name,
+        **{name: json.loads(render(table, "json")) for name, table in found.items()},
+        "changed": [{"name": n, "a": a, "b": b} for n, a, b in changes(comparison.pairs)],
+        "notes": list(comparison.notes),
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def _gate(comparison: Comparison, percent: float, if_unknown: str) -> None:
+    """Fail where anything is slower by more than this, as CI wants to know.
+
+    Raises:
+        RunFailedError: something is, or cannot be told and unknowns fail.
+    """
+    found = [pair.verdict for pair in comparison.pairs]
+    limit = 1 - percent / 100
+    slower = [v for v in found if v.ratio and v.ratio.high is not None and v.ratio.high < limit]
+    if slower:
+        ratio = slower[0].ratio
+        assert ratio is not None
+        raise RunFailedError(
+            f"slower by more than {percent:g} %: {_named(slower[0])}: {ratio.value:.3g} times A"
+            f" (95 %: {ratio.low:.3g} to {ratio.high:.3g}){_more(slower)}"
+        )
+    # What only B has is new, and was never faster.
+    unknown = [v for v in found if v.a is not None and (v.ratio is None or v.ratio.low is None)]
+    if not unknown:
+        return
+    line = f"cannot be told: {_named(unknown[0])}: {unknown[0].because or unknown[0].outcome}"
+    if if_unknown == "fail":
+        raise RunFailedError(
+            f"{line}{_more(unknown)}", "measure both with --repeats 3, or pass --if-unknown pass"
+        )
+    click.echo(line + _more(unknown), err=True)
+
+
+def _named(verdict: Verdict) -> str:
+    work = verdict.either.workload
+    return f"{work['model']} batch size {work['batch size']}"
+
+
+def _more(found: list[Verdict]) -> str:
+    return f" ({len(found)} in all)" if len(found) > 1 else ""

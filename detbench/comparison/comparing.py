@@ -1,0 +1,193 @@
+"""Two sets of runs side by side, as tables and lines that any page or terminal can show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import geometric_mean
+
+import pandas as pd
+
+from detbench.comparison import files
+from detbench.comparison.parts import largest, memory_parts, time_parts
+from detbench.comparison.sides import Run, Side
+from detbench.comparison.soft import Soft, soft_numbers
+from detbench.comparison.verdicts import Repeats, Verdict, verdicts
+
+_NO_PARTS = ("no difference shown",)  # what makes up a difference that may be chance misleads
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A verdict, and what makes up the difference.
+
+    Attributes:
+        time, memory: as `parts.time_parts` and `parts.memory_parts` return them; None where
+            nothing was compared, no difference is shown, or it was not measured.
+    """
+
+    verdict: Verdict
+    time: pd.DataFrame | None = None
+    memory: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that can be said of B against A.
+
+    Attributes:
+        soft: of the runs that were compared, and of profiles in nsight mode.
+        notes: lines about files that could not be used.
+    """
+
+    a: Side
+    b: Side
+    pairs: tuple[Compared, ...]
+    soft: tuple[Soft, ...]
+    notes: tuple[str, ...]
+
+
+def compare(a: Side, b: Side) -> Comparison:
+    """Compare two sides; reads the profiles and monitoring of the runs that differ."""
+    notes = files.Notes()
+    pairs = tuple(_with_parts(verdict, a, b, notes) for verdict in verdicts(a, b))
+    runs = _measured(pairs)
+    profiled = [run for side in (a, b) for run in side.runs if run[1].spec.mode == "nsight"]
+    soft = soft_numbers(
+        [*runs, *profiled],
+        files.samples(runs, notes),
+        files.core_utilizations(profiled, notes),
+    )
+    return Comparison(a, b, pairs, tuple(soft), tuple(notes))
+
+
+TITLES = {
+    "verdicts": "Speed of B against A (ratio of images/s, 95 % interval)",
+    "time": "Where the time of an iteration goes",
+    "memory": "Memory at the peak",
+    "soft numbers": "Soft numbers",
+}
+"""Of the tables there are, in their order."""
+
+
+def tables(comparison: Comparison) -> dict[str, pd.DataFrame]:
+    """The tables called as in `TITLES`, those without a row left out."""
+    pairs = comparison.pairs
+    found = {
+        "verdicts": _verdict_table(pairs),
+        "time": _stacked([(pair.verdict, pair.time) for pair in pairs]),
+        "memory": _stacked([(pair.verdict, pair.memory) for pair in pairs]),
+        "soft numbers": soft_table(comparison.soft),
+    }
+    return {name: table for name, table in found.items() if not table.empty}
+
+
+def _verdict_table(pairs: Sequence[Compared]) -> pd.DataFrame:
+    """A row a verdict; images/s are geometric means over the repeats."""
+    rows = []
+    for pair in pairs:
+        verdict = pair.verdict
+        work, found = verdict.either.workload, verdict.ratio
+        reason = largest(pair.time) if pair.time is not None and not verdict.because else ""
+        rows.append(
+            {
+                "model": work["model"],
+                "batch size": int(work["batch size"]),
+                "processes": int(work["processes"]),
+                "A (images/s)": _speed(verdict.a),
+                "B (images/s)": _speed(verdict.b),
+                "repeats": f"{_count(verdict.a)} / {_count(verdict.b)}",
+                "B / A": found and found.value,
+                "from (95 %)": found and found.low,
+                "to (95 %)": found and found.high,
+                "verdict": verdict.outcome,
+                "because": verdict.because or reason,
+            }
+        )
+    numbers = ("A (images/s)", "B (images/s)", "B / A", "from (95 %)", "to (95 %)")
+    return pd.DataFrame(rows).astype(dict.fromkeys(numbers, "float64")) if rows else pd.DataFrame()
+
+
+def soft_table(soft: Sequence[Soft]) -> pd.DataFrame:
+    """A row a soft number."""
+    return pd.DataFrame(
+        [
+            {
+                "soft number": found.kind,
+                "model": found.record.spec.model,
+                "batch size": found.record.spec.batch_size,
+                "detail": found.detail,
+                "run": str(found.folder),
+            }
+            for found in soft
+        ]
+    )
+
+
+def lines(comparison: Comparison) -> list[str]:
+    """What is to be known beside the tables: what has changed, soft numbers, unusable files."""
+    said = [f"A is {comparison.a.name}, B is {comparison.b.name}"]
+    said += [f"changed: {name}: {a} -> {b}" for name, a, b in changes(comparison.pairs)]
+    kinds: dict[tuple[str, str, int], list[Soft]] = {}
+    for soft in comparison.soft:
+        spec = soft.record.spec
+        kinds.setdefault((soft.kind, spec.model, spec.batch_size), []).append(soft)
+    for (kind, model, size), found in kinds.items():
+        runs = f"{len(found)} runs, such as " if len(found) > 1 else ""
+        what = f"{model} batch size {size}: {found[0].detail}"
+        said.append(f"soft number: {kind}: {what} ({runs}{found[0].folder.name})")
+    return said + [f"not used: {note}" for note in comparison.notes]
+
+
+def changes(pairs: Sequence[Compared]) -> list[tuple[str, str, str]]:
+    """What the compared runs were done with that is not alike: name, in A and in B, each once."""
+    return list(
+        dict.fromkeys(
+            (name, a, b)
+            for pair in pairs
+            if pair.verdict.ratio is not None
+            for name, (a, b) in pair.verdict.changed.items()
+        )
+    )
+
+
+def _with_parts(verdict: Verdict, a: Side, b: Side, notes: files.Notes) -> Compared:
+    if verdict.a is None or verdict.b is None or verdict.ratio is None:
+        return Compared(verdict)
+    if verdict.outcome in _NO_PARTS:
+        return Compared(verdict)
+    like = verdict.either.workload
+    recorded = files.memory(a, b, like)
+    return Compared(
+        verdict,
+        time_parts(verdict.a, verdict.b, files.profiles(a, b, like, notes)),
+        memory_parts(*recorded) if recorded else None,
+    )
+
+
+def _measured(pairs: Sequence[Compared]) -> list[Run]:
+    sides = [side for pair in pairs for side in (pair.verdict.a, pair.verdict.b)]
+    return [run for side in sides if side is not None for run in side.runs]
+
+
+def _stacked(parts: Sequence[tuple[Verdict, pd.DataFrame | None]]) -> pd.DataFrame:
+    """One table of several pairs' tables, told apart by their model and batch size."""
+    found = []
+    for verdict, table in parts:
+        if table is None:
+            continue
+        work = verdict.either.workload
+        names = ("model", "batch size", "processes")
+        table = table.copy()
+        for place, name in enumerate(names):
+            table.insert(place, name, work[name] if name == "model" else int(work[name]))
+        found.append(table)
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+
+
+def _speed(repeats: Repeats | None) -> float | None:
+    return geometric_mean(repeats.speeds) if repeats else None
+
+
+def _count(repeats: Repeats | None) -> int:
+    return len(repeats.runs) if repeats else 0

@@ -1,0 +1,122 @@
+"""What lies in the runs' folders beside their records: profiles, and what a monitor saw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from detbench.comparison.conditions import Facts, workload
+from detbench.comparison.parts import Profile, profile
+from detbench.comparison.sides import Run, Side
+from detbench.errors import DetbenchError
+from detbench.readers.monitoring import read_monitoring
+from detbench.readers.ncu_csv import read_ncu_csv
+from detbench.readers.timeline import Timeline
+from detbench.readers.timeline_file import read_timeline
+from detbench.records import RunRecord
+from detbench.telemetry.monitor import MONITORING
+from detbench.utilization.core import METRICS, CoreUtilization, core_utilization
+
+_TIMELINES = ("nvprof", "torch")  # modes; the first one has less overhead
+_SUFFIXES = (".sqlite", ".nvvp", ".trace.json.gz")
+
+
+class Notes(list[str]):
+    """Lines for the user about files that could not be used, and so say nothing."""
+
+    def of(self, path: Path, error: Exception) -> None:
+        """Note a file and what is wrong with it."""
+        text = str(error)
+        self.append(text if str(path) in text else f"{path}: {text}")
+
+
+def profiles(a: Side, b: Side, like: Facts, notes: Notes) -> tuple[Profile, Profile] | None:
+    """The profiles of the newest runs of this work, one a side and of the same mode."""
+    for mode in _TIMELINES:
+        runs = [_newest(side.runs, like, mode) for side in (a, b)]
+        if None in runs:
+            continue
+        found = [_profile(run, notes) for run in runs if run is not None]
+        if found[0] is not None and found[1] is not None:
+            return found[0], found[1]
+    return None
+
+
+def memory(a: Side, b: Side, like: Facts) -> tuple[dict[str, int], dict[str, int]] | None:
+    """The memory that the newest runs of this work recorded: by category, else the peaks alone."""
+    for mode in ("memory", "noprofile"):
+        found = [
+            run[1].memory for side in (a, b) if (run := _newest(side.runs, like, mode)) is not None
+        ]
+        if len(found) == 2 and found[0] and found[1]:
+            return found[0], found[1]
+    return None
+
+
+def samples(runs: Iterable[Run], notes: Notes) -> dict[Path, pd.DataFrame]:
+    """By a run's folder what its monitor saw."""
+    found = {}
+    for folder, _ in runs:
+        file = folder / MONITORING
+        if not file.is_file():
+            continue
+        try:
+            found[folder] = read_monitoring(file)
+        except DetbenchError as error:
+            notes.of(file, error)
+    return found
+
+
+def core_utilizations(runs: Iterable[Run], notes: Notes) -> dict[Path, CoreUtilization]:
+    """By the folder of a run in nsight mode its core utilization."""
+    found = {}
+    for folder, record in runs:
+        for file in _measurements(folder, record, "nsight", (".csv",)):
+            try:
+                found[folder] = core_utilization(read_ncu_csv(file, METRICS))
+            except (DetbenchError, ValueError) as error:
+                notes.of(file, error)
+    return found
+
+
+def _newest(runs: Sequence[Run], like: Facts, mode: str) -> Run | None:
+    """The newest good run in a mode of the same work; the window is the mode's own."""
+    wanted = {**like, "window": ""}
+    good = [
+        run
+        for run in runs
+        if run[1].spec.mode == mode
+        and run[1].status == "ok"
+        and {**workload(run[1]), "window": ""} == wanted
+        and not run[1].spec.probe
+    ]
+    return max(good, key=lambda run: run[1].started, default=None)
+
+
+def _profile(run: Run, notes: Notes) -> Profile | None:
+    folder, record = run
+    for file in _measurements(folder, record, record.spec.mode, _SUFFIXES):
+        try:
+            timeline = read_timeline(file)
+        except DetbenchError as error:
+            notes.of(file, error)
+            continue
+        if isinstance(timeline, Timeline):
+            return profile(timeline, record.spec.window.count)
+    return None
+
+
+def _measurements(
+    folder: Path, record: RunRecord, mode: str, suffixes: tuple[str, ...]
+) -> list[Path]:
+    """The mode's own files of a run, if it was in that mode."""
+    if record.spec.mode != mode:
+        return []
+    size = f"_bs{record.spec.batch_size}."
+    return [
+        folder / measurement.path
+        for measurement in record.measurements
+        if measurement.path.endswith(suffixes) and size in measurement.path
+    ]

@@ -1,0 +1,83 @@
+"""The two sets of runs that are compared, and where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from detbench.errors import BadFileError, UsageError
+from detbench.records import RunRecord
+from detbench.results import RECORD, all_runs, read_record
+
+Run = tuple[Path, RunRecord]
+"""A run's folder, and what it recorded."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two sets of runs.
+
+    Attributes:
+        name: what the user calls it.
+    """
+
+    name: str
+    runs: tuple[Run, ...]
+
+
+def read_side(path: Path) -> Side:
+    """The runs of a results folder, of one GPU profile's folder in it, or of one run's folder.
+
+    Raises:
+        BadFileError: a record cannot be read.
+        UsageError: there is no run.
+    """
+    records = sorted(path.glob(RECORD)) or sorted(path.glob(f"[!.]*/{RECORD}"))
+    runs = [(file.parent, read_record(file)) for file in records] or list(all_runs(path))
+    for folder, record in runs:
+        speed = record.throughput
+        if speed and not (speed.images_per_second > 0 and speed.num_iterations > 0):
+            raise BadFileError(
+                folder / RECORD,
+                f"{speed.images_per_second:g} images/s over {speed.num_iterations} iterations",
+                "move that run's folder elsewhere: nothing was measured so",
+                place="throughput",
+            )
+    if not runs:
+        raise UsageError(
+            f"{path}: no run in it", "name a results folder, or a run's, which holds run.json"
+        )
+    return Side(str(path), tuple(runs))
+
+
+_FIELDS: dict[str, Callable[[RunRecord], str]] = {
+    "image": lambda record: str(record.environment.get("image_id", "")).removeprefix("sha256:"),
+    "driver": lambda record: str(record.environment.get("gpu_driver", "")),
+    "gpu-profile": lambda record: record.spec.gpu_profile,
+    "commit": lambda record: str(record.environment.get("detbench_commit", "")),
+}
+
+
+def group(runs: Sequence[Run], field: str, value: str) -> Side:
+    """Those of the runs whose `field` is `value`, or begins with it as no other one does.
+
+    `field` is image (the image's id), driver, gpu-profile or commit (detbench's).
+
+    Raises:
+        UsageError: no run has such a value, or it begins several.
+    """
+    value_of = _FIELDS[field]
+    known = sorted({value_of(record) for _, record in runs} - {""})
+    wanted = value.removeprefix("sha256:")
+    found = [name for name in known if name == wanted] or [
+        name for name in known if wanted and name.startswith(wanted)
+    ]
+    if len(found) != 1:
+        what = f"{len(found)} of them begin with it" if found else "no run has it"
+        raise UsageError(
+            f"--by {field}: '{value}': {what}",
+            f"the runs have: {', '.join(known) or f'no {field} recorded'}",
+        )
+    chosen = tuple(run for run in runs if value_of(run[1]) == found[0])
+    return Side(f"{field} {found[0]}", chosen)
