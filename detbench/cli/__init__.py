@@ -41,6 +41,7 @@ _VERBS = {
     "memory-util": ("parse.memory", "memory_util"),
     "monitor-util": ("parse.monitor", "monitor_util"),
     "throughput-util": ("parse.throughput", "throughput_util"),
+    "results": ("results", "results"),
 }
 
 
