@@ -9,7 +9,7 @@ import sys
 
 from detbench.errors import DetbenchError
 from detbench.fit.footprints import Setting, architecture
-from detbench.fit.measure import measure_new, setting_of
+from detbench.fit.measure import framework_of, measure_new, setting_of
 from detbench.suite import Family, load_family
 
 _FEW_ROIS = 32
@@ -29,6 +29,8 @@ def main(family: Family, models: list[str]) -> None:
     """Measure what is not known yet of one model an architecture."""
     for model in {architecture(m): m for m in models}.values():
         for setting, batch_sizes in _DESIGN:
+            if setting.precision == "amp" and framework_of(family, model) != "detectron2":
+                continue  # a CPU's autocast casts other operators than CUDA's
             wanted = setting_of(family, model, setting)
             for footprint in measure_new(family, model, wanted, batch_sizes):
                 print(model, wanted, footprint.batch_size, file=sys.stderr, flush=True)
