@@ -26,9 +26,9 @@ _JSON = "detbench.json"
 
 def family_argument(default: str | None = None) -> Callable[[F], F]:
     """The family that a verb is about."""
-    return click.argument(
-        "family", default=default, required=default is None, shell_complete=of_families
-    )
+    if default is None:  # which click would take for a default, too
+        return click.argument("family", shell_complete=of_families)
+    return click.argument("family", default=default, shell_complete=of_families)
 
 
 def files_argument(function: F) -> F:
