@@ -134,6 +134,6 @@ def targets(target: str) -> dict[str, float]:
 
 def _shortened(table: pd.DataFrame) -> pd.DataFrame:
     """The table for the eye: files without the folders that they share."""
-    if "file" not in table:
-        return table
+    if "file" not in table or not table["file"].map(lambda value: isinstance(value, str)).all():
+        return table  # a query's column may have any name
     return table.assign(file=table["file"].map(short_names(table["file"].unique().tolist())))

@@ -118,9 +118,17 @@ def _is_wanted(run: Run, wanted: dict[str, str | None]) -> bool:
 
 
 def _with_plain_times(table: pd.DataFrame) -> pd.DataFrame:
-    """Moments as text: 2026-11-24T12:00:00."""
-    times = table.select_dtypes("datetime").columns
-    return table.assign(**{c: table[c].dt.strftime("%Y-%m-%dT%H:%M:%S") for c in times})
+    """Moments as text, 2026-11-24T12:00:00 in UTC, and spans of time as `0 days 00:01:00`."""
+    import pandas as pd
+
+    plain = table.copy()
+    for name in table:
+        if pd.api.types.is_datetime64_any_dtype(table[name]):
+            moments = pd.to_datetime(table[name], utc=True)
+            plain[name] = moments.dt.strftime("%Y-%m-%dT%H:%M:%S")
+        elif pd.api.types.is_timedelta64_dtype(table[name]):
+            plain[name] = table[name].astype("str")
+    return plain
 
 
 def _run_named(root: Path, runs: list[Run], name: str) -> Run:

@@ -36,7 +36,8 @@ def query(runs: pd.DataFrame, sql: str) -> pd.DataFrame:
             raise UsageError(
                 f"--sql: {said}", "its one table is runs, with the columns of docs/formats.md"
             ) from error
-    return found.map(lambda value: value if pd.api.types.is_scalar(value) else str(value))
+    odd = found.select_dtypes("object").columns
+    return found.assign(**{name: found[name].map(_printable) for name in odd})
 
 
 def write_parquet(runs: pd.DataFrame, path: Path) -> None:
@@ -61,6 +62,11 @@ def write_parquet(runs: pd.DataFrame, path: Path) -> None:
         raise UsageError(
             f"--output {path} cannot be written: {error}", "free some space"
         ) from error
+
+
+def _printable(value: Any) -> Any:
+    """A cell as a table has it: lists, structs, UUIDs and bytes are texts."""
+    return value if value is None or isinstance(value, (str, int, float)) else str(value)
 
 
 def _duckdb() -> Any:

@@ -54,7 +54,8 @@ def test_troubleshooting_quotes_our_messages() -> None:
     text = (ROOT / "docs/troubleshooting.md").read_text()
     for must in (
         "ERR_NVGPUCTRPERM", "could not select device driver", "Bus error",
-        "nvprof is not supported", "No module named 'torch'", "NVML_SUCCESS == r INTERNAL ASSERT FAILED",
+        "nvprof is not supported", "No module named 'torch'",
+        "NVML_SUCCESS == r INTERNAL ASSERT FAILED",
         "CUDA out of memory", "Unknown runtime specified nvidia", "No kernels were profiled",
         "no space left on device", "permission denied",
     ):  # fmt: skip

@@ -102,6 +102,10 @@ def test_an_export_is_a_new_file(root: Path, tmp_path: Path) -> None:
     assert read.aggregate("count(*), sum(memory_total_bytes), max(started)").fetchall() == [
         (3, 1 << 30, datetime(2026, 11, 24, 12, 2))
     ]
+    asked = tmp_path / "asked.parquet"
+    sql = "select count(*) as n from runs"
+    assert listed(root, "--sql", sql, "--format", "parquet", "--output", str(asked)).code == 0
+    assert duckdb.connect().read_parquet(str(asked)).fetchall() == [(3,)]
     before = target.read_bytes()
     listed(root, "--format", "parquet", "--output", str(target)).refused(2, "File exists")
     listed(root, "--format", "csv", "--output", str(target)).refused(2, "File exists")
@@ -119,6 +123,13 @@ def test_sql(root: Path) -> None:
     assert rows(root, "--status", "oom", "--sql", "select count(*) as n from runs") == [{"n": 1}]
     kinds = "select [1, 2] as list, {'a': 1} as struct, 1 as one, 2 as one, null as nothing"
     assert "[1 2]" in listed(root, "--sql", kinds).out
+    odd = "select 1 as file, null as started, ended - started as took, ended from runs limit 1"
+    assert "2026-11-24T12:01:00" in listed(root, "--sql", odd).out
+    assert rows(root, "--sql", odd) == [
+        {"file": 1, "started": None, "took": "0 days 00:01:00", "ended": "2026-11-24T12:01:00"}
+    ]
+    zoned = "select timestamptz '2026-01-01 09:00:00+09' as at, uuid() as u, 'a'::blob as b"
+    assert rows(root, "--sql", zoned)[0]["at"] == "2026-01-01T00:00:00"
     assert rows(root, "--sql", "describe runs")[0]["column_name"] == "run"
 
 
