@@ -36,8 +36,10 @@ def query(runs: pd.DataFrame, sql: str) -> pd.DataFrame:
             raise UsageError(
                 f"--sql: {said}", "its one table is runs, with the columns of docs/formats.md"
             ) from error
-    odd = found.select_dtypes("object").columns
-    return found.assign(**{name: found[name].map(_printable) for name in odd})
+    for name in found:
+        if pd.api.types.is_object_dtype(found[name]):
+            found[name] = found[name].map(_printable)
+    return found
 
 
 def write_parquet(runs: pd.DataFrame, path: Path) -> None:

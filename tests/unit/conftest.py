@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from pathlib import Path
 
 import make_kineto
@@ -12,11 +13,20 @@ import pytest
 
 from detbench import suite
 from tests.builders import MEMORY, MONITORING
+from tests.conftest import ROOT
 
 
 @pytest.fixture
-def workspace(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The checkout that commands take for theirs, its folder being the working one."""
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    for name in ("detbench", "docker", "parsers", "scripts"):
+        (checkout / name).symlink_to(ROOT / name)
+    # What is switched is written here.
+    shutil.copytree(
+        ROOT / "benchmarks", checkout / "benchmarks", ignore=shutil.ignore_patterns(".mode")
+    )
     monkeypatch.setattr(suite, "_PACKAGE", checkout / "detbench")
     monkeypatch.chdir(checkout)
     run = checkout / "results/cpu/m_bs4_noprofile_1"
