@@ -55,6 +55,11 @@ class Gpu:
         """Its profile in the catalogue; None where that has none of its name."""
         return gpu_profiles.find(self.name)
 
+    @property
+    def compute_slices(self) -> int | None:
+        """How many of its GPU's compute slices it is; None where it is not in the catalogue."""
+        return self.catalogued.compute_slices if self.catalogued else None
+
     def facts(self) -> dict[str, Any]:
         """What a run's record says of it."""
         return {

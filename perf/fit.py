@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from detbench.fit.calibration import predicted, published
+from detbench.fit.footprints import architecture
 from detbench.report.tables import render
 
 _GIB = 1 << 30
@@ -22,7 +23,7 @@ def main() -> None:
     guesses = [predicted(row, [other for other in rows if other is not row]) for row in rows]
     table = pd.DataFrame(
         {
-            "model": [row.model for row in rows],
+            "model": [architecture(row.model) for row in rows],
             "published (GiB)": [row.allocated / _GIB for row in rows],
             "tensors (GiB)": [row.tensors / _GIB for row in rows],
             "predicted (GiB)": [guess / _GIB for guess in guesses],

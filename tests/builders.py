@@ -188,6 +188,18 @@ in layer 1","gemm, tensor",0,1000,2000,yes
 """
 
 
+# In KiB: the peak is in forward; an iteration of two phases, and the device's two levels.
+_KIB = (
+    (3, "forward", 10, 2, 400, 0, 400, 0, 600, 100, 50, 20, 2000, 3570, 2000, 3570),
+    (3, "forward", 30, 9, 400, 0, 400, 0, 900, 100, 90, 20, 1660, 3570, 2000, 3570),
+    (3, "backward", 50, 4, 400, 0, 500, 0, 300, 100, 10, 20, 2500, 3830, 2000, 3830),
+)
+MEMORY_CURVE = """iteration,phase,time (ns),changes,weights (bytes),buffers (bytes),\
+gradients (bytes),optimizer state (bytes),activations (bytes),inputs (bytes),temporaries (bytes),\
+others (bytes),unattributed (bytes),total (bytes),allocated (bytes),device used (bytes)
+""" + "".join(
+    ",".join(map(str, (*row[:4], *(size * 1024 for size in row[4:])))) + "\n" for row in _KIB
+)
 TBD_MEMORY = """epoch,iteration,peak_allocated,peak_cached,current_cached,total_activation_usage,\
 total_weight_usage,conv.weight,fc.weight,total_gradient_usage,conv.weight_grad,fc.weight_grad,\
 intermediate_grads

@@ -12,7 +12,7 @@ import click
 from detbench.cli.options import print_table, show
 from detbench.cli.run_options import sweep_options
 from detbench.cli.session import Session, prepare
-from detbench.errors import MissingError, RunFailedError, UsageError
+from detbench.errors import DetbenchError, MissingError, RunFailedError, UsageError
 
 if TYPE_CHECKING:
     from detbench.records import RunSpec
@@ -52,15 +52,14 @@ def sweep(
         raise UsageError(f"--heat-map {heat_map} exists already", "name a new file")
     sessions, specs = _planned(family, modes, options, dry_run=dry_run)
     profile = specs[0].gpu_profile
-    if gpu_profile not in ("auto", profile):
-        raise MissingError(
-            f"--gpu-profile {gpu_profile}: runs here would be on {profile}",
-            "choose another GPU with --gpus, or pass auto",
-        )
     session = next(iter(sessions.values()))
+    if gpu_profile not in ("auto", profile):
+        _check_profile(gpu_profile, session, family, profile)
+    slices = session.gpu.compute_slices if session.gpu else None
     matrix = Sweep(
         root=session.root,
         specs=by_cell(specs),
+        devices=session.launcher.gpus or ("cpu",),
         limits=session.launcher.at_most(),
         predictor=_predictor(session, specs),
         again=again,
@@ -70,18 +69,35 @@ def sweep(
     left, seconds = matrix.estimate()
     plan = f"sweep of {len(specs)} cells on {profile}: {describe(left, seconds)}"
     if dry_run:
-        _print(matrix.rows(), profile, style, plan)
+        _print(matrix.rows(), profile, slices, style, plan)
         return
     click.echo(plan, err=True)
-    stopped = False
+    stopped: DetbenchError | None = None
     try:
         matrix.run(lambda spec, retries: sessions[spec.mode].do(spec, retries))
     except KeyboardInterrupt:
-        stopped = True
-    _finish(matrix, session.root / profile, profile, style, heat_map)
-    if stopped:
-        raise RunFailedError("interrupted", "the same command goes on where it stopped")
+        stopped = RunFailedError("interrupted", "the same command goes on where it stopped")
+    except DetbenchError as error:
+        if not any(row.measured for row in matrix.rows()):
+            raise
+        stopped = error
+    _finish(matrix, session.root / profile, slices, style, heat_map)
+    if stopped is not None:
+        raise stopped
     _fail_on_bad(matrix)
+
+
+def _check_profile(wanted: str, session: Session, family: str, here: str) -> None:
+    """Refuse a GPU profile that runs here would not be on, in whichever spelling."""
+    from detbench.gpu_profiles import profile_named
+
+    named = profile_named(wanted)
+    if session.gpu is None or session.gpu.catalogued != named:
+        raise MissingError(
+            f"--gpu-profile {wanted}: runs here would be on {here}",
+            "choose another GPU with --gpus, or pass auto; what would fit there is told by"
+            f" detbench fit {family} --gpu-profile {named.name}",
+        )
 
 
 def _predictor(session: Session, specs: list[RunSpec]) -> Predictor | None:
@@ -108,27 +124,29 @@ def _planned(
     return sessions, specs
 
 
-def _print(rows: Sequence[Row], profile: str, style: str, title: str) -> None:
+def _print(rows: Sequence[Row], profile: str, slices: int | None, style: str, title: str) -> None:
     from detbench.sweep.matrix import causes, cells, grid
 
     if style in ("csv", "json"):
-        print_table(cells(rows, profile), style)
+        print_table(cells(rows, profile, compute_slices=slices), style)
         return
     print_table(grid(rows), style, title)
     for line in causes(rows):
         click.echo(line)
 
 
-def _finish(matrix: Sweep, folder: Path, profile: str, style: str, heat_map: Path | None) -> None:
+def _finish(
+    matrix: Sweep, folder: Path, slices: int | None, style: str, heat_map: Path | None
+) -> None:
     """Print the matrix, and keep it as a table and a picture beside its runs."""
     from detbench.report.heat_map import draw
     from detbench.sweep.matrix import cells
 
-    rows = matrix.rows()
-    _print(rows, profile, style, f"What trains on {profile}")
+    rows, profile = matrix.rows(), folder.name
+    _print(rows, profile, slices, style, f"What trains on {profile}")
     folder.mkdir(parents=True, exist_ok=True)
     kept = _free_name(folder)
-    show([("", cells(rows, profile))], "csv", kept)
+    show([("", cells(rows, profile, compute_slices=slices))], "csv", kept)
     click.echo(f"kept in {kept}", err=True)
     try:
         draw(rows, profile, kept.with_suffix(".png"))

@@ -12,6 +12,7 @@ elsewhere the terms are fitted to all that was measured of the model.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -31,6 +32,7 @@ _CATEGORIES = (
     "inputs",
     "activations",
     "temporaries",
+    "others",
 )
 
 
@@ -42,18 +44,18 @@ def parts_at(
     Raises:
         UsageError: too little was measured of the model to tell.
     """
-    here = sorted((f for f in footprints if _same(f.setting, setting)), key=lambda f: f.batch_size)
+    same = [f for f in footprints if _inputs(f.setting) == _inputs(setting)]
+    here = sorted(same, key=lambda f: f.batch_size)
     if len(here) > 1:
         return _on_line(here[-2], here[-1], batch_size), True
     return _fitted(architecture, footprints, setting, batch_size), False
 
 
-def _same(measured: Setting, wanted: Setting) -> bool:
-    # What the model resizes to the same size is the same to it.
-    sizes = measured.resized() == wanted.resized()
-    rest = {"width": 0, "height": 0, "rois_per_image": 0}
-    regions = (measured.rois_per_image or _ROIS) == (wanted.rois_per_image or _ROIS)
-    return sizes and regions and measured.model_copy(update=rest) == wanted.model_copy(update=rest)
+@cache
+def _inputs(setting: Setting) -> tuple[object, ...]:
+    """What the model gets: images that it resizes to the same size are the same to it."""
+    regions = setting.rois_per_image or _ROIS
+    return setting.resized(), setting.num_objects, setting.num_classes, regions, setting.precision
 
 
 def _on_line(smaller: Footprint, larger: Footprint, batch_size: int) -> Parts:

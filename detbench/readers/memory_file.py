@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from detbench.readers import tbd_memory
+from detbench.readers import memory_curve, tbd_memory
 from detbench.readers.memory_csv import read_memory_csv
 from detbench.readers.memory_timeline import is_memory_timeline, read_memory_timeline
 from detbench.readers.text import encoding_of, read_head
@@ -23,6 +23,9 @@ def read_memory(path: Path) -> pd.DataFrame:
     head = read_head(path, _HEAD)
     if is_memory_timeline(head):
         return read_memory_timeline(path)
-    if head.decode(encoding_of(head), "replace").startswith(tbd_memory.HEADER):
+    text = head.decode(encoding_of(head), "replace")
+    if text.startswith(tbd_memory.HEADER):
         return tbd_memory.read_tbd_memory(path)
+    if memory_curve.is_memory_curve(text):
+        return memory_curve.peaks_of(memory_curve.read_memory_curve(path))
     return read_memory_csv(path)

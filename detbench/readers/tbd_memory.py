@@ -19,9 +19,9 @@ from detbench.readers.memory_csv import SCHEMA
 from detbench.readers.text import csv_cells, open_text
 
 HEADER = "epoch,iteration,peak_allocated,peak_cached,current_cached,"
-_MB = 1_000_000
+MB = 1_000_000
 _WHOLE = re.compile(r"\s*\d{1,9}\s*", re.ASCII)  # a petabyte: sums of it fit
-_TOTALS = {
+TOTALS = {
     "total_activation_usage": "activations",
     "total_weight_usage": "weights",
     "total_gradient_usage": "gradients",
@@ -43,7 +43,7 @@ def read_tbd_memory(path: Path) -> pd.DataFrame:
     seen: set[tuple[str, ...]] = set()
     with open_text(path) as stream:
         names = csv_cells(path, stream.readline().rstrip(), "line 1")
-        missing = [name for name in _TOTALS if name not in names]
+        missing = [name for name in TOTALS if name not in names]
         if missing:
             raise BadFileError(path, f"no column {', '.join(missing)}", _AGAIN)
         for number, line in enumerate(stream, 2):
@@ -69,11 +69,11 @@ def read_tbd_memory(path: Path) -> pd.DataFrame:
 
 def _parts(names: list[str], cells: list[int]) -> list[tuple[int, str, str, str, int]]:
     epoch, iteration, peak = cells[:3]
-    starts = [names.index(name) for name in _TOTALS]
+    starts = [names.index(name) for name in TOTALS]
     parts: list[tuple[str, str, int]] = []
     # The columns up to the next total are the parts of a total.
     for start, end in pairwise([*starts, len(names)]):
-        category = _TOTALS[names[start]]
+        category = TOTALS[names[start]]
         modules = [
             (names[index].removesuffix("_grad") if category == "gradients" else names[index], value)
             for index, value in enumerate(cells[start + 1 : end], start + 1)
@@ -84,6 +84,6 @@ def _parts(names: list[str], cells: list[int]) -> list[tuple[int, str, str, str,
     rest = peak - sum(value for *_, value in parts)
     parts.append(("unattributed" if rest >= 0 else "seen but freed", "", rest))
     return [
-        (iteration, f"epoch {epoch}", category, module, value * _MB)
+        (iteration, f"epoch {epoch}", category, module, value * MB)
         for category, module, value in parts
     ]

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from detbench.errors import MissingError, UsageError
 from detbench.readers.training_log import TrainingLog, metrics_of, restarts
+from detbench.report.png import new_figure, save
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-_DPI = 110
 _WIDTH = 10.0  # inches
 _HEIGHTS = {"loss": 3.6, "learning rate": 1.7, "AP (%)": 2.8}
 _LOG_SCALE_FROM = 50  # largest over smallest loss: then the end of the curve would be a flat line
@@ -36,22 +35,12 @@ def draw(logs: Mapping[str, TrainingLog], path: Path) -> None:
         MissingError: matplotlib is not installed.
         UsageError: the file exists already, or cannot be written.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import MaxNLocator
-    except ModuleNotFoundError as error:
-        raise MissingError(
-            f"--plot needs the Python package {error.name}",
-            "in the checkout: pip install '.[plot]'",
-        ) from error
-
     several = sum(len(_trainings(log)) for log in logs.values()) > 1
     panels = _panels(logs)
-    figure = Figure(
-        figsize=(_WIDTH, 1.0 + sum(_HEIGHTS[name] for name in panels)), layout="constrained"
-    )
-    FigureCanvasAgg(figure)
+    height = 1.0 + sum(_HEIGHTS[name] for name in panels)
+    figure = new_figure("--plot", _WIDTH, height)
+    from matplotlib.ticker import MaxNLocator
+
     axes = figure.subplots(
         len(panels), sharex=True, squeeze=False, height_ratios=[_HEIGHTS[name] for name in panels]
     )[:, 0]
@@ -68,13 +57,7 @@ def draw(logs: Mapping[str, TrainingLog], path: Path) -> None:
     axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     title = ", ".join(logs)
     figure.suptitle(title if len(title) < _LONGEST_TITLE else f"{len(logs)} logs", fontsize=11)
-    try:
-        with path.open("xb") as stream:  # never over a file that is there
-            figure.savefig(stream, format="png", dpi=_DPI)
-    except OSError as error:
-        raise UsageError(
-            f"--plot {path} cannot be written: {error.strerror}", "name a new file"
-        ) from error
+    save(figure, path, "--plot")
 
 
 def _trainings(log: TrainingLog) -> list[int]:

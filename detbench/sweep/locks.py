@@ -1,4 +1,4 @@
-"""One process at a time does a cell, of all the sweeps that share a results folder.
+"""One process at a time does a cell, and one uses a device, of all sweeps of a results folder.
 
 The kernel holds the lock (flock(2)) and drops it with its owner, however that ends: what a killed
 sweep was doing is free at once, and no file that is left behind means anything.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -23,6 +23,11 @@ def lock_file(root: Path, spec: RunSpec) -> Path:
     """Where the lock of a cell lies."""
     name = f"{spec.model}_bs{spec.batch_size}_{spec.mode}_{spec.digest()[:12]}.lock"
     return root / spec.gpu_profile / _FOLDER / name
+
+
+def device_file(root: Path, device: str) -> Path:
+    """Where the lock of a device of this host lies: a GPU's UUID, or `cpu`."""
+    return root / _FOLDER / f"{socket.gethostname()}_{device}.lock"
 
 
 @contextmanager
@@ -56,6 +61,22 @@ def wait_until_free(path: Path) -> None:
     """Return when whoever has the lock has let it go."""
     with suppress(FileNotFoundError), path.open("rb") as stream:
         fcntl.flock(stream, fcntl.LOCK_SH)  # NFS gives an exclusive one to writers only
+
+
+@contextmanager
+def held(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Has the lock for the block; `on_wait` is called before it is waited for.
+
+    Raises:
+        MissingError: no lock can be made there.
+    """
+    while True:
+        with claimed(path) as mine:
+            if mine:
+                yield
+                return
+        on_wait()
+        wait_until_free(path)
 
 
 def _open(path: Path) -> int:

@@ -52,7 +52,10 @@ def grid(rows: Sequence[Row]) -> pd.DataFrame:
     lines = []
     for row in rows:
         line = {"model": row.model, **({"mode": row.mode} if several_modes else {})}
-        line |= {f"bs{size}": cell_text(state) for size, state in states(row).items()}
+        for size, state in states(row).items():
+            fits = row.says_fit(size) if state.status == "not tried" else None
+            guess = "" if fits is None else f", predicted {'to fit' if fits else 'oom'}"
+            line[f"bs{size}"] = cell_text(state) + guess
         lines.append(line)
     return pd.DataFrame(lines)
 

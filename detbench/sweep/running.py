@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from detbench.errors import DetbenchError, MissingError
 from detbench.records import RunRecord, RunSpec
 from detbench.sweep.cells import measured
-from detbench.sweep.locks import claimed, lock_file, owner, wait_until_free
+from detbench.sweep.locks import claimed, device_file, held, lock_file, owner, wait_until_free
 from detbench.sweep.retries import why_again
 from detbench.sweep.search import Predictor, Row, next_to_try, runs_left
 
@@ -26,6 +28,8 @@ class Sweep:
     Attributes:
         root: the results folder.
         specs: the runs by model, mode and batch size.
+        devices: the GPUs' UUIDs, or `cpu`; of two sweeps that share one the other waits, as both
+            would be short of memory and time otherwise.
         limits: what a training may use at most, as its launcher says.
         predictor: of the memory that a training needs; None searches without.
         again: whether runs from before this sweep count for nothing.
@@ -35,6 +39,7 @@ class Sweep:
 
     root: Path
     specs: Mapping[tuple[str, str, int], RunSpec]
+    devices: tuple[str, ...]
     limits: Mapping[str, Any]
     predictor: Predictor | None
     again: bool
@@ -112,12 +117,9 @@ class Sweep:
             row = self._row(spec.model, spec.mode)
             if spec.batch_size in row.measured:  # another sweep has just done it
                 return True
-            self._announce(spec)
             try:
-                folder, record = do(spec, None)
-                if why := why_again(record):
-                    self.say(f"{_name(spec)}: {record.status}: {record.cause}; once more: {why}")
-                    folder, record = do(spec, folder)
+                with self._devices():
+                    record = self._do(spec, do)
             except DetbenchError as error:
                 if error.exit_code == MissingError.exit_code:  # so it would be for all others
                     raise
@@ -131,13 +133,30 @@ class Sweep:
             self.say(f"{_name(spec)}: {how} ({seconds:.0f} s)")
         return True
 
-    def _announce(self, spec: RunSpec) -> None:
+    def _do(self, spec: RunSpec, do: Do) -> RunRecord:
         left, seconds = self.estimate()
         self.say(f"sweep: {_name(spec)}; {describe(left, seconds)}")
+        folder, record = do(spec, None)
+        if why := why_again(record):
+            self.say(f"{_name(spec)}: {record.status}: {record.cause}; once more: {why}")
+            _, record = do(spec, folder)
+        return record
+
+    @contextmanager
+    def _devices(self) -> Iterator[None]:
+        """Has the devices for itself within the block."""
+        with ExitStack() as stack:
+            for device in sorted(self.devices):  # in one order: no two wait for each other
+                path = device_file(self.root, device)
+                stack.enter_context(held(path, partial(self._say_waiting, device, path)))
+            yield
+
+    def _say_waiting(self, what: str, path: Path) -> None:
+        self.say(f"sweep: waiting for {what}, which process {owner(path)} has")
 
     def _wait_for(self, spec: RunSpec) -> None:
         path = lock_file(self.root, spec)
-        self.say(f"sweep: waiting for {_name(spec)}, which process {owner(path)} is doing")
+        self._say_waiting(_name(spec), path)
         wait_until_free(path)
 
 

@@ -7,60 +7,55 @@ no tensor explains is a row of its own, `unattributed`.
 
 from __future__ import annotations
 
-import csv
-import os
+import gc
 import weakref
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from detbench.records import Window
+from detbench.training.device_memory import DeviceMemory, memory_of
+from detbench.training.memory_ledger import Account, Key, Ledger, parts_of
+from detbench.training.memory_tables import write_parts, write_timeline
 from detbench.training.protocol import Hook, Step, Trainer
 
-_Key = tuple[str, str]  # category, module
-_CUDA_BLOCK = 512  # the caching allocator rounds every allocation up to this many bytes
 _BATCH_DEPTH = 5  # how deep tensors lie in a batch: list, dict, Instances, Boxes, tensor
-
-
-@dataclass
-class _Storage:
-    """A live storage: its size, what it is there for, and the watch on its end."""
-
-    size: int
-    key: _Key
-    watch: weakref.ref[torch.UntypedStorage]
+_TO_DEVICE = torch.ops.aten._to_copy.default  # what `tensor.to(device)` is to the dispatcher
+_OTHERS: Key = ("others", "(before the window)")
 
 
 class MemoryTracker(Hook, TorchDispatchMode):
-    """Tracks memory over the window and keeps, for every phase, the parts at its peak.
+    """Tracks memory over the window: every phase's parts at its peak, and a timeline.
 
     Phases of an iteration: data, forward, backward, optimizer. Memory that a kernel takes and
-    gives back within one operator is not a tensor and shows up as `unattributed`.
+    gives back within one operator is not a tensor and shows up as `unattributed`. The peak is the
+    moment when tensors together hold most.
+
+    Args:
+        memory: what the system says of the device's memory; by default what the device tells.
     """
 
-    def __init__(self, window: Window, path: Path, device: torch.device) -> None:
+    def __init__(
+        self, window: Window, path: Path, device: torch.device, memory: DeviceMemory | None = None
+    ) -> None:
         super().__init__()
         self._window = window
         self._path = path
-        self._device = device
-        self._live: dict[int, _Storage] = {}
-        self._bytes: defaultdict[_Key, int] = defaultdict(int)
-        self._total = 0
-        self._peak = -1
-        self._at_peak = False
-        self._parts: dict[_Key, int] = {}
+        self._memory = memory or memory_of(device)
+        self._is_here: Callable[[torch.Tensor], bool] = attrgetter(f"is_{device.type}")
+        self._ledger = Ledger(self._memory)
+        self._live: dict[int, tuple[Account, weakref.ref[torch.UntypedStorage]]] = {}
+        self._batch: set[int] = set()  # storages of the batch that lie on another device
         self._modules: list[str] = []
-        self._phase = ""
-        self._iteration = -1
+        self._turns: tuple[list[int], list[str]] = ([], [])
         self._removers: list[Callable[[], None]] = []
-        self.snapshots: list[tuple[int, str, dict[_Key, int]]] = []
 
     # The hook's side: when to watch, and the phases of an iteration.
 
@@ -71,23 +66,18 @@ class MemoryTracker(Hook, TorchDispatchMode):
         if iteration == self._window.start:
             self._attach(self._trainer.model, self._trainer.optimizer)
         if iteration in self._window:
-            self._iteration = iteration
-            self._enter_phase("data")
+            self._batch.clear()
+            self._turns = ([], [])
+            self._ledger.begin(iteration)
 
     def after_step(self, step: Step) -> None:
         if step.iteration in self._window:
-            self._enter_phase("")
+            self._ledger.end()
         if step.iteration == self._window.stop - 1:
             self._detach()
 
     def after_train(self) -> None:
         self._detach()
-
-    def _enter_phase(self, phase: str) -> None:
-        self._keep_peak()
-        if self._phase:
-            self.snapshots.append((self._iteration, self._phase, self._parts))
-        self._phase, self._peak, self._at_peak = phase, self._total, True
 
     # Attaching to the model and letting go of it.
 
@@ -105,6 +95,7 @@ class MemoryTracker(Hook, TorchDispatchMode):
         for name, buffer in model.named_buffers():
             self._watch(buffer, ("buffers", name.rpartition(".")[0]))
         self._mark_optimizer_state(owners, optimizer)
+        self._see_all((o for o in gc.get_objects() if issubclass(type(o), torch.Tensor)), _OTHERS)
         self._on_removal(optimizer.register_step_pre_hook(self._optimizer_begins))
         self._on_removal(
             optimizer.register_step_post_hook(
@@ -126,23 +117,55 @@ class MemoryTracker(Hook, TorchDispatchMode):
     def _detach(self) -> None:
         while self._removers:
             self._removers.pop()()
-        self._phase = ""
+        self._live.clear()
+
+    # Which module is at work.
 
     def _enter_module(self, name: str, module: torch.nn.Module, inputs: Any) -> None:
         if not name:
-            for tensor in _tensors_in(inputs, _BATCH_DEPTH):
-                self._watch(tensor, ("inputs", ""))
-            self._enter_phase("forward")
+            self._mark_inputs(inputs)
+            self._ledger.enter("forward")
         self._modules.append(name)
+        self._turn(name)
 
     def _leave_module(self, module: torch.nn.Module, inputs: Any, output: Any) -> None:
-        if self._modules and not self._modules.pop():
-            self._enter_phase("backward")
+        left = self._modules.pop()
+        self._turn(self._modules[-1] if self._modules else "")
+        if not left:
+            self._ledger.enter("backward")
+
+    def _turn(self, name: str) -> None:
+        """From here on the nodes of the autograd graph are made by the module `name`."""
+        numbers, names = self._turns
+        numbers.append(torch._C._autograd._get_sequence_nr())
+        names.append(name)
+
+    def _module(self) -> str:
+        """Whose forward runs; in the backward pass whose forward made the node that runs.
+
+        Nodes are numbered as they are made, so a node's number tells during which turn that was.
+        Nothing has to be attached to what the modules take and return.
+        """
+        if self._modules:
+            return self._modules[-1]
+        node: Any = torch._C._current_autograd_node()
+        if node is None:
+            return ""
+        numbers, names = self._turns
+        turn = bisect_right(numbers, node._sequence_nr()) - 1
+        return names[turn] if turn >= 0 else ""
 
     def _optimizer_begins(self, *_: Any) -> None:
-        self._enter_phase("optimizer")
+        self._ledger.enter("optimizer")
 
     # What a storage is there for.
+
+    def _mark_inputs(self, inputs: Any) -> None:
+        for tensor in _tensors_in(inputs, _BATCH_DEPTH):
+            if self._is_here(tensor):
+                self._watch(tensor, ("inputs", ""))
+            else:
+                self._batch.add(tensor.untyped_storage()._cdata)
 
     def _mark_gradient(self, owner: str, parameter: torch.Tensor) -> None:
         if parameter.grad is not None:
@@ -157,95 +180,88 @@ class MemoryTracker(Hook, TorchDispatchMode):
                     self._watch(value, ("optimizer state", owners.get(parameter, "")))
 
     def _mark_activation(self, tensor: torch.Tensor) -> torch.Tensor:
-        storage = self._live.get(tensor.untyped_storage()._cdata)
-        if storage is None or storage.key[0] == "temporaries":
-            self._watch(tensor, ("activations", self._modules[-1] if self._modules else ""))
+        known = self._live.get(tensor.untyped_storage()._cdata)
+        if known is None or known[0].key[0] == "temporaries":
+            self._watch(tensor, ("activations", self._module()))
+        if tensor.grad_fn is None:
+            return tensor
         # A node that kept its own output itself would never be freed.
-        return tensor.detach()
+        with torch._C._DisableTorchDispatch():
+            return tensor.detach()
 
-    # Counting.
+    # Watching storages.
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        module = self._modules[-1] if self._modules else ""
-        for leaf in tree_leaves(result):
-            if (
-                isinstance(leaf, torch.Tensor)
-                and leaf.device.type == self._device.type
-                and leaf.untyped_storage()._cdata not in self._live
-            ):
-                self._watch(leaf, ("temporaries", module))
+        result = func(*args, **kwargs) if kwargs else func(*args)
+        self._see_all(args)  # what came from numpy, or from before the window
+        if isinstance(result, torch.Tensor):
+            if func is _TO_DEVICE and args[0].untyped_storage()._cdata in self._batch:
+                self._see(result, ("inputs", ""))
+            else:
+                self._see(result)
+        elif isinstance(result, (list, tuple)):
+            self._see_all(result)
         return result
 
-    def _watch(self, tensor: torch.Tensor, key: _Key) -> None:
+    def _see_all(self, values: Iterable[Any], key: Key | None = None) -> None:
+        for value in values:
+            if isinstance(value, torch.Tensor):
+                self._see(value, key)
+            elif isinstance(value, (list, tuple)):
+                self._see_all(value, key)
+
+    def _see(self, tensor: torch.Tensor, key: Key | None = None) -> None:
+        """Count a tensor's storage if it is new, as `key`, or as a temporary of who is at work."""
+        if not self._is_here(tensor):
+            return
+        try:
+            storage = tensor.untyped_storage()
+        except NotImplementedError:  # a sparse tensor has none
+            return
+        known = self._live.get(storage._cdata)
+        if known is None:
+            self._begin(storage, key or ("temporaries", self._module()))
+        elif known[0].size != storage.nbytes():
+            self._ledger.resize(known[0], storage.nbytes())
+
+    def _watch(self, tensor: torch.Tensor, key: Key) -> None:
         """Count the storage of `tensor` under `key`, moving it there if it counts already."""
-        if tensor.device.type != self._device.type:
+        if not self._is_here(tensor) or tensor.layout is not torch.strided:
             return
         storage = tensor.untyped_storage()
+        known = self._live.get(storage._cdata)
+        if known is None:
+            self._begin(storage, key)
+        else:
+            self._ledger.move(known[0], key)
+
+    def _begin(self, storage: torch.UntypedStorage, key: Key) -> None:
         address = storage._cdata
-        known = self._live.get(address)
-        if known is not None:
-            self._bytes[known.key] -= known.size
-            self._bytes[key] += known.size
-            known.key = key
-            return
-        size = storage.nbytes()
-        if self._device.type == "cuda":
-            size = -(-size // _CUDA_BLOCK) * _CUDA_BLOCK
-        watch = weakref.ref(storage, partial(self._forget, address))
-        self._live[address] = _Storage(size, key, watch)
-        self._bytes[key] += size
-        self._total += size
-        if self._total > self._peak:
-            self._peak, self._at_peak = self._total, True
+        account = self._ledger.add(storage.nbytes(), key)
+        self._live[address] = account, weakref.ref(storage, partial(self._forget, address))
 
     def _forget(self, address: int, _: Any) -> None:
-        self._keep_peak()
-        storage = self._live.pop(address)
-        self._bytes[storage.key] -= storage.size
-        self._total -= storage.size
-
-    def _keep_peak(self) -> None:
-        """Keep the parts when memory is about to sink from its highest point so far."""
-        if not self._at_peak:
-            return
-        self._at_peak = False
-        self._parts = {key: size for key, size in self._bytes.items() if size}
-        self._parts.update(self._unattributed())
-
-    def _unattributed(self) -> dict[_Key, int]:
-        if self._device.type == "cpu":
-            return {("unattributed", "(process)"): _resident_bytes() - self._total}
-        allocated = torch.cuda.memory_allocated(self._device)
-        reserved = torch.cuda.memory_reserved(self._device)
-        free, total = torch.cuda.mem_get_info(self._device)
-        return {
-            ("unattributed", "(inside operators)"): allocated - self._total,
-            ("unattributed", "(cached by the allocator)"): reserved - allocated,
-            ("unattributed", "(outside the allocator)"): total - free - reserved,
-        }
+        self._ledger.free(self._live.pop(address)[0])
 
     # What comes out.
 
     def finish(self) -> dict[str, int]:
-        """Write the snapshots; returns bytes by category at the highest peak of the window."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        part = self._path.with_name(f".part-{self._path.name}")
-        with part.open("w", newline="") as stream:
-            writer = csv.writer(stream)
-            writer.writerow(("iteration", "phase", "category", "module", "bytes"))
-            for iteration, phase, parts in self.snapshots:
-                for (category, module), size in sorted(parts.items()):
-                    writer.writerow((iteration, phase, category, module, size))
-                writer.writerow((iteration, phase, "total", "", sum(parts.values())))
-        part.rename(self._path)
-        peak = max((parts for _, _, parts in self.snapshots), key=lambda p: sum(p.values()))
+        """Write parts and timeline; returns the bytes when tensors together held most.
+
+        By category, as a `total`, and as `tracked`, which is the total without `unattributed`.
+        """
+        peaks = self._ledger.peaks
+        parts = {when: parts_of(peak, self._memory) for when, peak in peaks.items()}
+        write_parts(self._path, parts)
+        write_timeline(self._path, self._ledger.timeline, self._memory)
+        highest = max(peaks, key=lambda when: peaks[when].tracked)
         categories: defaultdict[str, int] = defaultdict(int)
-        for (category, _), size in peak.items():
+        for (category, _), size in parts[highest].items():
             categories[category] += size
-        return {**categories, "total": sum(peak.values())}
+        total = sum(categories.values())
+        return {**categories, "tracked": peaks[highest].tracked, "total": total}
 
 
 def _unpack(tensor: torch.Tensor) -> torch.Tensor:
@@ -264,9 +280,3 @@ def _tensors_in(value: Any, depth: int) -> Iterator[torch.Tensor]:
             yield from _tensors_in(item, depth - 1)
     elif depth and hasattr(value, "__dict__"):
         yield from _tensors_in(vars(value), depth)
-
-
-def _resident_bytes() -> int:
-    """Memory of this process that lies in RAM (proc(5), statm, second field)."""
-    with Path("/proc/self/statm").open() as stream:
-        return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -59,6 +59,8 @@ def _is_map(values: Any) -> bool:
 
 def _zeros(shape: torch.Tensor) -> torch.Tensor:
     # Through NumPy, whose zeros are pages that the system has yet to give; torch writes its own.
+    if not shape.numel():
+        return torch.zeros(shape.shape, dtype=shape.dtype)
     values = np.zeros(shape.numel() * shape.itemsize, np.uint8)  # it has no bfloat16
     return torch.from_numpy(values).view(shape.dtype).view(shape.shape)
 

@@ -28,6 +28,20 @@ def _of_memory(lines: list[bytes]) -> Any:
     return best or None
 
 
+_CURVE = (
+    "weights", "buffers", "gradients", "optimizer state", "activations", "inputs", "temporaries",
+    "others", "unattributed",
+)  # fmt: skip
+
+
+def _of_curve(lines: list[bytes]) -> Any:
+    rows = [dict(zip(_CURVE, map(int, csv_cells(line)[4:13]), strict=True)) for line in lines]
+    if not rows:
+        return None
+    best = max(rows, key=lambda row: sum(row.values()) - row["unattributed"])
+    return {category: size / 2**20 for category, size in best.items() if size}
+
+
 _MB = 1e6 / 2**20
 
 
@@ -70,6 +84,14 @@ FORMATS = (
         builders.MEMORY.encode(),
         has(b"3,"),
         _of_memory,
+        _categories,
+    ),
+    Format(
+        "memory curve",
+        ("memory-util",),
+        builders.MEMORY_CURVE.encode(),
+        has(b"3,"),
+        _of_curve,
         _categories,
     ),
     Format(

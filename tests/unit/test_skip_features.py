@@ -70,5 +70,9 @@ def test_feature_maps_are_zeros_and_choices_are_made() -> None:
         chosen = images[images > 0.5]  # how many depends on values: these are computed
         boxes = torch.tensor([[0.0, 0.0, 2.0, 2.0], [1.0, 1.0, 3.0, 3.0]])
         areas = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1)
+        none = torch.zeros(0, 4) @ torch.rand(4, 2)
+        halves = images.to(torch.bfloat16)
+    assert none.shape == (0, 2)
+    assert (halves.dtype, halves.untyped_storage().nbytes()) == (torch.bfloat16, images.numel() * 2)
     assert 0 < len(chosen) < images.numel()
     assert areas.tolist() == [4.0, 4.0]

@@ -59,7 +59,14 @@ def kept(
 
 
 def matrix(root: Path, cells: list[RunSpec] | None = None, **options: Any) -> Sweep:
-    given = {"limits": {}, "predictor": None, "again": False, "confirm": False, **options}
+    given = {
+        "devices": (),
+        "limits": {},
+        "predictor": None,
+        "again": False,
+        "confirm": False,
+        **options,
+    }
     said: list[str] = []
     sweep = Sweep(root, by_cell(cells or specs()), say=said.append, **given)
     sweep.said = said  # type: ignore[attr-defined]
@@ -200,7 +207,7 @@ def do(spec, retries):
     sys.stdin.readline()
     return kept(root, spec, "ok")
 
-sweep = matrix(root, specs(MODELS))
+sweep = matrix(root, specs(MODELS), devices=tuple(sys.argv[2:]))
 sweep.say = lambda line: print(line, flush=True)
 sweep.run(do)
 print("done", flush=True)
@@ -208,10 +215,10 @@ print("done", flush=True)
 
 
 @pytest.fixture
-def other(tmp_path: Path) -> Callable[[], subprocess.Popen[str]]:
-    def start() -> subprocess.Popen[str]:
+def other(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    def start(*devices: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-c", OTHER, str(tmp_path)],
+            [sys.executable, "-c", OTHER, str(tmp_path), *devices],
             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
@@ -235,7 +242,7 @@ def go_on(process: subprocess.Popen[str]) -> None:
 
 
 def test_two_sweeps_share_the_rows_and_do_no_cell_twice(
-    tmp_path: Path, other: Callable[[], subprocess.Popen[str]]
+    tmp_path: Path, other: Callable[..., subprocess.Popen[str]]
 ) -> None:
     first, second = other(), None
     try:
@@ -260,8 +267,29 @@ def test_two_sweeps_share_the_rows_and_do_no_cell_twice(
     assert cells == [(model, size) for model in MODELS for size in (2, 4)]
 
 
+def test_two_sweeps_on_one_device_take_turns(
+    tmp_path: Path, other: Callable[..., subprocess.Popen[str]]
+) -> None:
+    first, second = other("GPU-1"), None
+    try:
+        read_until(first, "doing")
+        second = other("GPU-1")
+        waits = read_until(second, "sweep: waiting for GPU-1, which process")
+        assert str(first.pid) in waits[-1]
+        go_on(first)
+        go_on(second)
+        read_until(first, "done")
+        read_until(second, "done")
+    finally:
+        for process in (first, second):
+            if process is not None:
+                process.kill()
+                process.communicate()
+    assert len(list(tmp_path.glob("cpu/[!.]*/run.json"))) == 4
+
+
 def test_what_a_killed_sweep_was_doing_is_done_by_another(
-    tmp_path: Path, other: Callable[[], subprocess.Popen[str]]
+    tmp_path: Path, other: Callable[..., subprocess.Popen[str]]
 ) -> None:
     killed = other()
     read_until(killed, "doing")

@@ -1,0 +1,47 @@
+"""Figures that become new PNG files, without a display and without pyplot's global state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detbench.errors import MissingError, UsageError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_DPI = 110
+
+
+def new_figure(option: str, width: float, height: float) -> Figure:
+    """An empty figure, in inches; `option` is what asked for it.
+
+    Raises:
+        MissingError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise MissingError(
+            f"{option} needs the Python package {error.name}",
+            "in the checkout: pip install '.[plot]'",
+        ) from error
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Figure, path: Path, option: str) -> None:
+    """Write a figure into a file that does not exist yet.
+
+    Raises:
+        UsageError: the file exists already, or cannot be written.
+    """
+    try:
+        with path.open("xb") as stream:  # never over a file that is there
+            figure.savefig(stream, format="png", dpi=_DPI)
+    except OSError as error:
+        raise UsageError(
+            f"{option} {path} cannot be written: {error.strerror}", "name a new file"
+        ) from error

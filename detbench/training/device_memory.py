@@ -1,0 +1,68 @@
+"""What the system says of memory, as levels that each hold the one before.
+
+Tracked tensors are within the first level; what a level holds beyond the one before is what no
+tensor explains, and has a name of its own. So the parts add up to the last level.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+
+@dataclass(frozen=True)
+class DeviceMemory:
+    """A device's levels, innermost first.
+
+    Attributes:
+        levels: each one's name, and the name of what it holds beyond the one before.
+        read: their bytes now.
+    """
+
+    levels: tuple[tuple[str, str], ...]
+    read: Callable[[], tuple[int, ...]]
+
+    def beyond(self, tracked: int, reading: tuple[int, ...]) -> dict[str, int]:
+        """Bytes of every level beyond the one before, where tensors hold `tracked` bytes."""
+        inner = (tracked, *reading)
+        return {name: reading[i] - inner[i] for i, (_, name) in enumerate(self.levels)}
+
+
+def memory_of(device: torch.device) -> DeviceMemory:
+    """How a CPU's process or a GPU tells its memory."""
+    if device.type == "cpu":
+        return DeviceMemory((("resident", "(process)"),), _Resident())
+    return DeviceMemory(
+        (
+            ("requested", "(inside operators)"),
+            ("allocated", "(rounded up by the allocator)"),
+            ("reserved", "(cached by the allocator)"),
+            ("device used", "(outside the allocator)"),
+        ),
+        partial(_cuda, device),
+    )
+
+
+class _Resident:
+    """Memory of this process that lies in RAM (proc(5), statm, second field)."""
+
+    def __init__(self) -> None:
+        self._file = Path("/proc/self/statm").open("rb", buffering=0)  # noqa: SIM115 - read often
+        self._page = os.sysconf("SC_PAGE_SIZE")
+
+    def __call__(self) -> tuple[int, ...]:
+        return (int(os.pread(self._file.fileno(), 100, 0).split()[1]) * self._page,)
+
+
+def _cuda(device: torch.device) -> tuple[int, ...]:
+    stats = torch.cuda.memory_stats_as_nested_dict(device)
+    free, total = torch.cuda.mem_get_info(device)
+    inside = (
+        stats[f"{name}_bytes"]["all"]["current"] for name in ("requested", "allocated", "reserved")
+    )
+    return (*inside, total - free)
