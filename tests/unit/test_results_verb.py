@@ -1,6 +1,7 @@
 """`detbench results`: what is kept is listed, exported, queried and checked, and never changed."""
 
 import json
+import re
 import shutil
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -131,6 +132,12 @@ def test_sql(root: Path) -> None:
     zoned = "select timestamptz '2026-01-01 09:00:00+09' as at, uuid() as u, 'a'::blob as b"
     assert rows(root, "--sql", zoned)[0]["at"] == "2026-01-01T00:00:00"
     assert rows(root, "--sql", "describe runs")[0]["column_name"] == "run"
+
+
+def test_the_documented_query(root: Path) -> None:
+    (sql,) = re.findall(r'--sql "(.+?)"$', (ROOT / "docs/formats.md").read_text(), re.M | re.S)
+    (row,) = rows(root, "--sql", sql)
+    assert (row["batch_size"], row["runs"], row["speed"]) == (4, 1, None)
 
 
 @pytest.mark.parametrize(
