@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import re
 import shutil
 import subprocess
@@ -16,6 +17,8 @@ from detbench.gpus import DRIVER_PARAMETERS, Gpu, Unusable, may_read_counters, s
 from detbench.launch.base import Launcher
 from detbench.modes import Attachment, Mode
 from detbench.suite import FRAMEWORKS, Family
+
+_log = logging.getLogger(__name__)
 
 OK, MISSING, UNKNOWN = "ok", "missing", "unknown"
 
@@ -150,6 +153,7 @@ def _program(name: str, remedy: str) -> Check:
     path = shutil.which(name)
     if path is None:
         return Check(name, MISSING, remedy)
+    _log.info("runs %s --version", path)
     try:
         done = subprocess.run(
             [path, "--version"], capture_output=True, text=True, check=False, timeout=_PATIENCE

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import re
 import shutil
@@ -16,8 +18,11 @@ from pydantic import ValidationError
 
 from detbench.errors import BadFileError, MissingError
 from detbench.hashing import sha256_of
+from detbench.record_versions import NO_RECORD, upgraded
 from detbench.records import Measurement, RunRecord, RunSpec
 from detbench.suite import checkout
+
+_log = logging.getLogger(__name__)
 
 RECORD, LOG, SPEC = "run.json", "output.log", "spec.json"
 # What tells no figure by itself; monitoring.csv is there before the training has begun.
@@ -135,6 +140,7 @@ def keep(folder: Path, record: RunRecord) -> Path:
         final = folder.parent / (name if number == 1 else f"{name}-{number}")
         with suppress(OSError):  # another run of the same second has that name
             folder.rename(final)
+            _log.info("keeps %s", final)
             return final
     raise MissingError(f"no free name for the run in {folder.parent}", f"its data is in {folder}")
 
@@ -169,34 +175,40 @@ def measurements_in(folder: Path, *, but_logs: bool = False) -> tuple[Measuremen
 
 
 def read_record(path: Path) -> RunRecord:
-    """Read a `run.json`.
+    """Read a `run.json`, of this schema version or an older one.
 
     Raises:
-        BadFileError: it is not one, or one of another schema version.
+        BadFileError: it is not one, or one of a newer detbench.
     """
     try:
-        return RunRecord.model_validate_json(path.read_bytes())
+        return RunRecord.model_validate(upgraded(path, json.loads(path.read_bytes())))
+    except OSError as error:
+        raise BadFileError(path, f"cannot be read: {error.strerror}", NO_RECORD) from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise BadFileError(
-            path,
-            f"not a run record: {first['msg']}",
-            "move that run's folder elsewhere, or read it with the version that wrote it",
-            place=place,
+            path, f"not a run record: {first['msg']}", NO_RECORD, place=place
         ) from error
+    except ValueError as error:
+        raise BadFileError(path, f"not a run record: {error}", NO_RECORD) from error
+
+
+def record_files(root: Path) -> list[Path]:
+    """The `run.json` of every completed run under `root`."""
+    return sorted(root.glob(f"*/[!.]*/{RECORD}"))
 
 
 def all_runs(root: Path) -> Iterator[tuple[Path, RunRecord]]:
     """The runs under `root` that were completed, oldest first."""
-    records = [(p.parent, read_record(p)) for p in root.glob(f"*/[!.]*/{RECORD}")]
+    records = [(file.parent, read_record(file)) for file in record_files(root)]
     yield from sorted(records, key=lambda item: item[1].started)
 
 
 def find_ok(root: Path, spec: RunSpec) -> tuple[Path, RunRecord] | None:
     """The newest run of the same spec that went well."""
-    digest = spec.digest()
-    found = [r for r in all_runs(root) if r[1].spec_sha256 == digest and r[1].status == "ok"]
+    digest = spec.digest()  # not the stored one: an older detbench knew fewer fields
+    found = [r for r in all_runs(root) if r[1].spec.digest() == digest and r[1].status == "ok"]
     return found[-1] if found else None
 
 
@@ -209,7 +221,7 @@ def find_unfinished(root: Path, spec: RunSpec) -> Path | None:
     found = [
         folder
         for folder, record in all_runs(root)
-        if record.spec_sha256 == digest and record.status != "ok"
+        if record.spec.digest() == digest and record.status != "ok"
     ]
     for folder in abandoned(root):
         with suppress(OSError, ValidationError):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import os
 import sys
+from functools import cache
 from importlib import import_module
 from typing import Any
 
 import click
 
 from detbench import __version__
+from detbench.cli.loudness import add_loudness, usual_afterwards
 from detbench.errors import DetbenchError, missing_package
 
 # Verb -> module of this package and function in it; a module is imported when its verb is used.
@@ -40,6 +42,7 @@ _VERBS = {
     "memory-util": ("parse.memory", "memory_util"),
     "monitor-util": ("parse.monitor", "monitor_util"),
     "throughput-util": ("parse.throughput", "throughput_util"),
+    "results": ("results", "results"),
 }
 
 
@@ -55,11 +58,13 @@ class _LazyGroup(click.Group):
         return command(cmd_name)
 
 
+@cache
 def command(verb: str) -> click.Command:
     """A verb's command; its module is imported now."""
     module, function = _VERBS[verb]
     found = getattr(import_module(f"detbench.cli.{module}"), function)
     assert isinstance(found, click.Command)
+    add_loudness(found)
     return found
 
 
@@ -73,7 +78,16 @@ def cli() -> None:
     detbench switch maskrcnn memory      choose what the next runs attach
     detbench run maskrcnn                run a short window in that mode
     detbench memory-util FILE            turn what it left into a table
+
+    Results go to stdout, progress and notes to stderr.
+
+    \b
+    Completion in bash; in zsh and fish likewise:
+    eval "$(_DETBENCH_COMPLETE=bash_source detbench)"
     """
+
+
+add_loudness(cli)
 
 
 def main() -> None:
@@ -87,7 +101,8 @@ def run_command(command: click.Command, **options: Any) -> None:
         # Names in files hold what a terminal's encoding may lack: shown escaped, as on stderr.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        command.main(standalone_mode=False, **options)
+        with usual_afterwards():
+            command.main(standalone_mode=False, **options)
     except DetbenchError as error:
         _fail(str(error), error.exit_code)
     except ModuleNotFoundError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from detbench.cli.options import family_argument
 from detbench.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
     from detbench.launch.docker import Limits
 
 F = TypeVar("F", bound=Callable[..., Any])
+_log = logging.getLogger(__name__)
 
 _LIMITS = (
     click.option("--memory-limit", default="", help="Such as 8g or 900m, no swap beyond."),
@@ -89,7 +92,7 @@ def _pairs(context: click.Context, parameter: click.Parameter, given: tuple[str,
 
 
 @click.command()
-@click.argument("family")
+@family_argument()
 @click.option(
     "--device",
     type=click.Choice(["cuda", "cpu"]),
@@ -112,7 +115,6 @@ def _pairs(context: click.Context, parameter: click.Parameter, given: tuple[str,
     help="A PEM file of certificates to trust, as behind a company's proxy.",
 )
 @click.option("--no-cache", is_flag=True, help="Build every layer anew.")
-@click.option("--verbose", is_flag=True, help="Print all that the engine says.")
 def build(
     family: str,
     device: str,
@@ -120,7 +122,6 @@ def build(
     arguments: dict[str, str],
     extra_ca: Path | None,
     no_cache: bool,
-    verbose: bool,
 ) -> None:
     """Build the Docker image of a FAMILY, from docker/*.Dockerfile.
 
@@ -145,8 +146,11 @@ def build(
     began = time.monotonic()
 
     def say(line: str, is_step: bool) -> None:
-        if is_step or verbose:
-            click.echo(f"{time.monotonic() - began:6.0f} s  {line}", err=True)
+        timed = f"{time.monotonic() - began:6.0f} s  {line}"
+        if is_step:
+            click.echo(timed, err=True)
+        else:
+            _log.info(timed)
 
     with engine() as client:
         image = images.build(client, root, family, recipe, say)
@@ -156,7 +160,7 @@ def build(
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("family")
+@family_argument()
 @click.option(
     "--gpus",
     default="",

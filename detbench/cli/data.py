@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from detbench.cli.options import print_table
+from detbench.cli.options import format_option, print_table
 from detbench.errors import BadFileError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def data() -> None:
     """Fetch datasets, and check the ones that are there.
 
     \b
-    Example:
+    Examples:
       detbench data download coco --root /dataset
       detbench data verify coco --root /dataset
     """
@@ -82,15 +82,17 @@ def download(name: str, root: Path | None, mirror: str, keep_archives: bool) -> 
 @click.argument("name")
 @_ROOT
 @click.option("--quick", is_flag=True, help="Do not open the images.")
-def verify(name: str, root: Path | None, quick: bool) -> None:
+@format_option()
+def verify(name: str, root: Path | None, quick: bool, style: str) -> None:
     """Check NAME: coco, voc2007, voc2012, voc0712, embedded, or a folder in COCO's layout.
 
     Every id of the annotations resolves, every image is there and as large as listed, and there
     are as many as published. --quick leaves out opening the images.
 
     \b
-    Example:
+    Examples:
       detbench data verify coco --quick
+      detbench data verify /dataset/mine
     """
     import os
 
@@ -121,7 +123,7 @@ def verify(name: str, root: Path | None, quick: bool) -> None:
                 "folder": str(split.images),
             }
         )
-    print_table(pd.DataFrame(rows), "table", f"{name}: complete")
+    print_table(pd.DataFrame(rows), style, f"{name}: complete")
 
 
 def _check_number(name: str, split: Split, number: int, expected: int | None) -> None:

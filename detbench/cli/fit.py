@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from detbench.cli.options import format_option, print_table
+from detbench.cli.completion import of_gpu_profiles, of_models
+from detbench.cli.options import family_argument, format_option, print_table
 from detbench.cli.run_options import whole_numbers
 from detbench.errors import MissingError, UsageError
 
@@ -34,8 +35,12 @@ def _size(context: click.Context, parameter: click.Parameter, value: str) -> tup
 
 
 @click.command()
-@click.argument("family")
-@click.option("--models", help="Models or groups, with commas.  [default: the family's on a GPU]")
+@family_argument()
+@click.option(
+    "--models",
+    shell_complete=of_models,
+    help="Models or groups, with commas.  [default: the family's on a GPU]",
+)
 @click.option(
     "--batch-sizes",
     metavar="N,N,...",
@@ -45,6 +50,7 @@ def _size(context: click.Context, parameter: click.Parameter, value: str) -> tup
 @click.option(
     "--gpu-profile",
     "profiles",
+    shell_complete=of_gpu_profiles,
     default="auto",
     show_default=True,
     help="auto for the GPUs here, or names with commas; see `detbench gpus --catalogue`.",

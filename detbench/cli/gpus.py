@@ -41,7 +41,7 @@ def gpus(part: str, catalogue: bool, style: str) -> None:
     administrator partitions a GPU stands in docs/mig.md.
 
     \b
-    Example:
+    Examples:
       detbench gpus
       detbench gpus --catalogue A100
     """

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from detbench.cli.options import format_option, print_table
+from detbench.cli.completion import of_modes
+from detbench.cli.options import family_argument, format_option, print_table
 from detbench.errors import MissingError
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("family")
+@family_argument()
 @format_option()
 def setup(family: str, style: str) -> None:
     """Check what this machine has for a FAMILY, and say how to get the rest. Fetches nothing.
@@ -34,8 +35,14 @@ def setup(family: str, style: str) -> None:
 
 
 @click.command()
-@click.argument("family", default="maskrcnn")
-@click.option("--mode", default="noprofile", show_default=True, help="Can this mode run here?")
+@family_argument("maskrcnn")
+@click.option(
+    "--mode",
+    default="noprofile",
+    show_default=True,
+    shell_complete=of_modes,
+    help="Can this mode run here?",
+)
 @click.option(
     "--launcher",
     type=click.Choice(["local", "docker"]),
@@ -43,8 +50,8 @@ def setup(family: str, style: str) -> None:
     show_default=True,
     help="As a process of this machine, or in a container of the family's image.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The checks as JSON.")
-def doctor(family: str, mode: str, launcher: str, as_json: bool) -> None:
+@format_option()
+def doctor(family: str, mode: str, launcher: str, style: str) -> None:
     """Examine this machine for a FAMILY: engine, GPUs, profilers, permissions, limits, datasets.
 
     Ends with 0 if MODE can run here, and with 3 and what it lacks if it cannot.
@@ -66,7 +73,7 @@ def doctor(family: str, mode: str, launcher: str, as_json: bool) -> None:
     gpu, why_none = gpus.chosen()
     packages = examined.of_family(loaded)
     checks = [*examined.of_engine(), *packages, *examined.of_machine(root)]
-    _show(checks, "json" if as_json else "table", f"{family} on this machine")
+    _show(checks, style, f"{family} on this machine")
     here: Launcher = LocalLauncher()
     if launcher == "docker":
         here = ContainerLauncher(family, root, gpus=(gpu.uuid,) if gpu else (), counters=True)

@@ -36,7 +36,7 @@ def throughput(family: str, processes: tuple[int, ...], repeats: int, **options:
     turns, so that a machine that grows warm or busy weighs on all alike.
 
     \b
-    The published single-GPU test of Mask R-CNN:
+    Example, the published single-GPU test of Mask R-CNN:
       detbench throughput maskrcnn --model mask_rcnn_R_50_FPN_1x --batch-sizes 2 \\
         --learning-rate 0.00125 --iterations 5000 --count 4900
     """
@@ -120,7 +120,7 @@ def time_to_train(family: str, repeats: int, **options: Any) -> None:
     that does not get there is a result, too.
 
     \b
-    MLPerf's target for Mask R-CNN, evaluated every epoch:
+    Example, MLPerf's target for Mask R-CNN, evaluated every epoch:
       detbench time-to-train maskrcnn --model mask_rcnn_R_50_FPN_1x --batch-sizes 16 \\
         --processes 8 --target box=37.7,mask=33.9
     """

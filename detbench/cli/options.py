@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
+from detbench.cli.completion import of_families
 from detbench.cli.files import expand, short_names
 from detbench.errors import UsageError
 
@@ -19,6 +21,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # Spelled here as well as in report.tables, which imports pandas: --help has to be instant.
 FORMATS = ("table", "csv", "json", "md")
+_JSON = "detbench.json"
+
+
+def family_argument(default: str | None = None) -> Callable[[F], F]:
+    """The family that a verb is about."""
+    if default is None:  # which click would take for a default, too
+        return click.argument("family", shell_complete=of_families)
+    return click.argument("family", default=default, shell_complete=of_families)
 
 
 def files_argument(function: F) -> F:
@@ -32,11 +42,42 @@ def _expand(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tu
     return expand(given)
 
 
-def format_option(default: str | None = "table") -> Callable[[F], F]:
-    """How the table is printed."""
-    return click.option(
-        "--format", "style", type=click.Choice(FORMATS), default=default, help="How to print it."
-    )
+def format_option(default: str | None = "table", more: tuple[str, ...] = ()) -> Callable[[F], F]:
+    """How the table is printed; the verb gets one of `FORMATS` or `more`, however it was said."""
+
+    def decorate(function: F) -> F:
+        short = click.option(
+            "--json",
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_remember_json,
+            help="The same as --format json.",
+        )
+        long = click.option(
+            "--format",
+            "style",
+            type=click.Choice((*FORMATS, *more)),
+            default=default,
+            callback=_style,
+            help="How to print it.",
+        )
+        return long(short(function))
+
+    return decorate
+
+
+def _remember_json(context: click.Context, _: click.Parameter, given: bool) -> None:
+    context.meta[_JSON] = given
+
+
+def _style(context: click.Context, parameter: click.Parameter, style: str | None) -> str | None:
+    if not context.meta.get(_JSON):
+        return style
+    named = context.get_parameter_source("style") is ParameterSource.COMMANDLINE
+    if named and style != "json":
+        raise click.UsageError(f"--json and --format {style} cannot be had at once", context)
+    return "json"
 
 
 def output_option(function: F) -> F:
@@ -49,7 +90,7 @@ def output_option(function: F) -> F:
 
 
 def print_table(table: pd.DataFrame, style: str, title: str = "") -> None:
-    """Print a table on stdout, in colour only where that is a terminal."""
+    """Print a table on stdout."""
     show([(title, table)], style, None)
 
 
@@ -61,10 +102,10 @@ def show(tables: list[tuple[str, pd.DataFrame]], style: str, output: Path | None
     """
     from detbench.report.tables import render
 
-    color = output is None and sys.stdout.isatty()
+    is_terminal = output is None and sys.stdout.isatty()
     if style in ("table", "md"):
         tables = [(title, _shortened(table)) for title, table in tables]
-    texts = [render(table, style, title=title, color=color) for title, table in tables]  # type: ignore[arg-type]
+    texts = [render(table, style, title=title, is_terminal=is_terminal) for title, table in tables]  # type: ignore[arg-type]
     if output is None:
         click.echo("\n\n".join(texts))
         return
@@ -93,6 +134,6 @@ def targets(target: str) -> dict[str, float]:
 
 def _shortened(table: pd.DataFrame) -> pd.DataFrame:
     """The table for the eye: files without the folders that they share."""
-    if "file" not in table:
-        return table
+    if "file" not in table or not table["file"].map(lambda value: isinstance(value, str)).all():
+        return table  # a query's column may have any name
     return table.assign(file=table["file"].map(short_names(table["file"].unique().tolist())))

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 import click
 
+from detbench.cli.completion import of_gpu_profiles, of_models, of_modes
 from detbench.cli.container import folder_option, limit_options
-from detbench.cli.options import format_option
+from detbench.cli.options import family_argument, format_option
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -49,8 +50,12 @@ def _overrides(
 
 
 _MODEL = (
-    click.argument("family"),
-    click.option("--model", help="A model or group of the family; see `detbench models FAMILY`."),
+    family_argument(),
+    click.option(
+        "--model",
+        shell_complete=of_models,
+        help="A model or group of the family; see `detbench models FAMILY`.",
+    ),
 )
 _BATCH_SIZES = (
     click.option(
@@ -177,11 +182,12 @@ _DOING = (
 
 _WHERE = (*_PLACE, *_DOING)
 _MATRIX = (
-    click.argument("family"),
+    family_argument(),
     click.option(
         "--models",
         "model",
         metavar="NAME,NAME,...",
+        shell_complete=of_models,
         help="Models and groups of the family; see `detbench models FAMILY`.",
     ),
     click.option(
@@ -195,12 +201,14 @@ _MATRIX = (
     click.option(
         "--modes",
         metavar="MODE,MODE,...",
+        shell_complete=of_modes,
         default="noprofile",
         show_default=True,
         help="A row each.",
     ),
     click.option(
         "--gpu-profile",
+        shell_complete=of_gpu_profiles,
         default="auto",
         show_default=True,
         help="Go on only where this machine's GPU is that profile; auto takes what is there.",

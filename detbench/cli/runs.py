@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from detbench.cli.completion import of_modes
 from detbench.cli.run_options import accuracy_options, evaluation_options, run_options
 from detbench.cli.session import begin, fail_on_bad, print_records
 from detbench.errors import UsageError
@@ -51,7 +52,7 @@ def noprofile(family: str) -> Mode:
 
 
 @click.command()
-@click.option("--mode", help="[default: the switched one]")
+@click.option("--mode", shell_complete=of_modes, help="[default: the switched one]")
 @run_options
 def run(family: str, mode: str | None, **options: Any) -> None:
     """Run a window of training of a FAMILY in the switched mode.
@@ -68,13 +69,14 @@ def run(family: str, mode: str | None, **options: Any) -> None:
 
 @click.command()
 @run_options
-@click.argument("mode", required=False)
+@click.argument("mode", required=False, shell_complete=of_modes)
 def profile(family: str, mode: str | None, **options: Any) -> None:
     """Profile a window of training of a FAMILY in the switched mode; MODE has to be that one.
 
     \b
-    Example:
-      detbench profile maskrcnn torch
+    Examples:
+      detbench switch maskrcnn torch
+      detbench profile maskrcnn torch --batch-sizes 4
     """
     from detbench.modes import resolve_mode
     from detbench.state import switched
@@ -95,7 +97,7 @@ def evaluate(family: str, **options: Any) -> None:
     """Evaluate weights of a FAMILY's model on the val split: --weights FILE.
 
     zoo are the weights that detectron2 publishes for the model. On VOC it prints the AP of every
-    class (area under the curve, IoU 0.5) and their mean.
+    class (area under the curve, IoU 0.5) and their mean; other formats leave that to voc_ap.csv.
 
     \b
     Example:
@@ -106,7 +108,7 @@ def evaluate(family: str, **options: Any) -> None:
     if not options["weights"]:
         raise UsageError("eval evaluates weights", "--weights FILE, or zoo")
     done = _do(family, MODES["noprofile"], options, "evaluation", final=False)
-    for folder, record in done:
+    for folder, record in done if options["style"] in ("table", "md") else ():
         if (folder / "voc_ap.csv").is_file() and record.status == "ok":
             _print_classes(folder)
     fail_on_bad(done)

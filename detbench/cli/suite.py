@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import click
 
-from detbench.cli.options import format_option, print_table
-
-_FAMILY = click.argument("family")
+from detbench.cli.completion import of_modes
+from detbench.cli.options import family_argument, format_option, print_table
 
 
 @click.command()
@@ -36,7 +35,7 @@ def families(style: str) -> None:
 
 
 @click.command()
-@_FAMILY
+@family_argument()
 @format_option()
 def models(family: str, style: str) -> None:
     """List the models of a FAMILY, their frameworks and their training schedules.
@@ -63,8 +62,8 @@ def models(family: str, style: str) -> None:
 
 
 @click.command()
-@_FAMILY
-@click.argument("mode")
+@family_argument()
+@click.argument("mode", shell_complete=of_modes)
 def switch(family: str, mode: str) -> None:
     """Choose the MODE that the next runs of a FAMILY are done in.
 

@@ -43,7 +43,7 @@ def sweep(
 
     \b
     Examples:
-      detbench sweep maskrcnn --models fpn --batch-sizes 2,4,8,16 --dry-run
+      detbench sweep faster_rcnn --models fpn --batch-sizes 2,4,8,16 --dry-run
       detbench sweep maskrcnn --device cpu --memory-limit 2g --batch-sizes 4,16,64
     """
     from detbench.sweep.running import Sweep, by_cell, describe

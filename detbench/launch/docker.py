@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ OWNER = "detbench.owner"
 PYTHON = "/opt/venv/bin/python"
 DATASET, SCRATCH, SCRIPTS = "/dataset", "/scratch", "/scripts"
 _STACK_BYTES = 64 << 20
+_log = logging.getLogger(__name__)
 
 
 def tag(family: str) -> str:
@@ -129,6 +132,7 @@ def create(client: DockerClient, wanted: Wanted) -> Container:
             Ulimit(name="stack", soft=_STACK_BYTES, hard=_STACK_BYTES),
         ]
     limits = wanted.limits
+    _log.info("container of %s runs %s", wanted.image, shlex.join(wanted.command))
     return client.containers.create(
         wanted.image,
         command,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -18,6 +20,7 @@ from detbench.gpus import may_read_counters
 from detbench.launch import cgroup
 from detbench.launch.base import GRACE_SECONDS, Exit, OnEvent, take_line, terminate_as_interrupt
 
+_log = logging.getLogger(__name__)
 _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
 
@@ -74,6 +77,7 @@ class LocalLauncher:
         with limits as group, log.open("wb", buffering=0) as sink:
             count_kills = group.oom_kills if group else _oom_kills
             kills_before = count_kills()
+            _log.info("runs %s", shlex.join(command))
             process = subprocess.Popen(
                 group.entered(command) if group else command,
                 stdin=subprocess.DEVNULL,

@@ -8,6 +8,8 @@ ProfilerReport.proto, which Nsight Compute ships under extras/FileFormat).
 
 from __future__ import annotations
 
+import logging
+import shlex
 import subprocess
 import sys
 from collections.abc import Collection
@@ -20,6 +22,8 @@ import pandas as pd
 from detbench.errors import BadFileError, MissingError
 from detbench.readers import ncu_rep_dump
 from detbench.readers.ncu_csv import SCHEMA, unit_scale
+
+_log = logging.getLogger(__name__)
 
 MAGIC = b"NVR\x00"
 _NUM_RESULTS, _PAYLOAD_SIZE = 2, 5  # fields of BlockHeader
@@ -76,6 +80,7 @@ _Value = tuple[float, str] | None  # with its unit
 def _launches(path: Path, metrics: Collection[str]) -> list[tuple[str, list[_Value]]]:
     """Each launch's kernel, and its device and `metrics`."""
     command = [sys.executable, ncu_rep_dump.__file__, str(path), *metrics]
+    _log.info("runs %s", shlex.join(command))
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         said = done.stderr.strip().splitlines()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -19,6 +21,8 @@ from detbench.readers.nvprof_csv import HEADER, read_nvprof_trace
 from detbench.readers.nvprof_text import is_nvprof_text, read_nvprof_text
 from detbench.readers.text import is_text, open_text, read_head
 from detbench.readers.timeline import KernelSums, Timeline
+
+_log = logging.getLogger(__name__)
 
 _HEAD = 1 << 16
 _STATS = "write it again: nsys stats --report cuda_gpu_trace --format csv, or nvprof --csv"
@@ -100,6 +104,7 @@ def _exported(path: Path, launches: bool) -> Timeline:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "export.sqlite"
         command = [nsys, "export", "--type", "sqlite", "--output", str(out), str(path)]
+        _log.info("runs %s", shlex.join(command))
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if not out.is_file():
             said = (done.stderr or done.stdout).strip().splitlines()

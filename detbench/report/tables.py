@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from typing import Literal, get_args
 
 import pandas as pd
@@ -15,11 +16,14 @@ _MISSING = "n/a"
 _PIPE_WIDTH = 200
 
 
-def render(table: pd.DataFrame, style: Format, *, title: str = "", color: bool = False) -> str:
+def render(
+    table: pd.DataFrame, style: Format, *, title: str = "", is_terminal: bool = False
+) -> str:
     """The table as text, without a newline at its end.
 
     A missing value is `n/a` for the eye, empty in CSV and null in JSON. CSV and JSON keep full
-    precision; the others round to what can be read.
+    precision; the others round to what can be read. Only a terminal gets colours, unless the
+    environment has NO_COLOR (no-color.org), and lines folded to its width.
     """
     if style == "csv":
         return table.to_csv(index=False).rstrip("\n")
@@ -29,7 +33,7 @@ def render(table: pd.DataFrame, style: Format, *, title: str = "", color: bool =
     cells = [[_cell(value) for value in row] for row in table.itertuples(index=False)]
     if style == "md":
         return _markdown([str(c) for c in table.columns], cells, title)
-    return _for_the_eye(table, cells, title, color)
+    return _for_the_eye(table, cells, title, is_terminal)
 
 
 def _cell(value: object) -> str:
@@ -50,7 +54,7 @@ def _markdown(columns: list[str], cells: list[list[str]], title: str) -> str:
     return "\n".join([*heading, line(columns), line(["---"] * len(columns)), *map(line, cells)])
 
 
-def _for_the_eye(table: pd.DataFrame, cells: list[list[str]], title: str, color: bool) -> str:
+def _for_the_eye(table: pd.DataFrame, cells: list[list[str]], title: str, is_terminal: bool) -> str:
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -65,7 +69,12 @@ def _for_the_eye(table: pd.DataFrame, cells: list[list[str]], title: str, color:
         shown.add_row(*(Text(value) for value in row))
     sink = io.StringIO()
     # Piped output is not folded to the width of a screen that nobody looks at.
-    console = Console(file=sink, force_terminal=color, width=None if color else _PIPE_WIDTH)
+    console = Console(
+        file=sink,
+        force_terminal=is_terminal,
+        color_system=None if os.environ.get("NO_COLOR") else "auto",
+        width=None if is_terminal else _PIPE_WIDTH,
+    )
     console.print(shown)
     lines = [line.rstrip() for line in sink.getvalue().rstrip().splitlines()]
     return "\n".join([title, *lines] if title else lines)

@@ -30,7 +30,7 @@ def measured(
     counting = [
         (folder, record)
         for folder, record in found
-        if record.spec_sha256 == digest
+        if record.spec.digest() == digest
         and _same_limits(record.environment.get("limits", {}), limits)
         and record.status in (_ENDED if record.ended >= since else () if again else _DECIDED)
     ]

@@ -60,7 +60,7 @@ def owner(path: Path) -> str:
 def wait_until_free(path: Path) -> None:
     """Return when whoever has the lock has let it go."""
     with suppress(FileNotFoundError), path.open("rb") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+        fcntl.flock(stream, fcntl.LOCK_SH)  # NFS gives an exclusive one to writers only
 
 
 @contextmanager

@@ -1,0 +1,191 @@
+"""`results`: the runs that are kept, listed, exported, queried and checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from detbench.cli.completion import of_families, of_gpu_profiles, of_models, of_modes
+from detbench.cli.options import format_option, output_option, show
+from detbench.errors import BadFileError, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from detbench.records import RunRecord
+
+Run = tuple[Path, "RunRecord"]
+
+# Column of the table for programs -> its name for the eye.
+_LISTED = {
+    "model": "model",
+    "batch_size": "batch size",
+    "mode": "mode",
+    "gpu_profile": "GPU profile",
+    "status": "status",
+    "images_per_second": "images/s",
+    "box_ap": "box AP",
+    "mask_ap": "mask AP",
+    "started": "started (UTC)",
+    "run": "run",
+}
+_STATUSES = ("ok", "oom", "host_oom", "timeout", "failed", "interrupted")
+
+
+@click.command()
+@click.option(
+    "--results",
+    "root",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where runs are kept.  [default: results/, in a container /scratch/measurements]",
+)
+@click.option("--family", shell_complete=of_families, help="Only runs of this family.")
+@click.option("--model", shell_complete=of_models, help="Only runs of these models, with commas.")
+@click.option("--mode", shell_complete=of_modes, help="Only runs in these modes, with commas.")
+@click.option("--gpu-profile", shell_complete=of_gpu_profiles, help="Only runs on these.")
+@click.option("--status", type=click.Choice(_STATUSES), help="Only runs that ended so.")
+@click.option("--show", "shown", metavar="RUN", help="All of one run: its folder, or its name.")
+@click.option("--sql", metavar="SELECT", help="A query of the table `runs`; needs duckdb.")
+@click.option("--verify", is_flag=True, help="Check every file against the sha256 of its record.")
+@format_option(more=("parquet",))
+@output_option
+def results(
+    root: Path | None,
+    shown: str | None,
+    sql: str | None,
+    verify: bool,
+    style: str,
+    output: Path | None,
+    **wanted: str | None,
+) -> None:
+    """List the runs that are kept, or export, query or check them.
+
+    CSV, JSON and Parquet have a column for everything that a record tells (docs/formats.md, "The
+    table of runs"); so has the table `runs` of --sql, which the filters apply to as well.
+
+    \b
+    Examples:
+      detbench results --model mask_rcnn_R_18_FPN_tiny --status ok
+      detbench results --show mask_rcnn_R_18_FPN_tiny_bs4_memory_20261124T120000Z
+      detbench results --format parquet --output runs.parquet
+      detbench results --sql "select model, max(images_per_second) from runs group by model"
+      detbench results --verify
+    """
+    from detbench import results as kept
+    from detbench.report.run_table import run_table
+
+    root = root or kept.default_root()
+    if (shown is not None) + (sql is not None) + verify > 1:
+        raise UsageError("--show, --sql and --verify are one thing each", "pass one of them")
+    if style == "parquet" and (shown is not None or verify or output is None):
+        raise UsageError("--format parquet writes the table of runs", "--output FILE names where")
+    if verify:
+        _verify(root, style, output)
+        return
+    runs = list(kept.all_runs(root))
+    if shown is not None:
+        _show_run(_run_named(root, runs, shown), style, output)
+        return
+    table = run_table([run for run in runs if _is_wanted(run, wanted)])
+    if not len(table):
+        click.echo(f"{root} holds {'no such run' if runs else 'no run'}", err=True)
+    if sql is not None:
+        from detbench.report.run_query import query
+
+        table = query(table, sql)
+    elif style in ("table", "md"):
+        table = table[list(_LISTED)].rename(columns=_LISTED)
+        table = table.assign(run=[Path(run).name for run in table["run"]])
+        table = table.drop(columns=[c for c in ("box AP", "mask AP") if table[c].isna().all()])
+    if style == "parquet":
+        from detbench.report.run_query import write_parquet
+
+        assert output is not None  # asked for above
+        write_parquet(table, output)
+    else:
+        show([("", _with_plain_times(table))], style, output)
+
+
+def _is_wanted(run: Run, wanted: dict[str, str | None]) -> bool:
+    _, record = run
+    own = {name: getattr(record.spec, name, None) for name in wanted}
+    own["status"] = record.status
+    if not record.spec.train:
+        own["mode"] = "evaluation"
+    return all(given is None or own[name] in given.split(",") for name, given in wanted.items())
+
+
+def _with_plain_times(table: pd.DataFrame) -> pd.DataFrame:
+    """Moments as text, 2026-11-24T12:00:00 in UTC, and spans of time as `0 days 00:01:00`."""
+    import pandas as pd
+
+    plain = table.copy()
+    for name in table:
+        if pd.api.types.is_datetime64_any_dtype(table[name]):
+            moments = pd.to_datetime(table[name], utc=True)
+            plain[name] = moments.dt.strftime("%Y-%m-%dT%H:%M:%S")
+        elif pd.api.types.is_timedelta64_dtype(table[name]):
+            plain[name] = table[name].astype("str")
+    return plain
+
+
+def _run_named(root: Path, runs: list[Run], name: str) -> Run:
+    """The run in the folder of this path, or of this name wherever it lies under `root`."""
+    found = [run for run in runs if name in (run[0].name, str(run[0]))]
+    if not found and Path(name).is_dir():
+        found = [run for run in runs if run[0].resolve() == Path(name).resolve()]
+    if not found:
+        raise UsageError(f"{root} has no run '{name}'", "detbench results lists them")
+    if len(found) > 1:
+        raise UsageError(
+            f"{len(found)} runs are called '{name}'", f"name its folder, such as {found[0][0]}"
+        )
+    return found[0]
+
+
+def _show_run(run: Run, style: str, output: Path | None) -> None:
+    import pandas as pd
+
+    from detbench.report.run_table import run_table
+
+    _, record = run
+    table = _with_plain_times(run_table([run]))
+    if style in ("csv", "json"):
+        show([("", table)], style, output)
+        return
+    facts = [(n, v) for n, v in table.iloc[0].items() if not pd.isna(v)]
+    around = [(name, str(value)) for name, value in record.environment.items()]
+    columns = ["what", "value"]
+    left = [(m.path, m.bytes, m.sha256) for m in record.measurements]
+    tables = [
+        ("Run", pd.DataFrame(facts, columns=columns)),
+        ("Environment", pd.DataFrame(around, columns=columns)),
+        ("What it left", pd.DataFrame(left, columns=["measurement", "bytes", "sha256"])),
+    ]
+    tables = [(title, found) for title, found in tables if len(found)]
+    show(tables, style, output)
+
+
+def _verify(root: Path, style: str, output: Path | None) -> None:
+    """Print what is not as it was left; that something is not ends in an error.
+
+    Raises:
+        BadFileError: naming the first such file.
+    """
+    import pandas as pd
+
+    from detbench.integrity import check
+
+    checked = list(check(root))
+    bad = [each for each in checked if each.problem]
+    rows = [(str(each.path), each.problem) for each in bad]
+    table = pd.DataFrame(rows, columns=["file", "problem"])
+    if bad or style not in ("table", "md"):
+        show([("", table)], style, output)
+    else:
+        click.echo(f"{root}: {len(checked):,} files are as their runs left them")
+    if bad:
+        more = f" ({len(bad)} files)" if len(bad) > 1 else ""
+        raise BadFileError(bad[0].path, f"{bad[0].problem}{more}", "restore it from a copy")
