@@ -16,7 +16,7 @@ _TOLD = ("GPU", "driver", "torch")  # by the training itself, unless it was kill
 def facts(record: RunRecord) -> dict[str, str]:
     """All that makes a run comparable with others, each in words that stand alone.
 
-    Two runs with equal facts are repeats of one another: they differ in seed and moment only.
+    Runs with equal facts and windows are repeats: their speed depends on nothing else known.
     What a run does not have, or its record does not tell, is left out.
     """
     spec, environment = record.spec, record.environment

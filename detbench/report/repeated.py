@@ -1,4 +1,4 @@
-"""Throughput of repeats: runs that differ in seed and moment only, with their 95 % interval."""
+"""Throughput of repeats: runs of equal facts and windows, with their 95 % interval."""
 
 from __future__ import annotations
 
