@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Make or refresh the checkout's .venv: bash scripts/make_venv.sh [EXTRA...]
 # Installs detbench from this checkout with the named extras (train, test); train brings
-# effdet and detectron2 too. What stands and is up to date is left alone. pip's own environment variables
+# effdet, detectron2 and what report pages need too. What stands and is up to date is left alone. pip's own environment variables
 # (PIP_INDEX_URL, PIP_CERT, ...) work as everywhere.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 extras=$(IFS=,; echo "$*")
-extras=${extras/train/train,effdet}
+extras=${extras/train/train,effdet,report}
 wanted=$(cat pyproject.toml scripts/constraints.txt scripts/install_detectron2.sh | sha256sum)
 stands=yes
 for extra in core "$@"; do

@@ -22,6 +22,7 @@ check "mypy" $python -m mypy
 check "import contracts" .venv/bin/lint-imports --no-logo
 lacking=()
 command -v shellcheck > /dev/null || lacking+=(shellcheck)
+command -v chromium > /dev/null || lacking+=(chromium) # opens the report page
 command -v cc > /dev/null || lacking+=(gcc libc6-dev) # compiles the stand-in for NVIDIA's library
 if [ ${#lacking[@]} -gt 0 ] && [ -n "${CI:-}" ]; then
   apt-get update -qq && apt-get install -y -qq "${lacking[@]}" > /dev/null

@@ -41,6 +41,7 @@ _VERBS = {
     "compute-util": ("parse.compute", "compute_util"),
     "memory-util": ("parse.memory", "memory_util"),
     "monitor-util": ("parse.monitor", "monitor_util"),
+    "report": ("report", "report"),
     "throughput-util": ("parse.throughput", "throughput_util"),
     "results": ("results", "results"),
 }

@@ -13,7 +13,7 @@ from detbench.sweep.search import CellState, CellStatus, Row, states
 _DPI: Final = 110
 _CELL: Final = (1.5, 0.62)  # inches
 _MARGIN: Final = (3.4, 1.7)  # of the models' names, and of the title with the legend
-_COLORS: Final[dict[CellStatus, str]] = {
+COLORS: Final[dict[CellStatus, str]] = {
     "fits": "#7fbf7b",
     "oom": "#d6604d",
     "host_oom": "#f4a582",
@@ -56,7 +56,7 @@ def draw(rows: Sequence[Row], gpu_profile: str, path: Path) -> None:
     for y, row in enumerate(rows):
         for size, state in states(row).items():
             x = sizes.index(size)
-            color, hatch = _COLORS[state.status], _HATCHES.get(state.source)
+            color, hatch = COLORS[state.status], _HATCHES.get(state.source)
             axis.add_patch(Rectangle((x, y), 1, 1, facecolor=color, edgecolor="0.55", hatch=hatch))
             axis.text(
                 x + 0.5, y + 0.5, _text(state), ha="center", va="center", fontsize=8,
@@ -71,12 +71,12 @@ def draw(rows: Sequence[Row], gpu_profile: str, path: Path) -> None:
     axis.set_title(f"What trains on {gpu_profile}", fontsize=11)
     keys = [
         Patch(
-            facecolor=_COLORS[status],
+            facecolor=COLORS[status],
             edgecolor="0.55",
             hatch=_HATCHES.get(source),
             label=status if source == "none" else f"{status}, {source}",
         )
-        for status, source in sorted(shown, key=lambda key: (list(_COLORS).index(key[0]), key[1]))
+        for status, source in sorted(shown, key=lambda key: (list(COLORS).index(key[0]), key[1]))
     ]
     figure.legend(handles=keys, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
     try:

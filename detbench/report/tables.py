@@ -30,13 +30,14 @@ def render(
     if style == "json":
         rows = json.loads(table.to_json(orient="records", double_precision=15))
         return json.dumps(rows, indent=2, ensure_ascii=False)
-    cells = [[_cell(value) for value in row] for row in table.itertuples(index=False)]
+    cells = [[cell(value) for value in row] for row in table.itertuples(index=False)]
     if style == "md":
         return _markdown([str(c) for c in table.columns], cells, title)
     return _for_the_eye(table, cells, title, is_terminal)
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """A value as the eye reads it: rounded, `n/a` where it is missing."""
     if pd.isna(value):  # type: ignore[call-overload]
         return _MISSING
     if isinstance(value, float):

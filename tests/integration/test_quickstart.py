@@ -32,6 +32,9 @@ def test_it_trains_to_its_ap_and_prints_the_tables(checkout: Path) -> None:
         "At the peak:",
     ):
         assert table in done.stdout
+    page = next(checkout.glob("results/report_*.html"))
+    assert str(page.relative_to(checkout)) in done.stdout
+    assert '<section id="memory">' in page.read_text()
     folders = {f.parent.name.split("_")[-2]: f for f in checkout.glob("results/cpu/*/run.json")}
     assert set(folders) == {"noprofile", "torch", "memory"}
     trained = RunRecord.model_validate_json(folders["noprofile"].read_bytes())

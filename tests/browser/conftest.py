@@ -1,0 +1,49 @@
+"""A page opened in headless Chromium, and all that it said or asked for meanwhile."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("playwright", reason="needs playwright: bash scripts/make_venv.sh train test")
+from playwright.sync_api import Browser, Page, sync_playwright
+
+_CHROMIUM = shutil.which("chromium")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if _CHROMIUM is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    with sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@dataclass
+class Opened:
+    """A page, the errors of its console and scripts, and the addresses that it asked for."""
+
+    page: Page
+    errors: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+
+def opened(browser: Browser, file: Path, width: int) -> Opened:
+    """The page once its figures are drawn."""
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    found = Opened(context.new_page())
+    found.page.on("console", lambda message: found.errors.append(message.text))
+    found.page.on("pageerror", lambda error: found.errors.append(str(error)))
+    found.page.on("request", lambda request: found.requests.append(request.url))
+    found.page.goto(file.as_uri())
+    found.page.wait_for_function(
+        "() => [...document.querySelectorAll('.figure')]"
+        ".filter(f => !f.closest('details.folded')).every(f => f.querySelector('.main-svg'))"
+    )
+    return found

@@ -1,0 +1,190 @@
+import shlex
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import make_runs
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+
+from detbench import results
+from detbench.cli import command
+from detbench.cli.report import report
+from detbench.errors import DetbenchError
+from detbench.modes import MODES
+from detbench.plan import Purpose, Request, plan
+from detbench.records import RunRecord
+from detbench.report.drawing import hover, thinned
+from detbench.report.labels import labels
+from detbench.report.measurements import Runs
+from detbench.report.parts import LeftOut, Section
+from detbench.report.reproduce import command as again
+from detbench.report.sections.overhead import overhead
+from detbench.report.sections.throughput import throughput
+from detbench.suite import load_family
+
+NUM_RUNS = 6  # three repeats in noprofile, then torch, nsight, memory
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    make_runs.write(tmp_path / "results", NUM_RUNS, seconds=3, num_kernels=20)
+    return tmp_path / "results"
+
+
+def runs(root: Path) -> Runs:
+    return Runs(list(results.all_runs(root)))
+
+
+def made(*arguments: object) -> Result:
+    return CliRunner().invoke(report, [str(argument) for argument in arguments])
+
+
+def test_it_says_where_the_page_is_and_asks_for_nothing(root: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    done = made(root, "-o", page)
+    assert done.exception is None
+    assert done.stdout.startswith(f"{page}: 6 runs, ")
+    assert "default-src 'none'" in page.read_text()
+    run = next(root.glob("*/*_torch_*"))
+    assert f'href="results/{run.relative_to(root)}/torch_bs2.pt.trace.json.gz"' in page.read_text()
+
+
+def test_a_page_is_never_written_over(root: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("mine")
+    done = made(root, "-o", page)
+    assert isinstance(done.exception, DetbenchError)
+    assert done.exception.exit_code == 2
+    assert f"{page} exists already; name a new file" in str(done.exception)
+    assert page.read_text() == "mine"
+
+
+def test_a_folder_without_runs_is_refused(tmp_path: Path) -> None:
+    done = made(tmp_path, "-o", tmp_path / "page.html")
+    assert isinstance(done.exception, DetbenchError)
+    assert done.exception.exit_code == 3
+    assert f"no run in {tmp_path}" in str(done.exception)
+
+
+def test_a_profile_and_a_single_run_are_results_too(root: Path, tmp_path: Path) -> None:
+    profile = next(root.iterdir())
+    run = next(profile.glob("*_torch_*"))
+    assert "6 runs" in made(profile, run, "-o", tmp_path / "a.html").stdout
+    assert "1 runs" in made(run, "-o", tmp_path / "b.html").stdout
+
+
+def test_a_damaged_measurement_leaves_out_its_figure_and_says_so(
+    root: Path, tmp_path: Path
+) -> None:
+    trace = next(root.glob("*/*/torch_bs2.pt.trace.json.gz"))
+    trace.write_bytes(trace.read_bytes()[:-100])
+    page = tmp_path / "page.html"
+    done = made(root, "-o", page)
+    assert done.exception is None
+    text = page.read_text()
+    assert '<section id="memory">' in text
+    assert '<section id="kernel-classes">' not in text
+    left_out = text[text.index('id="left-out"') : text.index('id="figures"')]
+    assert str(trace) in left_out
+    assert "<b>Kernel classes</b>: no timeline" in left_out
+
+
+def test_a_damaged_record_does_not_sink_the_page(root: Path, tmp_path: Path) -> None:
+    broken = next(root.glob("*/*_torch_*/run.json"))
+    broken.write_text("{")
+    done = made(root, "-o", tmp_path / "page.html")
+    assert "5 runs" in done.stdout
+    assert f"left out: {broken}" in done.stderr
+
+
+def test_repeats_have_an_interval(root: Path) -> None:
+    section = throughput(runs(root))
+    assert isinstance(section, Section)
+    row = section.exhibits[0].table.iloc[0]
+    # 12.0, 12.1 and 12.2: mean 12.1, s = 0.1, t(2) = 4.303, half = 4.303 * 0.1 / sqrt(3)
+    assert row["images/s"] == pytest.approx(12.1)
+    assert row["± 95 %"] == pytest.approx(0.24843, abs=1e-4)
+    assert row["repeats"] == 3
+
+
+def test_overhead_compares_with_the_same_model_and_batch_size(root: Path) -> None:
+    section = overhead(runs(root))
+    assert isinstance(section, Section)
+    table = section.exhibits[0].table.set_index("mode")
+    # torch is run 3: (10 + 2 + 0.3) / 2 images/s, against 12.1
+    assert table.loc["torch", "slowdown (x)"] == pytest.approx(12.1 / 6.15)
+
+
+def test_overhead_needs_noprofile(root: Path) -> None:
+    found = [run for run in results.all_runs(root) if run[1].spec.mode != "noprofile"]
+    assert isinstance(overhead(Runs(found)), LeftOut)
+
+
+def test_labels_say_what_differs_and_no_more(root: Path) -> None:
+    first, *_, last = runs(root).records
+    amp = first.model_copy(update={"spec": first.spec.model_copy(update={"precision": "amp"})})
+    assert labels([first]) == ["mask_rcnn_R_50_FPN_1x bs2"]
+    assert labels([first, amp]) == [
+        "mask_rcnn_R_50_FPN_1x bs2 fp32",
+        "mask_rcnn_R_50_FPN_1x bs2 amp",
+    ]
+    assert labels([first, last])[1] == "mask_rcnn_R_50_FPN_1x bs2 memory"
+
+
+def test_a_thinned_line_keeps_its_peak() -> None:
+    values = [0.0] * 1000
+    values[517], values[900] = 99.0, -5.0
+    times, kept = thinned(pd.Series(range(1000)), pd.Series(values), 100)
+    assert len(times) <= 100
+    assert times[kept.index(99.0)] == 517
+    assert times[kept.index(-5.0)] == 900
+
+
+def test_plotly_takes_no_name_for_markup() -> None:
+    assert hover("<b>x</b>", "a & b") == "&lt;b&gt;x&lt;/b&gt;<br>a &amp; b"
+
+
+@pytest.mark.parametrize(
+    ("purpose", "request_"),
+    [
+        ("window", Request(batch_sizes=(4,), seed=3, precision="amp", count=7)),
+        ("window", Request(batch_sizes=(4,), overrides={"SOLVER.STEPS": [1, 2], "A": "x y"})),
+        ("accuracy", Request(batch_sizes=(2,), num_iterations=60, evaluate_every=30)),
+        ("target", Request(batch_sizes=(2,), target={"box AP": 37.7, "mask AP": 33.9})),
+    ],
+)
+def test_the_command_shown_plans_the_same_run(purpose: Purpose, request_: Request) -> None:
+    family = load_family("maskrcnn")
+    mode = MODES["memory" if purpose == "window" else "noprofile"]
+    spec = plan(family, mode, request_, None, purpose=purpose)[0]
+    record = RunRecord.model_construct(spec=spec, environment={})
+    program, verb, name, *arguments = shlex.split(again(record))
+    assert (program, name) == ("detbench", "maskrcnn")
+    given = _options(verb, [name, *arguments])
+    planned = plan(family, MODES[given.pop("mode", "noprofile")], Request(**given), None,
+                   purpose=purpose)  # fmt: skip
+    assert planned[0] == spec
+
+
+def _options(verb: str, arguments: list[str]) -> dict[str, Any]:
+    """What the verb's own parser makes of a command line, as far as a plan is asked for it."""
+    from detbench.cli.options import targets
+
+    given = command(verb).make_context(verb, arguments).params
+    given["num_iterations"] = given.pop("iterations")
+    given["target"] = targets(given["target"]) if given.get("target") else {}
+    known = asdict(Request())
+    return {k: v for k, v in given.items() if k in (*known, "mode") and k != "memory_limit"
+            and k != "nodes"}  # fmt: skip
+
+
+def test_commands_of_a_limited_run_name_the_limit(root: Path) -> None:
+    first = runs(root).records[0]
+    limited = first.model_copy(
+        update={"environment": {"limits": {"memory": 1 << 30, "cpus": 2}, "image_id": "sha256:1"}}
+    )
+    line = again(limited)
+    assert "--launcher docker --memory-limit 1073741824 --cpus 2" in line
+    assert "--seed" not in line
