@@ -27,7 +27,12 @@ _MIB = 1 << 20
     show_default=True,
     help="A new file.",
 )
-def report(results: tuple[Path, ...], output: Path) -> None:
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    help="A results folder that the page compares these runs with, as `detbench compare` does.",
+)
+def report(results: tuple[Path, ...], output: Path, against: Path | None) -> None:
     """Make one HTML page of runs, which opens without a network and can be mailed.
 
     RESULTS are results folders or folders of single runs; without any, where runs are kept by
@@ -37,11 +42,13 @@ def report(results: tuple[Path, ...], output: Path) -> None:
     Examples:
       detbench report
       detbench report results/A100D-2-20C results/A100D-7-80C -o slices.html
+      detbench report results-after --against results-before -o change.html
     """
     from datetime import datetime, timezone
 
     from detbench.report.measurements import Runs
     from detbench.report.page import build
+    from detbench.report.sections import SECTIONS
 
     begun = time.monotonic()
     if os.path.lexists(output):
@@ -50,8 +57,15 @@ def report(results: tuple[Path, ...], output: Path) -> None:
         raise UsageError(f"--output {output}: there is no folder {output.parent}", "make it first")
     found, unreadable = _runs(results)
     click.echo(f"report: {len(found)} runs", err=True)
+    makers = list(SECTIONS)
+    if against is not None:
+        from detbench.comparison.sides import read_side
+        from detbench.report.sections import comparison
+
+        makers.insert(1, comparison.against(read_side(against)))
     runs = Runs(found, say=lambda file: click.echo(f"report: reading {file}", err=True))
-    page = build(runs, unreadable, output.absolute().parent, datetime.now(timezone.utc))
+    made = datetime.now(timezone.utc)
+    page = build(runs, unreadable, output.absolute().parent, made, makers)
     data = page.encode("utf-8", "backslashreplace")  # names of files need not be Unicode
     try:
         with output.open("xb") as stream:  # never over a file that is there

@@ -8,7 +8,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
@@ -37,7 +37,13 @@ class Link:
     href: str
 
 
-def build(runs: Runs, unreadable: Sequence[str], folder: Path, made: datetime) -> str:
+def build(
+    runs: Runs,
+    unreadable: Sequence[str],
+    folder: Path,
+    made: datetime,
+    makers: Sequence[Callable[[Runs], Section | LeftOut]] = SECTIONS,
+) -> str:
     """The page, to be kept in `folder`, from where its links lead to the measurements.
 
     Args:
@@ -45,6 +51,7 @@ def build(runs: Runs, unreadable: Sequence[str], folder: Path, made: datetime) -
         unreadable: a line for each record that could not be read.
         folder: need not exist.
         made: when.
+        makers: of its sections, in their order.
 
     Raises:
         MissingError: a package that makes pages is not installed.
@@ -58,7 +65,7 @@ def build(runs: Runs, unreadable: Sequence[str], folder: Path, made: datetime) -
             "in the checkout: pip install '.[report]'",
         ) from error
 
-    parts = [make(runs) for make in SECTIONS]
+    parts = [make(runs) for make in makers]
     sections = [part for part in parts if isinstance(part, Section)]
     left_out = [part for part in parts if isinstance(part, LeftOut)]
     exhibits = [exhibit for section in sections for exhibit in section.exhibits]

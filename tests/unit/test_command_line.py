@@ -18,6 +18,8 @@ from detbench.cli import cli, command
 from tests.conftest import ROOT
 from tests.unit.cli_flags import flags
 from tests.unit.in_process import detbench
+from tests.unit.test_comparison import FAST, runs
+from tests.unit.test_comparison import keep as keep_runs
 from tests.unit.test_results import SPEC
 from tests.unit.test_results_verb import keep
 
@@ -103,6 +105,12 @@ def _prepare(workspace: Path, words: list[str]) -> None:
         (workspace / "model_final.pth").write_bytes(b"weights")
     if words[0] == "results":
         keep(workspace / "results", SPEC, 0)
+    if words[0] in ("compare", "report"):
+        keep_runs(workspace / "results-before", runs(FAST))
+        keep_runs(workspace / "results-after", runs(FAST))
+        for profile, driver in (("1-10C", "535.104"), ("2-20C", "550.54"), ("7-80C", "550.54")):
+            own = runs(FAST, gpu_profile=f"A100D-{profile}", environment={"gpu_driver": driver})
+            keep_runs(workspace / "results", own)
     if words[:2] == ["data", "verify"]:
         words[2] = _tiny_dataset(workspace / "mine")
 
@@ -145,17 +153,21 @@ PRINTS_TABLES = [
     ("monitor-util", "monitoring.csv"), ("throughput-util", "log.txt"),
     ("throughput-util", "log.txt", "--by", "evaluation"),
     ("throughput-util", "log.txt", "--target", "box=37.7,mask=33.9"), ("results",),
+    ("compare", "results-before", "results-after"),
     ("results", "--verify"), ("results", "--sql", "select 1 as one"), ("data", "verify", "MINE"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("words", PRINTS_TABLES, ids=" ".join)
 def test_json_is_all_of_stdout(words: tuple[str, ...], workspace: Path) -> None:
+    if words[0] == "compare":
+        _prepare(workspace, [*words])
     if "MINE" in words:
         words = (*words[:-1], _tiny_dataset(workspace / "mine"))
     done = detbench(*words, "--json")
     assert done.code in ((0, 3) if words[0] in ("doctor", "setup") else (0,)), done.err
-    rows = json.loads(done.out)
+    told = json.loads(done.out)
+    rows = told["verdicts"] if words[0] == "compare" else told  # one object of several tables
     assert isinstance(rows, list)
     assert all(isinstance(row, dict) for row in rows)
     assert detbench(*words, "--format", "json").out.splitlines()[:1] == done.out.splitlines()[:1]

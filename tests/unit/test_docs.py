@@ -10,6 +10,8 @@ import yaml
 from detbench import __version__
 from tests.conftest import ROOT
 from tests.unit.in_process import detbench
+from tests.unit.test_results import SPEC
+from tests.unit.test_results_verb import keep
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/*.md"),
                 *ROOT.glob("benchmarks/*/README.md")])  # fmt: skip
@@ -73,6 +75,7 @@ def test_the_tour(workspace: Path) -> None:
     (block,) = re.findall(r"## Four commands.*?```\n(.*?)```", readme, re.DOTALL)
     lines = [shlex.split(line, comments=True) for line in block.splitlines()]
     assert [words[0] for words in lines] == ["detbench"] * 4
+    keep(workspace / "results", SPEC, 0)  # what the first command leaves where it trains
     for _, *words in lines:
         trains = words[0] == "run"  # tests/integration trains in these modes
         done = detbench(*words, *(["--dry-run"] if trains else []))

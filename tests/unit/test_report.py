@@ -23,6 +23,7 @@ from detbench.report.reproduce import command as again
 from detbench.report.sections.overhead import overhead
 from detbench.report.sections.throughput import throughput
 from detbench.suite import load_family
+from tests.unit import test_comparison
 
 NUM_RUNS = 6  # three repeats in noprofile, then torch, nsight, memory
 
@@ -188,3 +189,19 @@ def test_commands_of_a_limited_run_name_the_limit(root: Path) -> None:
     line = again(limited)
     assert "--launcher docker --memory-limit 1073741824 --cpus 2" in line
     assert "--seed" not in line
+
+
+def test_another_folder_is_compared_with_on_the_page(tmp_path: Path) -> None:
+    before = test_comparison.keep(tmp_path / "before", test_comparison.runs(test_comparison.FAST))
+    after = test_comparison.keep(
+        tmp_path / "after", test_comparison.runs(test_comparison.SLOW, wait=0.5)
+    )
+    page = tmp_path / "change.html"
+    done = CliRunner().invoke(
+        command("report"), [str(after), "--against", str(before), "-o", str(page)]
+    )
+    assert done.exit_code == 0, done.output
+    text = page.read_text()
+    assert f"Comparison with {before}" in text
+    assert "slower" in text
+    assert "waiting for data" in text
