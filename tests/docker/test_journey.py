@@ -88,7 +88,7 @@ def test_a_run_from_the_host(image: str, checkout: Path, tmp_path: Path) -> None
     record = RunRecord.model_validate_json((Path(row["run"]) / "run.json").read_bytes())
     assert record.environment["image"] == image
     assert record.environment["image_id"].startswith("sha256:")
-    assert record.environment["limits"] == {"memory": "6g", "cpus": 2}
+    assert record.environment["limits"] == {"memory": 6 << 30, "cpus": 2}
     assert record.command[0] == launched.PYTHON
     assert (results / "torch_bs4.pt.trace.json.gz").is_file()
     samples = read_monitoring(Path(row["run"]) / "monitoring.csv")
