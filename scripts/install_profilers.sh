@@ -37,7 +37,8 @@ for program in "$@"; do
   fi
   package=
   for name in $known; do
-    if apt-cache show "$name" 2> /dev/null | grep -q '^Package:'; then
+    # grep reads to the end: -q would close the pipe, and apt-cache then fails if it is slower.
+    if apt-cache show "$name" 2> /dev/null | grep '^Package:' > /dev/null; then
       package=$name
       break
     fi
