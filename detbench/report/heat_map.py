@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from detbench.errors import MissingError, UsageError
+from detbench.report.png import new_figure, save
 from detbench.sweep.matrix import cell_text
 from detbench.sweep.search import CellState, CellStatus, Row, states
 
-_DPI: Final = 110
+_WHAT: Final = "the heat map"
 _CELL: Final = (1.5, 0.62)  # inches
 _MARGIN: Final = (3.4, 1.7)  # of the models' names, and of the title with the legend
 COLORS: Final[dict[CellStatus, str]] = {
@@ -34,23 +34,14 @@ def draw(rows: Sequence[Row], gpu_profile: str, path: Path) -> None:
         MissingError: matplotlib is not installed.
         UsageError: the file exists already, or cannot be written.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-        from matplotlib.patches import Patch, Rectangle
-    except ModuleNotFoundError as error:
-        raise MissingError(
-            f"a heat map needs the Python package {error.name}",
-            "in the checkout: pip install '.[plot]'",
-        ) from error
-
     sizes = sorted({size for row in rows for size in row.batch_sizes})
     width, height = (
         count * cell + margin
         for count, cell, margin in zip((len(sizes), len(rows)), _CELL, _MARGIN, strict=True)
     )
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(_WHAT, width, height)
+    from matplotlib.patches import Patch, Rectangle  # there, as the figure is
+
     axis = figure.subplots()
     shown: set[tuple[CellStatus, str]] = set()
     for y, row in enumerate(rows):
@@ -79,13 +70,7 @@ def draw(rows: Sequence[Row], gpu_profile: str, path: Path) -> None:
         for status, source in sorted(shown, key=lambda key: (list(COLORS).index(key[0]), key[1]))
     ]
     figure.legend(handles=keys, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
-    try:
-        with path.open("xb") as stream:  # never over a file that is there
-            figure.savefig(stream, format="png", dpi=_DPI)
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written: {error.strerror}", "name a new file"
-        ) from error
+    save(figure, path, _WHAT)
 
 
 def _text(state: CellState) -> str:
