@@ -151,7 +151,7 @@ def fit(
 
 def _profiles(names: str) -> list[GpuProfile]:
     from detbench import gpus
-    from detbench.gpu_profiles import find, profile_named
+    from detbench.gpu_profiles import profile_named
 
     if names != "auto":
         return [profile_named(name) for name in names.split(",")]
@@ -161,7 +161,7 @@ def _profiles(names: str) -> list[GpuProfile]:
             f"--gpu-profile auto: {why_none}",
             "name one, such as A100D-2-20C; detbench gpus --catalogue lists them",
         )
-    found = [find(gpu.name) for gpu in here]
+    found = [gpu.catalogued for gpu in here]
     if None in found:
         name = here[found.index(None)].name
         raise UsageError(f"'{name}' is not in the catalogue", "name a profile of the same memory")

@@ -17,7 +17,8 @@ from detbench.records import RunSpec, Window
 from detbench.runs import execute
 from detbench.suite import Family
 
-_ROIS = "MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE"
+ROIS = "MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE"
+"""detectron2's key for the regions an image that heads are trained on."""
 _WITH_REGIONS = ("faster_rcnn", "mask_rcnn", "panoptic_fpn")  # configs of detectron2
 _NUM_STUFF = 53  # of COCO's panoptic annotations
 _SECOND = Window(start=1, count=1)  # from the second on the optimizer has its state
@@ -88,7 +89,7 @@ def measure(
             precision=setting.precision,
             dataset=str(data),
             weights="none",
-            overrides={_ROIS: setting.rois_per_image} if setting.rois_per_image else {},
+            overrides={ROIS: setting.rois_per_image} if setting.rois_per_image else {},
             probe=True,
         )
         attachment = attach(mode, None, batch_size, spec.window)

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 from detbench.errors import UsageError
 from detbench.fit.footprints import Setting, known
-from detbench.fit.measure import setting_of
+from detbench.fit.measure import ROIS, setting_of
 from detbench.fit.need import capacity, need
 from detbench.gpu_profiles import GpuProfile
 from detbench.records import RunSpec
 from detbench.suite import load_family
 from detbench.sweep.search import Prediction
 
-_ROIS = "MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE"
 # What is known of the named datasets' images at their largest; of a folder nothing is.
 _SETTINGS = {
     "coco": Setting(),
@@ -46,7 +45,7 @@ class FitPredictor:
         base = _SETTINGS.get(spec.dataset)
         if base is None:
             return None
-        changes = {"precision": spec.precision, "rois_per_image": spec.overrides.get(_ROIS)}
+        changes = {"precision": spec.precision, "rois_per_image": spec.overrides.get(ROIS)}
         setting = setting_of(load_family(spec.family), model, base.model_copy(update=changes))
         share = batch_size // spec.world_size
         try:
