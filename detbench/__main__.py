@@ -1,5 +1,5 @@
 """`python -m detbench` is the `detbench` command."""
 
-from detbench.program import start
+from detbench.cli.program import start
 
 start()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -11,8 +9,9 @@ from typing import Any, Literal, NamedTuple
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from detbench.checkout import checkout
 from detbench.errors import BadFileError, UsageError
-from detbench.records import Device, Window
+from detbench.records.spec import Device, Window
 
 
 class Package(NamedTuple):
@@ -30,8 +29,6 @@ FRAMEWORKS = {
     "torchvision": Package(("torchvision",), "pip install torchvision"),
     "effdet": Package(("effdet",), "pip install effdet, or bash scripts/make_venv.sh train"),
 }
-
-_PACKAGE = Path(__file__).resolve().parent
 
 
 class _Section(BaseModel):
@@ -181,31 +178,9 @@ class Family(_Section):
         return (name,)
 
 
-def checkout() -> Path | None:
-    """The checkout that this package runs from, or None when it was installed as a wheel."""
-    root = _PACKAGE.parent
-    return root if (root / "benchmarks").is_dir() and (root / "scripts").is_dir() else None
-
-
-def commit() -> str:
-    """The commit that the checkout stands at, `+` after it when files differ from it."""
-    if built := os.environ.get("DETBENCH_COMMIT"):  # an image has no repository
-        return built
-    root = checkout()
-    if root is None:
-        return ""
-    done = subprocess.run(
-        ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty=+"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout.strip()
-
-
 def _families_folder() -> Path:
     root = checkout()
-    return root / "benchmarks" if root else _PACKAGE / "families"
+    return root / "benchmarks" if root else Path(__file__).resolve().parent / "families"
 
 
 def family_names() -> list[str]:

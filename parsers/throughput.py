@@ -6,6 +6,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from detbench.program import start
+from detbench.cli.program import start
 
 start("throughput-util")

@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from detbench.fit.calibration import predicted, published
-from detbench.fit.footprints import architecture
-from detbench.report.tables import render
+from detbench.fitting.calibration import predicted, published
+from detbench.fitting.footprints import architecture
+from detbench.reporting.tables import render
 
 _GIB = 1 << 30
 

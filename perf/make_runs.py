@@ -21,11 +21,11 @@ import make_ncu_log
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from detbench import results
-from detbench.records import Evaluation, RunRecord, RunSpec, Throughput, Window
-from detbench.report.tables import render
-from detbench.sweep.matrix import cells
-from detbench.sweep.search import CellState, Row
+from detbench.records import store
+from detbench.records.spec import Evaluation, RunRecord, RunSpec, Throughput, Window
+from detbench.reporting.tables import render
+from detbench.sweeping.matrix import cells
+from detbench.sweeping.search import CellState, Row
 from detbench.telemetry.monitor import COLUMNS
 
 PROFILE = "A100D-2-20C"
@@ -81,15 +81,15 @@ def write(
             seed=number % len(_MODES) if number % len(_MODES) < 3 else 0,
             evaluate=number % len(_MODES) == 0,
         )
-        folder = results.begin(root, spec)
-        (folder / results.LOG).write_text(log, encoding="utf-8")
+        folder = store.begin(root, spec)
+        (folder / store.LOG).write_text(log, encoding="utf-8")
         _monitoring(folder / "monitoring.csv", number, seconds)
         if not failed and spec.mode in _FILES:
             _FILES[spec.mode](folder, spec.batch_size, number, num_kernels)
         if spec.evaluate:
             _metrics(folder / "metrics.json", number)
         record = _record(folder, spec, number, cause if failed else "")
-        folders.append(results.keep(folder, record))
+        folders.append(store.keep(folder, record))
     _sweep(root / PROFILE / "feasibility_20260101T130000Z.csv", model or _MODELS[0], cause)
     return folders
 
@@ -133,7 +133,7 @@ def _record(folder: Path, spec: RunSpec, number: int, cause: str) -> RunRecord:
         if ended_well and accuracy
         else (),
         environment=_ENVIRONMENT,
-        measurements=results.measurements_in(folder),
+        measurements=store.measurements_in(folder),
     )
 
 

@@ -23,8 +23,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from detbench.modes import MODES  # noqa: E402
-from detbench.plan import Request, plan  # noqa: E402
+from detbench.records.modes import MODES  # noqa: E402
+from detbench.running.plan import Request, plan  # noqa: E402
 from detbench.suite import load_family  # noqa: E402
 
 _BARE, _OURS, _THEIRS = SIDES = ("bare", "ours", "MemTracker")
@@ -33,7 +33,7 @@ _WARMUP = 5  # iterations before the window
 _PROGRAM = """
 import json, sys, time
 from pathlib import Path
-from detbench.records import RunSpec
+from detbench.records.spec import RunSpec
 from detbench.training import __main__ as training
 from detbench.training.frameworks import detectron2 as framework
 from detectron2.engine import HookBase

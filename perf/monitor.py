@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from detbench.gpus import survey  # noqa: E402
+from detbench.gpus.discovery import survey  # noqa: E402
 from detbench.telemetry.monitor import Monitor  # noqa: E402
 from tests.nvml_standin import compiled  # noqa: E402
 

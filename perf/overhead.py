@@ -20,8 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from detbench.modes import MODES  # noqa: E402
-from detbench.plan import Request, plan  # noqa: E402
+from detbench.records.modes import MODES  # noqa: E402
+from detbench.running.plan import Request, plan  # noqa: E402
 from detbench.suite import load_family  # noqa: E402
 from detbench.utilization.repeats import interval  # noqa: E402
 
@@ -32,7 +32,7 @@ _PROGRAM = """
 import sys, time
 from pathlib import Path
 from detectron2.engine import DefaultTrainer, HookBase
-from detbench.records import RunSpec
+from detbench.records.spec import RunSpec
 from detbench.training.frameworks import detectron2 as framework
 
 bare, spec_path, output = sys.argv[1] == "bare", Path(sys.argv[2]), Path(sys.argv[3])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from detbench import counters
+from detbench.gpus import counters
 
 # Two devices; on device 0 kernels cover [100, 200) and [150, 250) on two streams, a copy
 # [300, 350); on device 1 there is one kernel.

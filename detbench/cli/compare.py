@@ -103,7 +103,7 @@ def compare(
 
 def _sides(a: str, b: str, by: str | None, results: Path | None) -> tuple[Side, Side]:
     from detbench.comparison.sides import group, read_side
-    from detbench.results import default_root
+    from detbench.records.store import default_root
 
     if by is not None:
         runs = read_side(results or default_root()).runs
@@ -137,7 +137,7 @@ def _json(comparison: Comparison, found: dict[str, pd.DataFrame]) -> str:
     import json
 
     from detbench.comparison.comparing import changes
-    from detbench.report.tables import render
+    from detbench.reporting.tables import render
 
     document = {
         "a": comparison.a.name,

@@ -29,14 +29,14 @@ def of_models(context: click.Context, _: click.Parameter, begun: str) -> list[st
 
 def of_modes(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
     """The modes."""
-    from detbench.modes import MODES
+    from detbench.records.modes import MODES
 
     return _offered(MODES, begun)
 
 
 def of_gpu_profiles(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
     """The catalogue's names."""
-    from detbench.gpu_profiles import matching
+    from detbench.gpus.profiles import matching
 
     return _offered([profile.name for profile in matching("")], begun)
 

@@ -57,7 +57,7 @@ def host_folder(given: Path | None, name: str) -> Path:
     Raises:
         MissingError: it cannot be made.
     """
-    from detbench.suite import checkout
+    from detbench.checkout import checkout
 
     folder = given or (checkout() or Path.cwd()) / name
     try:
@@ -70,7 +70,7 @@ def host_folder(given: Path | None, name: str) -> Path:
 
 
 def _checkout() -> Path:
-    from detbench.suite import checkout
+    from detbench.checkout import checkout
 
     root = checkout()
     if root is None:
@@ -202,7 +202,7 @@ def shell(
         remove,
         tag,
     )
-    from detbench.state import MODE_VARIABLE, switched
+    from detbench.running.switched import MODE_VARIABLE, switched
     from detbench.suite import load_family
 
     load_family(family)
@@ -251,7 +251,7 @@ def _gpus(given: str) -> tuple[str, ...]:
     Raises:
         UsageError: an index is none of a GPU here.
     """
-    from detbench.gpus import discover
+    from detbench.gpus.discovery import discover
 
     here, why_none = discover()
     if given == "none" or (not given and not here):
@@ -284,8 +284,8 @@ def clean(results: Path | None, dry_run: bool) -> None:
     Example:
       detbench clean --dry-run
     """
-    from detbench import results as kept
     from detbench.launch.docker import engine, leftovers, remove
+    from detbench.records import store as kept
 
     verb = "would remove" if dry_run else "removed"
     count = 0

@@ -16,10 +16,10 @@ from detbench.errors import MissingError, UsageError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from detbench.fit.footprints import Footprint, Setting
-    from detbench.fit.need import Need, Range
-    from detbench.gpu_profiles import GpuProfile
-    from detbench.records import Precision
+    from detbench.fitting.footprints import Footprint, Setting
+    from detbench.fitting.need import Need, Range
+    from detbench.gpus.profiles import GpuProfile
+    from detbench.records.spec import Precision
     from detbench.suite import Family
 
 _GIB = 1 << 30
@@ -119,7 +119,7 @@ def fit(
       detbench fit faster_rcnn --models faster_rcnn_R_50_FPN_1x --batch-sizes 8,16,32 \\
         --gpu-profile A100D-2-20C --image-size 1024x1024 --num-classes 1 --rois-per-image 32
     """
-    from detbench.fit.footprints import Setting
+    from detbench.fitting.footprints import Setting
     from detbench.suite import load_family
 
     loaded = load_family(family)
@@ -150,12 +150,12 @@ def fit(
 
 
 def _profiles(names: str) -> list[GpuProfile]:
-    from detbench import gpus
-    from detbench.gpu_profiles import profile_named
+    from detbench.gpus import discovery
+    from detbench.gpus.profiles import profile_named
 
     if names != "auto":
         return [profile_named(name) for name in names.split(",")]
-    here, why_none = gpus.several()
+    here, why_none = discovery.several()
     if not here:
         raise MissingError(
             f"--gpu-profile auto: {why_none}",
@@ -181,8 +181,8 @@ class _Asked:
     def of(
         family: Family, model: str, wanted: Setting, processes: int, *, measures: bool
     ) -> _Asked:
-        from detbench.fit.footprints import known
-        from detbench.fit.measure import framework_of, measure_new, setting_of
+        from detbench.fitting.footprints import known
+        from detbench.fitting.measure import framework_of, measure_new, setting_of
 
         setting = setting_of(family, model, wanted)
         if measures:
@@ -191,7 +191,7 @@ class _Asked:
         return _Asked(model, known(framework_of(family, model), model), setting, processes)
 
     def need(self, batch_size: int) -> Need:
-        from detbench.fit.need import need
+        from detbench.fitting.need import need
 
         return need(self.model, self.footprints, self.setting, batch_size, self.processes)
 
@@ -202,7 +202,7 @@ def _rows(
     """A row a profile, model and batch size."""
     import pandas as pd
 
-    from detbench.fit.need import answer, capacity
+    from detbench.fitting.need import answer, capacity
 
     needs = {(each.model, size): each.need(size) for each in asked for size in batch_sizes}
     rows: list[dict[str, Any]] = []
@@ -254,7 +254,7 @@ def _largest(asked: Sequence[_Asked], profiles: Sequence[GpuProfile]) -> pd.Data
     """Models by profiles: the largest batch size that fits for certain, and perhaps."""
     import pandas as pd
 
-    from detbench.fit.need import answer, capacity
+    from detbench.fitting.need import answer, capacity
 
     def largest(each: _Asked, profile: GpuProfile, answers: tuple[str, ...]) -> int:
         """The last batch size whose answer is one of these."""

@@ -10,7 +10,7 @@ from detbench.cli.options import format_option, print_table
 from detbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from detbench.gpus import Gpu, Unusable
+    from detbench.gpus.discovery import Gpu, Unusable
 
 _COLUMNS = (
     "index",
@@ -56,7 +56,7 @@ def gpus(part: str, catalogue: bool, style: str) -> None:
 def _show_machine(style: str) -> None:
     import pandas as pd
 
-    from detbench.gpus import NO_INSTANCE, survey
+    from detbench.gpus.discovery import NO_INSTANCE, survey
 
     told = survey()
     table = pd.DataFrame([_row(each) for each in told.seen], columns=_COLUMNS)
@@ -75,7 +75,7 @@ def _show_machine(style: str) -> None:
 
 
 def _row(each: Gpu | Unusable) -> dict[str, Any]:
-    from detbench.gpus import Gpu
+    from detbench.gpus.discovery import Gpu
 
     row = {"index": each.number, "GPU": each.label, "name": each.name or None}
     if not isinstance(each, Gpu):
@@ -95,7 +95,7 @@ def _row(each: Gpu | Unusable) -> dict[str, Any]:
 def _show_catalogue(part: str, style: str) -> None:
     import pandas as pd
 
-    from detbench.gpu_profiles import matching
+    from detbench.gpus.profiles import matching
 
     found = matching(part)
     if not found:

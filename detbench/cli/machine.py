@@ -12,7 +12,7 @@ from detbench.cli.options import family_argument, format_option, print_table
 from detbench.errors import MissingError
 
 if TYPE_CHECKING:
-    from detbench.doctor import Check
+    from detbench.running.doctor import Check
 
 
 @click.command()
@@ -25,10 +25,11 @@ def setup(family: str, style: str) -> None:
     Example:
       detbench setup maskrcnn
     """
-    from detbench import doctor, results
+    from detbench.records import store
+    from detbench.running import doctor
     from detbench.suite import load_family
 
-    checks = doctor.of_family(load_family(family)) + doctor.of_machine(results.default_root())
+    checks = doctor.of_family(load_family(family)) + doctor.of_machine(store.default_root())
     _show(checks, style, f"{family} on this machine")
     if any(check.required and check.state == doctor.MISSING for check in checks):
         sys.exit(3)
@@ -60,17 +61,19 @@ def doctor(family: str, mode: str, launcher: str, style: str) -> None:
     Example:
       detbench doctor maskrcnn --mode nsight --launcher docker
     """
-    from detbench import doctor as examined
-    from detbench import gpus, results
+    from detbench.gpus import discovery
     from detbench.launch.base import Launcher
     from detbench.launch.container import ContainerLauncher
     from detbench.launch.local import LocalLauncher
-    from detbench.modes import attach, resolve_mode
-    from detbench.records import Window
+    from detbench.records import store
+    from detbench.records.modes import resolve_mode
+    from detbench.records.spec import Window
+    from detbench.running import doctor as examined
+    from detbench.running.attach import attach
     from detbench.suite import load_family
 
-    wanted, loaded, root = resolve_mode(mode), load_family(family), results.default_root()
-    gpu, why_none = gpus.chosen()
+    wanted, loaded, root = resolve_mode(mode), load_family(family), store.default_root()
+    gpu, why_none = discovery.chosen()
     packages = examined.of_family(loaded)
     checks = [*examined.of_engine(), *packages, *examined.of_machine(root)]
     _show(checks, style, f"{family} on this machine")

@@ -14,7 +14,7 @@ from detbench.cli.session import Done, begin, fail_on_bad, say_where
 from detbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from detbench.records import RunRecord
+    from detbench.records.spec import RunRecord
 
 
 @click.command()

@@ -100,7 +100,7 @@ def show(tables: list[tuple[str, pd.DataFrame]], style: str, output: Path | None
     Raises:
         UsageError: the file exists already, or cannot be written.
     """
-    from detbench.report.tables import render
+    from detbench.reporting.tables import render
 
     is_terminal = output is None and sys.stdout.isatty()
     if style in ("table", "md"):

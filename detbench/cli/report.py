@@ -12,7 +12,7 @@ import click
 from detbench.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
-    from detbench.records import RunRecord
+    from detbench.records.spec import RunRecord
 
 _MIB = 1 << 20
 
@@ -46,9 +46,9 @@ def report(results: tuple[Path, ...], output: Path, against: Path | None) -> Non
     """
     from datetime import datetime, timezone
 
-    from detbench.report.measurements import Runs
-    from detbench.report.page import build
-    from detbench.report.sections import SECTIONS
+    from detbench.reporting.measurements import Runs
+    from detbench.reporting.page import build
+    from detbench.reporting.sections import SECTIONS
 
     begun = time.monotonic()
     if os.path.lexists(output):
@@ -60,7 +60,7 @@ def report(results: tuple[Path, ...], output: Path, against: Path | None) -> Non
     makers = list(SECTIONS)
     if against is not None:
         from detbench.comparison.sides import read_side
-        from detbench.report.sections import comparison
+        from detbench.reporting.sections import comparison
 
         makers.insert(1, comparison.against(read_side(against)))
     runs = Runs(found, say=lambda file: click.echo(f"report: reading {file}", err=True))
@@ -88,7 +88,7 @@ def _runs(given: tuple[Path, ...]) -> tuple[list[tuple[Path, RunRecord]], list[s
         MissingError: there is no run in any of them.
     """
     from detbench.errors import BadFileError
-    from detbench.results import RECORD, default_root, read_record
+    from detbench.records.store import RECORD, default_root, read_record
 
     roots = given or (default_root(),)
     found: dict[Path, RunRecord] = {}

@@ -14,7 +14,7 @@ from detbench.errors import BadFileError, UsageError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from detbench.records import RunRecord
+    from detbench.records.spec import RunRecord
 
 Run = tuple[Path, "RunRecord"]
 
@@ -73,8 +73,8 @@ def results(
       detbench results --sql "select model, max(images_per_second) from runs group by model"
       detbench results --verify
     """
-    from detbench import results as kept
-    from detbench.report.run_table import run_table
+    from detbench.records import store as kept
+    from detbench.reporting.run_table import run_table
 
     root = root or kept.default_root()
     if (shown is not None) + (sql is not None) + verify > 1:
@@ -92,7 +92,7 @@ def results(
     if not len(table):
         click.echo(f"{root} holds {'no such run' if runs else 'no run'}", err=True)
     if sql is not None:
-        from detbench.report.run_query import query
+        from detbench.reporting.run_query import query
 
         table = query(table, sql)
     elif style in ("table", "md"):
@@ -100,7 +100,7 @@ def results(
         table = table.assign(run=[Path(run).name for run in table["run"]])
         table = table.drop(columns=[c for c in ("box AP", "mask AP") if table[c].isna().all()])
     if style == "parquet":
-        from detbench.report.run_query import write_parquet
+        from detbench.reporting.run_query import write_parquet
 
         assert output is not None  # asked for above
         write_parquet(table, output)
@@ -148,7 +148,7 @@ def _run_named(root: Path, runs: list[Run], name: str) -> Run:
 def _show_run(run: Run, style: str, output: Path | None) -> None:
     import pandas as pd
 
-    from detbench.report.run_table import run_table
+    from detbench.reporting.run_table import run_table
 
     _, record = run
     table = _with_plain_times(run_table([run]))
@@ -176,7 +176,7 @@ def _verify(root: Path, style: str, output: Path | None) -> None:
     """
     import pandas as pd
 
-    from detbench.integrity import check
+    from detbench.records.integrity import check
 
     checked = list(check(root))
     bad = [each for each in checked if each.problem]

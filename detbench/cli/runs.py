@@ -13,8 +13,8 @@ from detbench.cli.session import begin, fail_on_bad, print_records
 from detbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from detbench.modes import Mode
-    from detbench.plan import Purpose
+    from detbench.records.modes import Mode
+    from detbench.running.plan import Purpose
 
 
 @click.command()
@@ -39,9 +39,9 @@ def noprofile(family: str) -> Mode:
     Raises:
         UsageError: the family is switched to another one.
     """
-    from detbench.modes import MODES
-    from detbench.state import switched
-    from detbench.suite import checkout
+    from detbench.checkout import checkout
+    from detbench.records.modes import MODES
+    from detbench.running.switched import switched
 
     if checkout() is not None and (mode := switched(family)).name != "noprofile":
         raise UsageError(
@@ -61,8 +61,8 @@ def run(family: str, mode: str | None, **options: Any) -> None:
     Example:
       detbench run maskrcnn --mode memory --batch-sizes 2,4
     """
-    from detbench.modes import resolve_mode
-    from detbench.state import switched
+    from detbench.records.modes import resolve_mode
+    from detbench.running.switched import switched
 
     _do(family, resolve_mode(mode) if mode else switched(family), options, "window")
 
@@ -78,8 +78,8 @@ def profile(family: str, mode: str | None, **options: Any) -> None:
       detbench switch maskrcnn torch
       detbench profile maskrcnn torch --batch-sizes 4
     """
-    from detbench.modes import resolve_mode
-    from detbench.state import switched
+    from detbench.records.modes import resolve_mode
+    from detbench.running.switched import switched
 
     current = switched(family)
     if mode is not None and resolve_mode(mode) != current:
@@ -103,7 +103,7 @@ def evaluate(family: str, **options: Any) -> None:
     Example:
       detbench eval maskrcnn --model mask_rcnn_R_18_FPN_tiny --weights model_final.pth
     """
-    from detbench.modes import MODES
+    from detbench.records.modes import MODES
 
     if not options["weights"]:
         raise UsageError("eval evaluates weights", "--weights FILE, or zoo")

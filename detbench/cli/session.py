@@ -16,11 +16,12 @@ from detbench.cli.options import print_table, targets
 from detbench.errors import MissingError, RunFailedError, UsageError
 
 if TYPE_CHECKING:
-    from detbench.gpus import Gpu
+    from detbench.gpus.discovery import Gpu
     from detbench.launch.base import Launcher
-    from detbench.modes import Attachment, Mode
-    from detbench.plan import Purpose
-    from detbench.records import Nodes, RunRecord, RunSpec
+    from detbench.records.modes import Mode
+    from detbench.records.spec import Nodes, RunRecord, RunSpec
+    from detbench.running.attach import Attachment
+    from detbench.running.plan import Purpose
 
 Done = tuple[Path, "RunRecord"]
 
@@ -59,13 +60,13 @@ class Session:
         Raises:
             MissingError: the machine lacks what the mode needs.
         """
-        from detbench import results
         from detbench.cli.progress import TrainingProgress
-        from detbench.doctor import lacks
-        from detbench.modes import attach
-        from detbench.runs import execute
+        from detbench.records import store
+        from detbench.running.attach import attach
+        from detbench.running.doctor import lacks
+        from detbench.running.execute import execute
 
-        if self.resume and (found := results.find_ok(self.root, spec)):
+        if self.resume and (found := store.find_ok(self.root, spec)):
             return found
         attachment = attach(self.mode, self.gpu, spec.batch_size, spec.window)
         missing = lacks(self.mode, attachment, self.launcher, self.gpu, self.why_no_gpu)
@@ -78,7 +79,7 @@ class Session:
             click.echo(f"{self.mode.name}: {attachment.reason}", err=True)
         unfinished = None
         if self.resume and spec.checkpoint_every:
-            unfinished = results.find_unfinished(self.root, spec)
+            unfinished = store.find_unfinished(self.root, spec)
         if unfinished is not None:
             click.echo(f"going on from the checkpoint in {unfinished.name}", err=True)
         what = self.mode.name if spec.train else "evaluation"
@@ -125,12 +126,13 @@ def prepare(
 
     Takes the options of the verbs that train, but for how a table is printed, out of `options`.
     """
-    from detbench import gpus, results
-    from detbench.plan import Request, plan
+    from detbench.gpus import discovery
+    from detbench.records import store
+    from detbench.running.plan import Request, plan
     from detbench.sizes import bytes_of
     from detbench.suite import load_family
 
-    root = options.pop("results") or results.default_root()
+    root = options.pop("results") or store.default_root()
     given = options.pop("gpus")
     in_container, datasets = options.pop("launcher") == "docker", options.pop("dataset_dir")
     time_limit, resume = options.pop("time_limit"), options.pop("resume", False)
@@ -144,7 +146,7 @@ def prepare(
         **{key: value for key, value in options.items() if key != "style"},
     )
     family = load_family(family_name)
-    found, why_none = gpus.several(given)
+    found, why_none = discovery.several(given)
     if not found and given not in ("", "none"):
         raise MissingError(f"--gpus {given}: {why_none}", "pass --gpus none for the CPU")
     specs = plan(family, mode, request, found[0] if found else None, purpose=purpose)
@@ -183,7 +185,7 @@ def prepare(
 
 def _nodes(options: dict[str, Any], in_container: bool) -> Nodes:
     """The machines, of the options `--nodes`, `--node-rank` and `--rendezvous`."""
-    from detbench.records import Nodes
+    from detbench.records.spec import Nodes
 
     count, rank = options.pop("nodes", 1), options.pop("node_rank", 0)
     rendezvous = options.pop("rendezvous", "")
@@ -229,9 +231,9 @@ def _paths(specs: list[RunSpec]) -> tuple[Path, ...]:
 
 def _say_image(family: str, counters: bool) -> None:
     """What is to be known before runs in a family's image begin."""
+    from detbench.checkout import checkout
     from detbench.launch import images
     from detbench.launch.docker import engine
-    from detbench.suite import checkout
 
     root = checkout()
     with engine() as client:
@@ -242,8 +244,8 @@ def _say_image(family: str, counters: bool) -> None:
 
 
 def _show_commands(specs: list[RunSpec], session: Session) -> None:
-    from detbench.modes import attach
-    from detbench.runs import training_command
+    from detbench.running.attach import attach
+    from detbench.running.execute import training_command
 
     mode, gpu, launcher = session.mode, session.gpu, session.launcher
     if mode.needs_gpu and gpu is None:

@@ -78,8 +78,8 @@ def switch(family: str, mode: str) -> None:
     Example:
       detbench switch maskrcnn memory
     """
-    from detbench.modes import resolve_mode
-    from detbench.state import switch as remember
+    from detbench.records.modes import resolve_mode
+    from detbench.running.switched import switch as remember
 
     chosen = resolve_mode(mode)
     remember(family, chosen)
@@ -97,12 +97,12 @@ def status(style: str) -> None:
     """
     import pandas as pd
 
-    from detbench import results
-    from detbench.state import switched
+    from detbench.records import store
+    from detbench.running.switched import switched
     from detbench.suite import family_names
 
-    root = results.default_root()
-    newest = {record.spec.family: (folder, record) for folder, record in results.all_runs(root)}
+    root = store.default_root()
+    newest = {record.spec.family: (folder, record) for folder, record in store.all_runs(root)}
     rows = []
     for name in family_names():
         folder, record = newest.get(name, (None, None))

@@ -15,9 +15,9 @@ from detbench.cli.session import Session, prepare
 from detbench.errors import DetbenchError, MissingError, RunFailedError, UsageError
 
 if TYPE_CHECKING:
-    from detbench.records import RunSpec
-    from detbench.sweep.running import Sweep
-    from detbench.sweep.search import Predictor, Row
+    from detbench.records.spec import RunSpec
+    from detbench.sweeping.running import Sweep
+    from detbench.sweeping.search import Predictor, Row
 
 
 @click.command()
@@ -46,7 +46,7 @@ def sweep(
       detbench sweep faster_rcnn --models fpn --batch-sizes 2,4,8,16 --dry-run
       detbench sweep maskrcnn --device cpu --memory-limit 2g --batch-sizes 4,16,64
     """
-    from detbench.sweep.running import Sweep, by_cell, describe
+    from detbench.sweeping.running import Sweep, by_cell, describe
 
     if heat_map is not None and heat_map.exists():
         raise UsageError(f"--heat-map {heat_map} exists already", "name a new file")
@@ -89,7 +89,7 @@ def sweep(
 
 def _check_profile(wanted: str, session: Session, family: str, here: str) -> None:
     """Refuse a GPU profile that runs here would not be on, in whichever spelling."""
-    from detbench.gpu_profiles import profile_named
+    from detbench.gpus.profiles import profile_named
 
     named = profile_named(wanted)
     if session.gpu is None or session.gpu.catalogued != named:
@@ -102,7 +102,7 @@ def _check_profile(wanted: str, session: Session, family: str, here: str) -> Non
 
 def _predictor(session: Session, specs: list[RunSpec]) -> Predictor | None:
     """What predicts the runs' memory; nothing does on a CPU, or on a GPU of an unknown profile."""
-    from detbench.sweep.predicting import FitPredictor
+    from detbench.sweeping.predicting import FitPredictor
 
     if session.gpu is None or session.gpu.catalogued is None:
         return None
@@ -113,7 +113,7 @@ def _planned(
     family: str, modes: str, options: dict[str, Any], *, dry_run: bool
 ) -> tuple[dict[str, Session], list[RunSpec]]:
     """A session a mode, and the runs of all cells."""
-    from detbench.modes import resolve_mode
+    from detbench.records.modes import resolve_mode
 
     sessions, specs = {}, []
     for name in dict.fromkeys(name.strip() for name in modes.split(",")):
@@ -125,7 +125,7 @@ def _planned(
 
 
 def _print(rows: Sequence[Row], profile: str, slices: int | None, style: str, title: str) -> None:
-    from detbench.sweep.matrix import causes, cells, grid
+    from detbench.sweeping.matrix import causes, cells, grid
 
     if style in ("csv", "json"):
         print_table(cells(rows, profile, compute_slices=slices), style)
@@ -139,8 +139,8 @@ def _finish(
     matrix: Sweep, folder: Path, slices: int | None, style: str, heat_map: Path | None
 ) -> None:
     """Print the matrix, and keep it as a table and a picture beside its runs."""
-    from detbench.report.heat_map import draw
-    from detbench.sweep.matrix import cells
+    from detbench.reporting.heat_map import draw
+    from detbench.sweeping.matrix import cells
 
     rows, profile = matrix.rows(), folder.name
     _print(rows, profile, slices, style, f"What trains on {profile}")
@@ -167,7 +167,7 @@ def _free_name(folder: Path) -> Path:
 
 def _fail_on_bad(matrix: Sweep) -> None:
     """Raise where a cell is neither known to fit nor to run out of memory."""
-    from detbench.sweep.search import states
+    from detbench.sweeping.search import states
 
     for error in matrix.refused.values():
         raise error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from detbench.records import RunRecord, Throughput
+from detbench.records.spec import RunRecord, Throughput
 
 Facts = Mapping[str, str]
 

@@ -15,7 +15,7 @@ from detbench.readers.monitoring import read_monitoring
 from detbench.readers.ncu_csv import read_ncu_csv
 from detbench.readers.timeline import Timeline
 from detbench.readers.timeline_file import read_timeline
-from detbench.records import RunRecord
+from detbench.records.spec import RunRecord
 from detbench.telemetry.monitor import MONITORING
 from detbench.utilization.core import METRICS, CoreUtilization, core_utilization
 

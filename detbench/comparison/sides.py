@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detbench.errors import BadFileError, UsageError
-from detbench.records import RunRecord
-from detbench.results import RECORD, all_runs, read_record
+from detbench.records.spec import RunRecord
+from detbench.records.store import RECORD, all_runs, read_record
 
 Run = tuple[Path, RunRecord]
 """A run's folder, and what it recorded."""

@@ -10,7 +10,7 @@ import pandas as pd
 
 from detbench.comparison.conditions import surroundings, workload
 from detbench.comparison.sides import Run
-from detbench.records import RunRecord
+from detbench.records.spec import RunRecord
 from detbench.utilization.core import CoreUtilization
 from detbench.utilization.repeats import ratio
 

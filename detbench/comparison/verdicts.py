@@ -8,7 +8,7 @@ from typing import Literal
 
 from detbench.comparison.conditions import Facts, differences, surroundings, workload
 from detbench.comparison.sides import Run, Side
-from detbench.records import Throughput
+from detbench.records.spec import Throughput
 from detbench.utilization.repeats import Ratio, ratio
 
 Outcome = Literal[

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from detbench.datasets import voc
 from detbench.datasets.coco import CocoDataset, open_coco
-from detbench.events import emit
+from detbench.records.events import emit
 
 NAMES = ("embedded", "coco", *voc.NAMES)
 

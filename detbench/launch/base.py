@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, Protocol
 
-from detbench import events
+from detbench.records import events
 
 GRACE_SECONDS = 10.0  # for a training to write its log's end after Ctrl-C
 

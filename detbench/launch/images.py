@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detbench import __version__
+from detbench.checkout import commit
 from detbench.errors import MissingError, RunFailedError
 from detbench.launch.docker import LABEL, tag
-from detbench.suite import commit
 
 if TYPE_CHECKING:
     from docker import DockerClient

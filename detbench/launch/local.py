@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from detbench.gpus import may_read_counters
+from detbench.gpus.discovery import may_read_counters
 from detbench.launch import cgroup
 from detbench.launch.base import GRACE_SECONDS, Exit, OnEvent, take_line, terminate_as_interrupt
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from detbench.gpus import Gpu
+from detbench.gpus.discovery import Gpu
 
 _MIB = 1 << 20
 

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from detbench.gpus import Gpu
+from detbench.gpus.discovery import Gpu
 from detbench.launch.base import OnEvent
 from detbench.telemetry import gpu, host
 

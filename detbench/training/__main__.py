@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detbench.errors import DetbenchError, MissingError
-from detbench.events import emit, mute
-from detbench.modes import resolve_mode
-from detbench.records import Failure, Outcome, RunSpec, outcome_name
+from detbench.records.events import emit, mute
+from detbench.records.modes import resolve_mode
+from detbench.records.spec import Failure, Outcome, RunSpec, outcome_name
 
 if TYPE_CHECKING:
     from detbench.training.protocol import Hook, Job

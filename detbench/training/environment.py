@@ -12,7 +12,8 @@ import numpy
 import torch
 import torchvision
 
-from detbench import __version__, gpus
+from detbench import __version__
+from detbench.gpus import discovery
 from detbench.training.protocol import Framework, Job
 
 
@@ -35,7 +36,7 @@ def describe(job: Job, framework: Framework) -> dict[str, Any]:
         "PYTORCH_CUDA_ALLOC_CONF": os.environ.get("PYTORCH_CUDA_ALLOC_CONF", ""),
     }
     if job.device.type == "cuda":
-        gpu, _ = gpus.chosen()
+        gpu, _ = discovery.chosen()
         properties = torch.cuda.get_device_properties(job.device)
         found |= {
             "cuda": torch.version.cuda,

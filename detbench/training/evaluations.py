@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from detbench.errors import UsageError
-from detbench.records import Evaluation, TimeToTrain
+from detbench.records.spec import Evaluation, TimeToTrain
 
 Accuracy = dict[str, float | None]
 

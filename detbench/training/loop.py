@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from detbench.events import emit
+from detbench.records.events import emit
 from detbench.training import accuracy, checkpoints
 from detbench.training.coco_data import CocoImages
 from detbench.training.distributed import from_main, gathered

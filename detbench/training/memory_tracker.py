@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from detbench.records import Window
+from detbench.records.spec import Window
 from detbench.training.device_memory import DeviceMemory, memory_of
 from detbench.training.memory_ledger import Account, Key, Ledger, parts_of
 from detbench.training.memory_tables import write_parts, write_timeline

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from detbench.events import emit
-from detbench.records import Throughput, Window
+from detbench.records.events import emit
+from detbench.records.spec import Throughput, Window
 from detbench.training.protocol import Hook, Step, Trainer
 
 _Row = tuple[int, float, float]

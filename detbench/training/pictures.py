@@ -29,7 +29,7 @@ def draw_pictures(job: Job) -> None:
     log = job.output / "metrics.json"
     if job.spec.train and log.is_file():
         from detbench.readers.training_log import read_training_log
-        from detbench.report.training_curve import draw
+        from detbench.reporting.training_curve import draw
 
         curve = job.output / CURVE
         curve.unlink(missing_ok=True)  # of the part before the checkpoint

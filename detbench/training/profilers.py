@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from detbench.records import Window
+from detbench.records.spec import Window
 from detbench.training.protocol import Hook, Step, Trainer
 
 

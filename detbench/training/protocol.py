@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 
 from detbench.datasets.coco import CocoDataset
-from detbench.records import RunSpec
+from detbench.records.spec import RunSpec
 from detbench.suite import Model, Schedule
 from detbench.training.distributed import World
 from detbench.training.evaluations import Evaluations

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from detbench import counters
+from detbench.gpus import counters
 from detbench.utilization.kernel_classes import kernel_class
 
 METRICS = (

@@ -18,7 +18,7 @@ import pytest
 from detbench.errors import MissingError
 from detbench.launch import docker as launched
 from detbench.launch.container import ContainerLauncher
-from detbench.records import RunRecord
+from detbench.records.spec import RunRecord
 from tests.conftest import ROOT, Run, assert_refused
 
 pytestmark = pytest.mark.docker

@@ -16,7 +16,7 @@ import pytest
 from detbench.launch import docker as launched
 from detbench.launch import images
 from detbench.readers.monitoring import read_monitoring
-from detbench.records import RunRecord
+from detbench.records.spec import RunRecord
 from tests.conftest import BASE_IMAGE, ROOT, Run, assert_refused
 from tests.docker.conftest import build, script
 

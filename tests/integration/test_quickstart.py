@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from detbench.records import RunRecord
+from detbench.records.spec import RunRecord
 
 pytestmark = pytest.mark.train
 

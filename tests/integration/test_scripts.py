@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from detbench.records import RunRecord
+from detbench.records.spec import RunRecord
 from detbench.suite import family_names, load_family
 from tests.conftest import Run, assert_refused
 

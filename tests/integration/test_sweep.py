@@ -13,7 +13,7 @@ import pytest
 
 from detbench.errors import MissingError
 from detbench.launch import cgroup
-from detbench.records import RunRecord
+from detbench.records.spec import RunRecord
 
 pytestmark = pytest.mark.train
 

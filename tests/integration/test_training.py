@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from detbench.records import RunRecord
+from detbench.records.spec import RunRecord
 from tests.conftest import assert_refused
 
 pytestmark = pytest.mark.train

@@ -8,7 +8,7 @@ from typing import Any
 
 import make_ncu_log
 
-from detbench import counters
+from detbench.gpus import counters
 from tests import builders
 from tests.mutation.form import Format, csv_cells, has
 from tests.mutation.outcome import Rows

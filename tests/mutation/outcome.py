@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from detbench.cli import command, run_command
+from detbench.cli.commands import command, run_command
 
 Rows = list[dict[str, Any]]
 TALLY: Counter[str] = Counter()

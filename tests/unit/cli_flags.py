@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import click
 
-from detbench.cli import cli, command
+from detbench.cli.commands import cli, command
 
 EVERYWHERE = ("--quiet", "--verbose")
 

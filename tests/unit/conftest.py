@@ -11,7 +11,7 @@ import make_kineto
 import make_ncu_log
 import pytest
 
-from detbench import suite
+from detbench import checkout as checkouts
 from tests.builders import MEMORY, MONITORING
 from tests.conftest import ROOT
 
@@ -27,7 +27,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(
         ROOT / "benchmarks", checkout / "benchmarks", ignore=shutil.ignore_patterns(".mode")
     )
-    monkeypatch.setattr(suite, "_PACKAGE", checkout / "detbench")
+    monkeypatch.setattr(checkouts, "_PACKAGE", checkout / "detbench")
     monkeypatch.chdir(checkout)
     run = checkout / "results/cpu/m_bs4_noprofile_1"
     run.mkdir(parents=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from detbench.cli import cli, run_command
+from detbench.cli.commands import cli, run_command
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import make_ncu_log
 import pytest
 
-from detbench.cli import cli
+from detbench.cli.commands import cli
 from tests.conftest import ROOT, Run, assert_refused
 
 VERBS = cli.list_commands(None)  # type: ignore[arg-type]
@@ -26,7 +26,7 @@ def test_every_verb_explains_itself(verb: str) -> None:
 
 def test_help_loads_nothing_heavy() -> None:
     code = (
-        "import sys; from detbench.cli import cli, command;"
+        "import sys; from detbench.cli.commands import cli, command;"
         "[command(verb) for verb in cli.list_commands(None)];"
         "print(sorted({'pandas', 'numpy', 'torch', 'rich', 'pydantic'} & set(sys.modules)))"
     )

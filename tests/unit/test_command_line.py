@@ -14,7 +14,7 @@ import click
 import pytest
 from click.shell_completion import BashComplete
 
-from detbench.cli import cli, command
+from detbench.cli.commands import cli, command
 from tests.conftest import ROOT
 from tests.unit.cli_flags import flags
 from tests.unit.in_process import detbench

@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from detbench import results
-from detbench.cli import command, run_command
+from detbench.cli.commands import command, run_command
 from detbench.comparison.parts import Profile, profile, time_parts
 from detbench.comparison.sides import Run, Side
 from detbench.comparison.soft import soft_numbers
@@ -20,7 +19,8 @@ from detbench.comparison.verdicts import Repeats, verdicts
 from detbench.errors import BadFileError, RunFailedError, UsageError
 from detbench.readers.monitoring import read_monitoring
 from detbench.readers.timeline import ACTIVITIES, NO_RANGES, Timeline
-from detbench.records import RunRecord, RunSpec, Throughput, Window
+from detbench.records import store
+from detbench.records.spec import RunRecord, RunSpec, Throughput, Window
 from tests.builders import NCU_WIDE
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
@@ -234,11 +234,11 @@ def test_processes_on_other_instances_of_a_gpu_are_none_of_the_runs(tmp_path: Pa
 def keep(root: Path, found: list[Run], files: dict[str, bytes] | None = None) -> Path:
     """Keep runs in a results folder."""
     for _, record in found:
-        folder = results.begin(root, record.spec)
+        folder = store.begin(root, record.spec)
         for name, content in (files or {}).items():
             (folder / name).write_bytes(content)
-        measured = results.measurements_in(folder)
-        results.keep(folder, record.model_copy(update={"measurements": measured}))
+        measured = store.measurements_in(folder)
+        store.keep(folder, record.model_copy(update={"measurements": measured}))
     return root
 
 

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from detbench import counters
+from detbench.gpus import counters
 from detbench.utilization.core import by, core_utilization
 
 FMA = counters.METRICS["fma"][0]

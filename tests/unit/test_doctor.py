@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from detbench import doctor, results
+from detbench.records import store
+from detbench.running import doctor
 from tests.conftest import assert_refused
 
 
@@ -49,7 +50,7 @@ def test_a_disk_without_room_is_missing(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_folders_of_runs_whose_process_is_gone(tmp_path: Path) -> None:
     (tmp_path / "cpu").mkdir()
-    host = results._host()
+    host = store._host()
     gone = subprocess.Popen(["true"])
     gone.wait()
     names = {
@@ -60,5 +61,5 @@ def test_folders_of_runs_whose_process_is_gone(tmp_path: Path) -> None:
     }
     for name in names:
         (tmp_path / "cpu" / name).mkdir()
-    found = {folder.name for folder in results.abandoned(tmp_path)}
+    found = {folder.name for folder in store.abandoned(tmp_path)}
     assert found == {name for name, is_gone in names.items() if is_gone}

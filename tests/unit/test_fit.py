@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from detbench.cli import command
+from detbench.cli.commands import command
 from detbench.errors import BadFileError, UsageError
-from detbench.fit import footprints
-from detbench.fit.calibration import peak, predicted, published, with_kept_gradients, workspace
-from detbench.fit.footprints import Footprint, Setting, architecture, known
-from detbench.fit.law import parts_at
-from detbench.fit.need import Need, Range, answer, capacity, need
-from detbench.gpu_profiles import profile_named
+from detbench.fitting import footprints
+from detbench.fitting.calibration import peak, predicted, published, with_kept_gradients, workspace
+from detbench.fitting.footprints import Footprint, Setting, architecture, known
+from detbench.fitting.law import parts_at
+from detbench.fitting.need import Need, Range, answer, capacity, need
+from detbench.gpus.profiles import profile_named
 
 MIB, GIB = 1 << 20, 1 << 30
 

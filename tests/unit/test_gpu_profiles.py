@@ -3,7 +3,7 @@
 import pytest
 
 from detbench.errors import UsageError
-from detbench.gpu_profiles import matching, profile_named, profiles
+from detbench.gpus.profiles import matching, profile_named, profiles
 
 MIB = 1 << 20
 

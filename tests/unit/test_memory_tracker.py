@@ -15,7 +15,7 @@ from torch.distributed._tools.mem_tracker import MemTracker
 
 from detbench.readers.memory_csv import read_memory_csv
 from detbench.readers.memory_curve import beside, read_memory_curve
-from detbench.records import Window
+from detbench.records.spec import Window
 from detbench.training.device_memory import DeviceMemory
 from detbench.training.memory_tracker import MemoryTracker
 from detbench.training.protocol import Step

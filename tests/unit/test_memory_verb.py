@@ -146,7 +146,7 @@ def test_what_the_picture_shows(tmp_path: Path) -> None:
     from matplotlib.figure import Figure
 
     from detbench.readers.memory_curve import read_memory_curve
-    from detbench.report.memory_picture import draw_timeline
+    from detbench.reporting.memory_picture import draw_timeline
 
     path = tmp_path / "timeline_bs4.csv"
     path.write_text(MEMORY_CURVE)

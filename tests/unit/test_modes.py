@@ -3,11 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from detbench import counters
 from detbench.errors import UsageError
-from detbench.gpus import Gpu
-from detbench.modes import MODES, Attachment, attach, resolve_mode
-from detbench.records import Window
+from detbench.gpus import counters
+from detbench.gpus.discovery import Gpu
+from detbench.records.modes import MODES, resolve_mode
+from detbench.records.spec import Window
+from detbench.running.attach import Attachment, attach
 
 WINDOW = Window(start=20, count=10)
 

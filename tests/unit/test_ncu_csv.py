@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from detbench import counters
 from detbench.errors import BadFileError
+from detbench.gpus import counters
 from detbench.readers.ncu_csv import read_ncu_csv
 from detbench.utilization.core import METRICS, core_utilization
 from tests.builders import NCU_WIDE

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from detbench import counters
 from detbench.errors import BadFileError, MissingError
+from detbench.gpus import counters
 from detbench.readers.ncu_rep import MAGIC, read_ncu_rep
 from tests.conftest import Run, assert_refused
 

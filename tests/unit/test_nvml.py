@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from detbench.records import RunRecord
+from detbench.records.spec import RunRecord
 from tests import nvml_standin
 from tests.conftest import ROOT
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 MONITORED = """
 import sys
 from pathlib import Path
-from detbench.gpus import survey
+from detbench.gpus.discovery import survey
 from detbench.launch.local import LocalLauncher
 from detbench.telemetry.monitor import Monitor
 
@@ -37,11 +37,12 @@ sys.exit(ended.code)
 RUN = """
 import sys
 from pathlib import Path
-from detbench.gpus import several
+from detbench.gpus.discovery import several
 from detbench.launch.local import LocalLauncher
-from detbench.modes import MODES, attach
-from detbench.plan import Request, plan
-from detbench.runs import execute
+from detbench.records.modes import MODES
+from detbench.running.attach import attach
+from detbench.running.plan import Request, plan
+from detbench.running.execute import execute
 from detbench.suite import load_family
 
 gpus, _ = several("MIG-44444444-dddd")
@@ -141,7 +142,7 @@ def test_the_doctor_names_the_one_that_fails(library: Path) -> None:
 
 def test_a_lost_gpu_keeps_its_number(library: Path) -> None:
     code = (
-        "from detbench.gpus import several;"
+        "from detbench.gpus.discovery import several;"
         "print([g.uuid for g in several('1')[0]], several('0')[1])"
     )
     done = ran(library, "lost", "-c", code)

@@ -15,7 +15,7 @@ from pathlib import Path
 import make_ncu_log
 import pytest
 
-from detbench.cli import command
+from detbench.cli.commands import command
 from detbench.cli.files import expand
 from tests import builders
 from tests.conftest import ROOT, Run, assert_refused

@@ -8,20 +8,20 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
-from detbench import results
-from detbench.cli import command
+from detbench.cli.commands import command
 from detbench.cli.report import report
 from detbench.errors import DetbenchError
-from detbench.modes import MODES
-from detbench.plan import Purpose, Request, plan
-from detbench.records import RunRecord
-from detbench.report.drawing import hover, thinned
-from detbench.report.labels import labels
-from detbench.report.measurements import Runs
-from detbench.report.parts import LeftOut, Section
-from detbench.report.reproduce import command as again
-from detbench.report.sections.overhead import overhead
-from detbench.report.sections.throughput import throughput
+from detbench.records import store
+from detbench.records.modes import MODES
+from detbench.records.spec import RunRecord
+from detbench.reporting.drawing import hover, thinned
+from detbench.reporting.labels import labels
+from detbench.reporting.measurements import Runs
+from detbench.reporting.parts import LeftOut, Section
+from detbench.reporting.reproduce import command as again
+from detbench.reporting.sections.overhead import overhead
+from detbench.reporting.sections.throughput import throughput
+from detbench.running.plan import Purpose, Request, plan
 from detbench.suite import load_family
 from tests.unit import test_comparison
 
@@ -35,7 +35,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def runs(root: Path) -> Runs:
-    return Runs(list(results.all_runs(root)))
+    return Runs(list(store.all_runs(root)))
 
 
 def made(*arguments: object) -> Result:
@@ -119,7 +119,7 @@ def test_overhead_compares_with_the_same_model_and_batch_size(root: Path) -> Non
 
 
 def test_overhead_needs_noprofile(root: Path) -> None:
-    found = [run for run in results.all_runs(root) if run[1].spec.mode != "noprofile"]
+    found = [run for run in store.all_runs(root) if run[1].spec.mode != "noprofile"]
     assert isinstance(overhead(Runs(found)), LeftOut)
 
 

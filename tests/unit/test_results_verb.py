@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from detbench import record_versions, records, results
 from detbench.errors import BadFileError
-from detbench.records import RunRecord, RunSpec, Throughput
-from detbench.report.run_table import RUNS
+from detbench.records import spec, store
+from detbench.records import versions as record_versions
+from detbench.records.spec import RunRecord, RunSpec, Throughput
+from detbench.reporting.run_table import RUNS
 from tests.conftest import ROOT
 from tests.unit.in_process import Ran, detbench
 from tests.unit.test_results import FILE, NOON, SPEC
@@ -25,16 +26,16 @@ SPEED = Throughput(
 
 
 def keep(root: Path, spec: RunSpec, number: int, **more: object) -> Path:
-    folder = results.begin(root, spec)
+    folder = store.begin(root, spec)
     (folder / FILE).parent.mkdir()
     (folder / FILE).write_text(f"run {number}")
     moment = NOON + timedelta(minutes=number)
     record = RunRecord(
         spec=spec, spec_sha256=spec.digest(), command=("python", "a b"), exit_code=0,
-        measurements=results.measurements_in(folder),
+        measurements=store.measurements_in(folder),
         **{"status": "ok", "started": moment, "ended": moment + timedelta(seconds=60), **more},
     )  # type: ignore[arg-type] # fmt: skip
-    return results.keep(folder, record)
+    return store.keep(folder, record)
 
 
 @pytest.fixture
@@ -229,7 +230,7 @@ def test_the_first_records_of_version_1_still_load(tmp_path: Path) -> None:
     old = json.loads(FIRST.read_text())
     spec = RunSpec(**{**old["spec"], "nodes": {"count": 1}, "deterministic": False})
     assert spec.digest() != old["spec_sha256"]
-    found = results.find_ok(tmp_path, spec)
+    found = store.find_ok(tmp_path, spec)
     assert found is not None
     assert found[0] == folder
 
@@ -250,9 +251,9 @@ def test_what_is_no_record_is_refused(root: Path, content: str) -> None:
 
 
 def test_every_older_version_has_its_way_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert set(record_versions.UPGRADES) == set(range(1, records.SCHEMA_VERSION))
+    assert set(record_versions.UPGRADES) == set(range(1, spec.SCHEMA_VERSION))
     # A version 2 that calls `status` something else, and one way up to it.
-    monkeypatch.setattr(records, "SCHEMA_VERSION", 2)
+    monkeypatch.setattr(spec, "SCHEMA_VERSION", 2)
     renamed = {1: lambda old: {"ended_as" if k == "status" else k: v for k, v in old.items()}}
     monkeypatch.setattr(record_versions, "UPGRADES", renamed)
     path, old = Path("run.json"), json.loads(FIRST.read_text())

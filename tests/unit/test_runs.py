@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from detbench import gpus, measured
-from detbench.gpus import Gpu
+from detbench.gpus import discovery
+from detbench.gpus.discovery import Gpu
 from detbench.launch.base import Exit
 from detbench.launch.local import LocalLauncher
-from detbench.records import Failure, Outcome
-from detbench.runs import classify
+from detbench.records import measured
+from detbench.records.spec import Failure, Outcome
+from detbench.running.execute import classify
 
 ITSELF = Exit(0, "itself", 0)
 
@@ -52,7 +53,7 @@ def test_an_allocators_assertion_is_an_oom_only_on_a_gpu_that_is_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slice_ = Gpu("MIG-7", "NVIDIA A100 MIG 1g.5gb", 5 << 30, (8, 0), "535.1", is_mig=True)
-    monkeypatch.setattr(gpus, "discover", lambda: ([slice_], ""))
+    monkeypatch.setattr(discovery, "discover", lambda: ([slice_], ""))
     said = failure("RuntimeError", "NVML_SUCCESS == r INTERNAL ASSERT FAILED at CUDACaching")
     assert classify(ITSELF, said, tmp_path, "", ("MIG-7",))[0] == "oom"
     status, cause = classify(ITSELF, said, tmp_path, "", ("MIG-8",))
@@ -117,7 +118,9 @@ def python(code: str, log: Path, **options: object) -> tuple[Exit, list[dict[str
 
 
 def test_output_goes_to_the_log_and_events_to_the_caller(tmp_path: Path) -> None:
-    code = "from detbench.events import emit; print('a'); emit('progress', done=1); print('b')"
+    code = (
+        "from detbench.records.events import emit; print('a'); emit('progress', done=1); print('b')"
+    )
     ended, events = python(code, tmp_path / "log")
     assert ended.code == 0
     assert (tmp_path / "log").read_text() == "a\nb\n"

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from detbench.readers.memory_csv import read_memory_csv
-from detbench.records import Window
+from detbench.records.spec import Window
 from detbench.training.memory_tracker import MemoryTracker
 from detbench.training.protocol import Step
 from detbench.training.skip_features import SkipFeatures

@@ -1,10 +1,10 @@
 import pytest
 
 from detbench.errors import MissingError, UsageError
-from detbench.gpus import Gpu
-from detbench.modes import MODES
-from detbench.plan import Purpose, Request, plan
-from detbench.records import RunSpec
+from detbench.gpus.discovery import Gpu
+from detbench.records.modes import MODES
+from detbench.records.spec import RunSpec
+from detbench.running.plan import Purpose, Request, plan
 from detbench.suite import Schedule, family_names, load_family
 
 V100 = Gpu("GPU-1", "Tesla V100-SXM2-32GB", 32 << 30, (7, 0), "535.1", is_mig=False)

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from detbench.errors import UsageError
-from detbench.report.heat_map import draw
-from detbench.report.tables import render
-from detbench.sweep.matrix import causes, cells, grid
-from detbench.sweep.search import CellState, Prediction, Row
+from detbench.reporting.heat_map import draw
+from detbench.reporting.tables import render
+from detbench.sweeping.matrix import causes, cells, grid
+from detbench.sweeping.search import CellState, Prediction, Row
 
 GIB = 1 << 30
 ROWS = [

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from detbench import results
 from detbench.errors import DetbenchError, MissingError, UsageError
-from detbench.modes import MODES
-from detbench.plan import Request, plan
-from detbench.records import RunRecord, RunSpec, Status, Throughput
+from detbench.records import store
+from detbench.records.modes import MODES
+from detbench.records.spec import RunRecord, RunSpec, Status, Throughput
+from detbench.running.plan import Request, plan
 from detbench.suite import load_family
-from detbench.sweep.running import Do, Sweep, by_cell
-from detbench.sweep.search import states
+from detbench.sweeping.running import Do, Sweep, by_cell
+from detbench.sweeping.search import states
 from tests.conftest import ROOT
 
 BEFORE = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -54,8 +54,8 @@ def kept(
         started=moment, ended=moment, throughput=speed if status == "ok" else None,
         memory={"resident peak": 3 << 20}, environment=environment,
     )  # fmt: skip
-    folder = results.keep(results.begin(root, spec), record)
-    return folder, results.read_record(folder / "run.json")
+    folder = store.keep(store.begin(root, spec), record)
+    return folder, store.read_record(folder / "run.json")
 
 
 def matrix(root: Path, cells: list[RunSpec] | None = None, **options: Any) -> Sweep:
@@ -149,7 +149,7 @@ def test_a_failure_from_outside_is_tried_once_more(tmp_path: Path) -> None:
     sweep.run(do)
     first, second = sorted(tmp_path.glob("cpu/[!.]*"), key=lambda f: f.name)
     assert tries == [None, first]
-    assert results.read_record(second / "run.json").environment["retries"] == first.name
+    assert store.read_record(second / "run.json").environment["retries"] == first.name
     assert statuses(sweep) == ["failed"]
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detbench.sweep.search import (
+from detbench.sweeping.search import (
     CellState,
     Prediction,
     Row,

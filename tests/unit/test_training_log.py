@@ -7,7 +7,7 @@ import pytest
 from detbench.errors import BadFileError
 from detbench.readers.log_clock import LogClock
 from detbench.readers.training_log import metrics_of, read_training_log
-from detbench.report import training_curve
+from detbench.reporting import training_curve
 from detbench.utilization.throughput import throughput
 from detbench.utilization.time_to_train import time_to_train
 from tests.builders import DETECTRON2_LOG

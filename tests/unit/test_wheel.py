@@ -46,7 +46,7 @@ def test_it_carries_types_and_families(installed: Path) -> None:
     assert {p.parent.name for p in installed.glob("detbench/families/*/*.yaml")} == families
     done = detbench(installed, "models", "maskrcnn", "--format", "csv")
     assert "mask_rcnn_R_50_FPN_1x" in done.stdout, done.stderr
-    assert (installed / "detbench" / "gpu_profiles.yaml").is_file()
+    assert (installed / "detbench" / "gpus" / "profiles.yaml").is_file()
 
 
 def test_it_parses(installed: Path, tmp_path: Path) -> None:

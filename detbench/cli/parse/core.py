@@ -105,7 +105,7 @@ _COLLECT = "collect it: profile.sh nsight"
 
 
 def _print_four_lines(found: CoreUtilization) -> None:
-    from detbench import counters
+    from detbench.gpus import counters
 
     for core in counters.CORES:
         percent = found.percent[core]

@@ -147,7 +147,7 @@ def _by_batch_size(read: dict[Path, pd.DataFrame]) -> tuple[str, pd.DataFrame]:
 def _draw(files: tuple[Path, ...], picture: Path) -> None:
     from detbench.readers import memory_curve
     from detbench.readers.memory_run import read_memory_run
-    from detbench.report.memory_picture import draw
+    from detbench.reporting.memory_picture import draw
 
     names = short_names([str(file) for file in files])
     timelines = {}

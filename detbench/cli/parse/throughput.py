@@ -173,7 +173,7 @@ def _time_to_train(logs: dict[Path, TrainingLog], goals: dict[str, float]) -> pd
 
 
 def _plot(logs: dict[Path, TrainingLog], path: Path) -> None:
-    from detbench.report.training_curve import draw
+    from detbench.reporting.training_curve import draw
 
     for file, log in logs.items():
         if log.reports.empty:

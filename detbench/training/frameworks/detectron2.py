@@ -29,7 +29,7 @@ from detectron2.utils import comm
 
 from detbench.datasets.panoptic import open_panoptic
 from detbench.errors import MissingError, UsageError
-from detbench.events import emit
+from detbench.records.events import emit
 from detbench.training import accuracy, checkpoints
 from detbench.training.distributed import from_main
 from detbench.training.evaluations import Evaluations

@@ -1,0 +1,31 @@
+"""The checkout that this package runs from, and the commit it stands at."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def checkout() -> Path | None:
+    """The checkout that this package runs from, or None when it was installed as a wheel."""
+    root = _PACKAGE.parent
+    return root if (root / "benchmarks").is_dir() and (root / "scripts").is_dir() else None
+
+
+def commit() -> str:
+    """The commit that the checkout stands at, `+` after it when files differ from it."""
+    if built := os.environ.get("DETBENCH_COMMIT"):  # an image has no repository
+        return built
+    root = checkout()
+    if root is None:
+        return ""
+    done = subprocess.run(
+        ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty=+"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip()

@@ -1,0 +1,135 @@
+"""Footprints: what a model's training holds, tensor by tensor, at one setting and batch size."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from detbench.datasets.cache import cache_folder
+from detbench.errors import BadFileError
+from detbench.records.spec import Precision
+
+_SHIPPED = Path(__file__).with_suffix(".json")
+_SCHEDULE = re.compile(r"_[139]x$")  # a schedule's length changes no tensor
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Setting(_Document):
+    """What a training's memory depends on, beside its model and batch size.
+
+    Attributes:
+        width, height: of the images in pixels, before the model resizes them.
+        num_objects: the most that an image has; every one is matched with every anchor.
+        rois_per_image: regions that the heads are trained on; None is the model's own number, or
+            that it has no such heads.
+    """
+
+    width: int = 1333
+    height: int = 800
+    num_objects: int = 60
+    num_classes: int = 80
+    rois_per_image: int | None = None
+    precision: Precision = "fp32"
+
+    def resized(self, shortest: int = 800, longest: int = 1333) -> tuple[int, int]:
+        """Width and height as detectron2's defaults make them at most (config/defaults.py)."""
+        scale = shortest / min(self.width, self.height)
+        scale = min(scale, longest / max(self.width, self.height))
+        return round(self.width * scale), round(self.height * scale)
+
+    def in_words(self) -> str:
+        """The setting as a user would say it."""
+        regions = f", {self.rois_per_image} regions an image" if self.rois_per_image else ""
+        return (
+            f"{self.width}x{self.height} pixels, {self.num_objects} objects and"
+            f" {self.num_classes} classes, {self.precision}{regions}"
+        )
+
+
+class Footprint(_Document):
+    """What one training held.
+
+    Attributes:
+        parts: bytes by phase (forward, backward, optimizer) and category at the phase's peak.
+        versions: of what was measured with.
+    """
+
+    framework: str
+    architecture: str
+    setting: Setting
+    batch_size: int
+    parts: dict[str, dict[str, int]]
+    versions: dict[str, str]
+
+
+def architecture(model: str) -> str:
+    """The model's name without its schedule: `mask_rcnn_R_50_FPN_1x` and `_3x` are the same."""
+    return _SCHEDULE.sub("", model)
+
+
+def known(framework: str, model: str) -> list[Footprint]:
+    """The footprints of a model: those that come with the package, and those measured here.
+
+    Raises:
+        BadFileError: a file of them is damaged.
+    """
+    name = architecture(model)
+    return [f for f in _all() if f.framework == framework and f.architecture == name]
+
+
+def keep(footprints: Iterable[Footprint]) -> Path:
+    """Keep footprints for this user's later predictions; returns their file."""
+    file = _own()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    fresh = {_key(f): f for f in [*read(file), *footprints]}
+    part = file.with_name(f".{os.getpid()}-{file.name}")
+    part.write_text(as_text(fresh.values()), encoding="utf-8")
+    part.replace(file)
+    _all.cache_clear()
+    return file
+
+
+def as_text(footprints: Iterable[Footprint]) -> str:
+    """The file that holds these, a line each."""
+    lines = (json.dumps(f.model_dump(), separators=(",", ":")) for f in footprints)
+    return "[\n" + ",\n".join(lines) + "\n]\n"
+
+
+def read(file: Path) -> list[Footprint]:
+    """The footprints in a file, none where it is not there.
+
+    Raises:
+        BadFileError: it is damaged.
+    """
+    if not file.is_file():
+        return []
+    try:
+        return [Footprint.model_validate(f) for f in json.loads(file.read_bytes())]
+    except (ValueError, ValidationError, TypeError) as error:
+        said = str(error).splitlines()[0]
+        raise BadFileError(
+            file, f"not a file of footprints: {said}", "remove it, and measure again"
+        ) from error
+
+
+@cache
+def _all() -> list[Footprint]:
+    """What was measured here comes last, and counts."""
+    return list({_key(f): f for f in [*read(_SHIPPED), *read(_own())]}.values())
+
+
+def _key(footprint: Footprint) -> tuple[str, str, Setting, int]:
+    return footprint.framework, footprint.architecture, footprint.setting, footprint.batch_size
+
+
+def _own() -> Path:
+    return cache_folder() / "footprints.json"

@@ -1,0 +1,47 @@
+"""The modes: what each measures, which file it leaves and whether it needs a GPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from detbench.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Mode:
+    """One way to run a training.
+
+    Attributes:
+        file: the measurement it leaves, relative to the run's folder, `{bs}` being the batch
+            size; empty when it leaves none, or when its program decides (see `attach`).
+        needs_gpu: whether it measures nothing without an NVIDIA GPU.
+    """
+
+    name: str
+    summary: str
+    file: str = ""
+    needs_gpu: bool = False
+
+
+_MODES = (
+    Mode("noprofile", "the training, nothing attached: throughput and accuracy"),
+    Mode("nvprof", "GPU timeline for compute utilization", needs_gpu=True),
+    Mode("nsight", "Nsight Compute counters for core utilization", needs_gpu=True),
+    Mode("memory", "where the memory goes, tensor by tensor", "memory_csv_data/memory_bs{bs}.csv"),
+    Mode("torch", "PyTorch profiler (Kineto) trace", "torch_bs{bs}.pt.trace.json.gz"),
+    Mode("dlprof", "DLProf reports, in images that have DLProf", needs_gpu=True),
+)
+MODES = {mode.name: mode for mode in _MODES}
+_ALIAS = {"nvvp": "nvprof"}  # the seed suite's EfficientDet page says `profile.sh nvvp`
+
+
+def resolve_mode(name: str) -> Mode:
+    """The mode of this name.
+
+    Raises:
+        UsageError: naming the modes there are.
+    """
+    name = _ALIAS.get(name, name)
+    if name not in MODES:
+        raise UsageError(f"no mode '{name}'", f"known: {', '.join(MODES)}")
+    return MODES[name]

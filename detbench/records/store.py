@@ -1,0 +1,241 @@
+"""Where runs are kept: one folder a run, written aside and renamed into place when complete."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from detbench.checkout import checkout
+from detbench.errors import BadFileError, MissingError
+from detbench.hashing import sha256_of
+from detbench.records.spec import Measurement, RunRecord, RunSpec
+from detbench.records.versions import NO_RECORD, upgraded
+
+_log = logging.getLogger(__name__)
+
+RECORD, LOG, SPEC = "run.json", "output.log", "spec.json"
+# What tells no figure by itself; monitoring.csv is there before the training has begun.
+NO_MEASUREMENTS = (LOG, SPEC, "config.yaml", "log.txt", "monitoring.csv")
+_RUNNING = ".running-"
+_LAST_CHECKPOINT = "last_checkpoint"  # it names the newest one, as in detectron2
+_CHECKPOINT = re.compile(r"model_\d+\.pth")
+_RESERVE, _RESERVE_BYTES = ".reserve", 64 << 10
+
+
+def default_root() -> Path:
+    """`/scratch/measurements` in a family's container, `results` in the checkout or here."""
+    if Path("/scripts").exists() and Path("/scratch").is_dir():
+        return Path("/scratch/measurements")
+    return (checkout() or Path.cwd()) / "results"
+
+
+def begin(root: Path, spec: RunSpec) -> Path:
+    """An empty folder for a run that has yet to be done, beside where it will be kept.
+
+    Raises:
+        MissingError: the results folder cannot be written.
+    """
+    parent = root / spec.gpu_profile
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        # Who is at it stands in its name: `abandoned` asks whether that is still alive.
+        prefix = f"{_RUNNING}{spec.model}-{_me()}-"
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        try:
+            (folder / _RESERVE).write_bytes(bytes(_RESERVE_BYTES))
+        except OSError:
+            discard(folder)
+            raise
+        return folder
+    except OSError as error:
+        raise MissingError(
+            f"results folder {parent} cannot be written: {error.strerror}",
+            "pass --results with a folder of yours",
+        ) from error
+
+
+def inherit(folder: Path, unfinished: Path) -> None:
+    """Give a run's new folder what an unfinished one has left to go on from.
+
+    Raises:
+        MissingError: it cannot be copied.
+    """
+    checkpoint = _newest_checkpoint(unfinished)
+    try:
+        for name in (checkpoint, _LAST_CHECKPOINT, "metrics.json", "iterations.csv", "log.txt"):
+            if (unfinished / name).is_file():
+                shutil.copy2(unfinished / name, folder / name)
+    except OSError as error:
+        discard(folder)
+        raise MissingError(
+            f"{unfinished} cannot be copied: {error.strerror}", "free some space, or leave --resume"
+        ) from error
+
+
+def has_iterations(folder: Path) -> bool:
+    """Whether a run has trained at all."""
+    file = folder / "iterations.csv"
+    return file.is_file() and file.read_bytes().count(b"\n") > 1
+
+
+def abandoned(root: Path) -> list[Path]:
+    """The folders of runs that never ended, and whose process on this host is gone."""
+    host = f"-{_host()}-"
+    found = []
+    for folder in sorted(root.glob(f"*/{_RUNNING}*")):
+        _, is_here, rest = folder.name.rpartition(host)
+        if is_here and not Path(f"/proc/{rest.split('-')[0]}").exists():
+            found.append(folder)
+    return found
+
+
+def _me() -> str:
+    return f"{_host()}-{os.getpid()}"
+
+
+def _host() -> str:
+    return re.sub(r"[^A-Za-z0-9.]", ".", socket.gethostname())
+
+
+def release(folder: Path) -> None:
+    """Give back the space that was held for the record, which a full disk would not take."""
+    (folder / _RESERVE).unlink(missing_ok=True)
+
+
+def discard(folder: Path) -> None:
+    """Drop the folder of a run that was refused before it began."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def keep(folder: Path, record: RunRecord) -> Path:
+    """Write `run.json` and give the folder its final name, which no other run has.
+
+    Raises:
+        MissingError: no name is free, or the disk is full; the folder stays as it is.
+    """
+    release(folder)
+    try:
+        (folder / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise MissingError(
+            f"{folder / RECORD} cannot be written: {error.strerror}",
+            f"free some space; what the run left is in {folder}",
+        ) from error
+    folder.chmod(0o755)
+    spec = record.spec
+    what = spec.mode if spec.train else "eval"
+    name = f"{spec.model}_bs{spec.batch_size}_{what}_{_stamp(record.started)}"
+    for number in range(1, 1000):
+        final = folder.parent / (name if number == 1 else f"{name}-{number}")
+        with suppress(OSError):  # another run of the same second has that name
+            folder.rename(final)
+            _log.info("keeps %s", final)
+            return final
+    raise MissingError(f"no free name for the run in {folder.parent}", f"its data is in {folder}")
+
+
+def link_latest(root: Path, measurement: Path) -> Path:
+    """Point the seed suite's flat path under `root` to this measurement, and return that path.
+
+    `<root>/memory_csv_data/memory_bs4.csv` names the newest run's file; the run's own folder
+    keeps it. Only links are ever replaced.
+    """
+    run = next(p for p in measurement.parents if (p / RECORD).is_file())
+    flat = root / measurement.relative_to(run)
+    flat.parent.mkdir(parents=True, exist_ok=True)
+    if flat.exists() and not flat.is_symlink():
+        return measurement
+    fresh = flat.with_name(f".link-{os.getpid()}-{flat.name}")
+    fresh.symlink_to(os.path.relpath(measurement, flat.parent))
+    fresh.replace(flat)
+    return flat
+
+
+def measurements_in(folder: Path, *, but_logs: bool = False) -> tuple[Measurement, ...]:
+    """The files of a run's folder, with their hashes; maybe without its log and spec."""
+    no_measurements = {RECORD, _RESERVE, *(NO_MEASUREMENTS if but_logs else ())}
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in no_measurements)
+    return tuple(
+        Measurement(
+            path=str(file.relative_to(folder)), bytes=file.stat().st_size, sha256=sha256_of(file)
+        )
+        for file in files
+    )
+
+
+def read_record(path: Path) -> RunRecord:
+    """Read a `run.json`, of this schema version or an older one.
+
+    Raises:
+        BadFileError: it is not one, or one of a newer detbench.
+    """
+    try:
+        return RunRecord.model_validate(upgraded(path, json.loads(path.read_bytes())))
+    except OSError as error:
+        raise BadFileError(path, f"cannot be read: {error.strerror}", NO_RECORD) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise BadFileError(
+            path, f"not a run record: {first['msg']}", NO_RECORD, place=place
+        ) from error
+    except ValueError as error:
+        raise BadFileError(path, f"not a run record: {error}", NO_RECORD) from error
+
+
+def record_files(root: Path) -> list[Path]:
+    """The `run.json` of every completed run under `root`."""
+    return sorted(root.glob(f"*/[!.]*/{RECORD}"))
+
+
+def all_runs(root: Path) -> Iterator[tuple[Path, RunRecord]]:
+    """The runs under `root` that were completed, oldest first."""
+    records = [(file.parent, read_record(file)) for file in record_files(root)]
+    yield from sorted(records, key=lambda item: item[1].started)
+
+
+def find_ok(root: Path, spec: RunSpec) -> tuple[Path, RunRecord] | None:
+    """The newest run of the same spec that went well."""
+    digest = spec.digest()  # not the stored one: an older detbench knew fewer fields
+    found = [r for r in all_runs(root) if r[1].spec.digest() == digest and r[1].status == "ok"]
+    return found[-1] if found else None
+
+
+def find_unfinished(root: Path, spec: RunSpec) -> Path | None:
+    """The folder of a run of the same spec that ended early with a checkpoint; the newest one.
+
+    Also of one whose process was killed before it could write its record.
+    """
+    digest = spec.digest()
+    found = [
+        folder
+        for folder, record in all_runs(root)
+        if record.spec.digest() == digest and record.status != "ok"
+    ]
+    for folder in abandoned(root):
+        with suppress(OSError, ValidationError):
+            if RunSpec.model_validate_json((folder / SPEC).read_bytes()).digest() == digest:
+                found.append(folder)
+    # After the end, the newest one is model_final.pth, which nothing can go on from.
+    with_checkpoint = [f for f in found if _CHECKPOINT.fullmatch(_newest_checkpoint(f))]
+    return max(with_checkpoint, key=lambda f: (f / _LAST_CHECKPOINT).stat().st_mtime, default=None)
+
+
+def _newest_checkpoint(folder: Path) -> str:
+    file = folder / _LAST_CHECKPOINT
+    return file.read_text(encoding="utf-8").strip() if file.is_file() else ""
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.strftime("%Y%m%dT%H%M%SZ")

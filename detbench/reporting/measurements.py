@@ -1,0 +1,189 @@
+"""The measurement files of runs, each read once into the tables that the sections need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import cached_property
+from pathlib import Path
+from typing import Final, Generic, TypeVar
+
+import pandas as pd
+
+from detbench.errors import BadFileError, DetbenchError
+from detbench.readers.counters_file import Levels, read_counters
+from detbench.readers.memory_file import read_memory
+from detbench.readers.monitoring import read_monitoring
+from detbench.readers.timeline import CPU, KernelSums
+from detbench.readers.timeline_file import read_timeline
+from detbench.readers.training_log import TrainingLog, read_training_log
+from detbench.records.spec import RunRecord
+from detbench.utilization import compute, core, memory
+from detbench.utilization.window import devices
+
+T = TypeVar("T")
+
+MOST_MONITORED: Final = 40
+"""Runs whose samples are read: a night's would take longer than all else."""
+
+_TIMELINES: Final = {
+    "torch": ("torch_bs*.json.gz",),
+    "nvprof": ("nsys_bs*.sqlite", "nvprof_bs*.nvvp"),
+    "dlprof": ("dlprof_bs*/*iteration*.csv",),
+}
+
+
+@dataclass(frozen=True)
+class Reading(Generic[T]):
+    """What was read from a run's file."""
+
+    folder: Path
+    record: RunRecord
+    file: Path
+    value: T
+
+
+@dataclass(frozen=True)
+class Readings(Generic[T]):
+    """What was read of all files of a kind, oldest run first; what could not be, a line each."""
+
+    read: Sequence[Reading[T]]
+    problems: Sequence[str]
+
+    @property
+    def records(self) -> list[RunRecord]:
+        """The runs of what was read."""
+        return [reading.record for reading in self.read]
+
+
+@dataclass(frozen=True)
+class TimelineTables:
+    """Tables of a timeline: `compute.by_device`, `by_name` of classes, and `by_gap`."""
+
+    devices: pd.DataFrame
+    classes: pd.DataFrame
+    gaps: pd.DataFrame
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it holds kernels of a GPU, not a CPU's operators alone."""
+        return CPU not in set(self.devices["device"])
+
+
+@dataclass(frozen=True)
+class MemoryTables:
+    """Tables of memory: `memory.by` of the peak's categories, and of every phase's peak."""
+
+    categories: pd.DataFrame
+    phases: pd.DataFrame
+
+
+class Runs:
+    """Runs and what their measurements hold. A file is read when a section first asks for it.
+
+    Args:
+        items: folders and records, oldest first.
+        say: told of every file before it is read.
+    """
+
+    def __init__(
+        self, items: Sequence[tuple[Path, RunRecord]], say: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self.items = tuple(items)
+        self._say = say
+
+    @property
+    def records(self) -> list[RunRecord]:
+        """All of them."""
+        return [record for _, record in self.items]
+
+    @cached_property
+    def timelines(self) -> Readings[TimelineTables]:
+        """Of modes torch, nvprof and dlprof."""
+        return self._read(_TIMELINES, _timeline)
+
+    @cached_property
+    def counters(self) -> Readings[core.CoreUtilization]:
+        """Of mode nsight."""
+        return self._read({"nsight": ("nsight_bs*.csv", "nsight_bs*.ncu-rep")}, _counters)
+
+    @cached_property
+    def memory(self) -> Readings[MemoryTables]:
+        """Of mode memory."""
+        return self._read({"memory": ("memory_csv_data/memory_bs*.csv",)}, _memory)
+
+    @cached_property
+    def monitoring(self) -> Readings[pd.DataFrame]:
+        """Of the newest `MOST_MONITORED` runs, also of those that failed."""
+        newest = self.items[-MOST_MONITORED:]
+        return self._read({"": ("monitoring.csv",)}, read_monitoring, of=newest, only_ok=False)
+
+    @cached_property
+    def logs(self) -> Readings[TrainingLog]:
+        """Of the trainings that evaluated, or else of those in mode noprofile."""
+        trained = [
+            (f, r) for f, r in self.items if r.spec.train and (r.spec.evaluate or r.evaluations)
+        ]
+        if not trained:
+            trained = [
+                (f, r)
+                for f, r in self.items
+                if r.spec.train and r.spec.mode == "noprofile" and r.status == "ok"
+            ]
+        return self._read({"": ("metrics.json",)}, read_training_log, of=trained, only_ok=False)
+
+    def _read(
+        self,
+        names: Mapping[str, tuple[str, ...]],
+        read: Callable[[Path], T],
+        *,
+        of: Sequence[tuple[Path, RunRecord]] | None = None,
+        only_ok: bool = True,
+    ) -> Readings[T]:
+        found: list[Reading[T]] = []
+        problems = []
+        for folder, record in self.items if of is None else of:
+            if only_ok and record.status != "ok":
+                continue
+            for file in _files(folder, record, names.get("", names.get(record.spec.mode, ()))):
+                self._say(str(file))
+                try:
+                    found.append(Reading(folder, record, file, read(file)))
+                except DetbenchError as error:
+                    problems.append(str(error))
+                except ValueError as error:  # a formula's word on a table
+                    problems.append(f"{file}: {error}")
+        return Readings(found, problems)
+
+
+def _files(folder: Path, record: RunRecord, patterns: tuple[str, ...]) -> Iterator[Path]:
+    for measurement in record.measurements:
+        if any(fnmatch(measurement.path, pattern) for pattern in patterns):
+            yield folder / measurement.path
+
+
+def _timeline(file: Path) -> TimelineTables:
+    timeline = read_timeline(file)
+    if isinstance(timeline, KernelSums):
+        raise BadFileError(file, "a summary, which tells no utilization", "give a timeline")
+    found = devices(timeline)
+    if not found:
+        raise BadFileError(file, "no kernel and no operator in it", "record a window of training")
+    return TimelineTables(
+        compute.by_device(timeline, found),
+        compute.by_name(timeline, found, "class"),
+        compute.by_gap(timeline, found),
+    )
+
+
+def _counters(file: Path) -> core.CoreUtilization:
+    found = read_counters(file, core.METRICS)
+    if isinstance(found, Levels):
+        raise BadFileError(file, "levels from 0 to 10, no percentages", "profile.sh nsight")
+    return core.core_utilization(found.table)
+
+
+def _memory(file: Path) -> MemoryTables:
+    parts = read_memory(file)
+    return MemoryTables(memory.by(parts, "category"), memory.by(parts, "phase"))

@@ -1,0 +1,103 @@
+"""Run records as one flat table: a row a run, a column a figure, for programs and for SQL."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from detbench.readers.schema import Column, Schema
+from detbench.records.spec import RunRecord
+
+_OTHER = re.compile(r"\W+")
+
+RUNS = Schema(
+    (
+        Column("run", "str", "its folder"),
+        Column("family", "str", ""),
+        Column("framework", "str", ""),
+        Column("model", "str", ""),
+        Column("mode", "str", "`evaluation` where nothing was trained"),
+        Column("batch_size", "int64", "images an iteration, of all processes together"),
+        Column(
+            "gpu_profile", "str", "the GPU or slice, as its folder is called; `cpu` without one"
+        ),
+        Column("device", "str", "`cpu` or `cuda`"),
+        Column("precision", "str", "`fp32` or `amp`"),
+        Column("dataset", "str", ""),
+        Column("weights", "str", "what it began with"),
+        Column("processes", "int64", "of all machines"),
+        Column("seed", "int64", ""),
+        Column("window", "str", "the measured iterations, `[start, stop)`"),
+        Column("status", "str", "`ok`, `oom`, `host_oom`, `timeout`, `failed` or `interrupted`"),
+        Column("cause", "str", "why it is not ok"),
+        Column("started", "datetime64[us]", "UTC"),
+        Column("ended", "datetime64[us]", "UTC"),
+        Column("images_per_second", "float64", "over the window"),
+        Column("iteration_seconds_median", "float64", ""),
+        Column("iteration_seconds_p10", "float64", ""),
+        Column("iteration_seconds_p90", "float64", ""),
+        Column("data_wait_percent", "float64", "of the window's time"),
+        Column("box_ap", "float64", "percent, of the last evaluation"),
+        Column("mask_ap", "float64", "percent, of the last evaluation"),
+        Column("time_to_train_seconds", "float64", "missing where the target was not reached"),
+        Column("memory_total_bytes", "Int64", "at the peak, in mode memory"),
+        Column("gpu", "str", "its name"),
+        Column("gpu_driver", "str", ""),
+        Column("cuda", "str", ""),
+        Column("torch", "str", ""),
+        Column("image", "str", "of the container that it ran in"),
+        Column("commit", "str", "of detbench; `+` after it: with changes"),
+        Column("command", "str", ""),
+        Column("measurements", "int64", "files that it left"),
+    )
+)
+"""Behind these come the other metrics of accuracy (`box_ap50`) and of memory
+(`memory_weights_bytes`) that any of the runs has."""
+
+
+def run_table(runs: Iterable[tuple[Path, RunRecord]]) -> pd.DataFrame:
+    """The table of runs, `(folder, record)` each, as `RUNS` says; missing is not measured."""
+    rows = [_row(folder, record) for folder, record in runs]
+    names = dict.fromkeys([c.name for c in RUNS.columns] + [name for row in rows for name in row])
+    return RUNS.table({name: [row.get(name) for row in rows] for name in names})
+
+
+def _row(folder: Path, record: RunRecord) -> dict[str, Any]:
+    spec, speed, around = record.spec, record.throughput, record.environment
+    of_spec = ("family", "framework", "model", "batch_size", "gpu_profile", "device", "precision")
+    row = {name: getattr(spec, name) for name in (*of_spec, "dataset", "weights", "seed")}
+    row |= {
+        "run": str(folder),
+        "mode": spec.mode if spec.train else "evaluation",
+        "processes": spec.world_size,
+        "window": str(spec.window) if spec.train else None,
+        "status": record.status,
+        "cause": record.cause or None,
+        "started": pd.Timestamp(record.started).tz_convert(None),
+        "ended": pd.Timestamp(record.ended).tz_convert(None),
+        "time_to_train_seconds": record.time_to_train and record.time_to_train.seconds,
+        "commit": around.get("detbench_commit"),
+        "command": shlex.join(record.command),
+        "measurements": len(record.measurements),
+        **{name: around.get(name) for name in ("gpu", "gpu_driver", "cuda", "torch", "image")},
+    }
+    if speed is not None:
+        of_speed = ("median", "p10", "p90")
+        row |= {
+            f"iteration_seconds_{n}": getattr(speed, f"iteration_seconds_{n}") for n in of_speed
+        }
+        row["images_per_second"] = speed.images_per_second
+        row["data_wait_percent"] = 100 * speed.data_wait_share
+    row |= {_plain(name): value for name, value in (record.accuracy or {}).items()}
+    row |= {f"memory_{_plain(name)}_bytes": size for name, size in (record.memory or {}).items()}
+    return row
+
+
+def _plain(name: str) -> str:
+    """A name that SQL takes without quotes: `box AP50` is box_ap50."""
+    return _OTHER.sub("_", name).strip("_").lower()

@@ -1,0 +1,160 @@
+"""What trains on each GPU profile: the cells that sweeps decided, and why others do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from detbench.errors import BadFileError
+from detbench.records.spec import RunRecord
+from detbench.records.store import RECORD
+from detbench.reporting.drawing import hover, plain, row_label
+from detbench.reporting.heat_map import COLORS
+from detbench.reporting.labels import several
+from detbench.reporting.measurements import Runs
+from detbench.reporting.parts import Basis, Exhibit, LeftOut, Section
+from detbench.sweeping.cells import as_state
+from detbench.sweeping.matrix import cells
+from detbench.sweeping.search import OUT_OF_MEMORY, Row
+
+_TITLE = "Feasibility"
+_KEY = ["model", "mode", "batch size"]
+_COLUMNS = ("status", "source", "cause", "images/s", "peak memory (MiB)")
+_STATUSES = tuple(COLORS)
+_AGAIN = "detbench sweep writes a new one"
+
+
+def feasibility(runs: Runs) -> Section | LeftOut:
+    """A heat map a GPU profile, the cause in each cell's hover.
+
+    Of the sweeps' tables beside the runs the newest counts for each cell. A profile without any
+    has what its runs tell, where one of them ran out of memory.
+    """
+    problems: list[str] = []
+    exhibits = []
+    for folder in dict.fromkeys(folder.parent for folder, _ in runs.items):
+        own = [(f, r) for f, r in runs.items if f.parent == folder]
+        tables = dict(_sweeps(folder, problems))
+        if tables:
+            table = pd.concat(tables.values()).drop_duplicates(_KEY, keep="last")
+            exhibits.append(_map(own[0][1].spec.gpu_profile, table, list(tables)))
+        elif any(record.status in OUT_OF_MEMORY for _, record in own):
+            profile = own[0][1].spec.gpu_profile
+            sources = [f / RECORD for f, _ in own]
+            exhibits.append(_map(profile, cells(_rows(own), profile), sources))
+    if not exhibits:
+        return LeftOut(_TITLE, "no sweep left a table, and no run ran out of memory", problems)
+    return Section(_TITLE, exhibits, problems=problems)
+
+
+def _sweeps(folder: Path, problems: list[str]) -> Iterator[tuple[Path, pd.DataFrame]]:
+    """The tables of sweeps on a profile, oldest first."""
+    for path in sorted(folder.glob("feasibility_*.csv")):
+        try:
+            yield path, _read(path)
+        except BadFileError as error:
+            problems.append(str(error))
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+    except (OSError, ValueError) as error:
+        raise BadFileError(path, f"cannot be read as CSV: {error}", _AGAIN) from error
+    lacking = [name for name in (*_KEY, *_COLUMNS) if name not in table]
+    if lacking:
+        raise BadFileError(path, f"it has no column {lacking[0]}: no sweep's table", _AGAIN)
+    if not set(table["status"]) <= set(_STATUSES) or table["batch size"].dtype.kind != "i":
+        raise BadFileError(path, "a status or batch size is none", _AGAIN)
+    return table
+
+
+def _rows(own: Sequence[tuple[Path, RunRecord]]) -> list[Row]:
+    """What runs tell, the newest of a cell counting."""
+    found: dict[tuple[str, str], dict[int, Any]] = {}
+    for folder, record in own:
+        if record.status != "interrupted" and record.spec.train:
+            row = found.setdefault((record.spec.model, record.spec.mode), {})
+            row[record.spec.batch_size] = as_state(folder, record)
+    return [
+        Row(model, mode, tuple(sorted(states)), states) for (model, mode), states in found.items()
+    ]
+
+
+def _map(profile: str, table: pd.DataFrame, sources: Sequence[Path]) -> Exhibit:
+    table = table.dropna(axis="columns", how="all")
+    names = list(dict.fromkeys(zip(table["model"], table["mode"], strict=True)))
+    sizes = sorted(int(size) for size in table["batch size"].unique())
+    by_cell = {
+        ((row["model"], row["mode"]), int(row["batch size"])): row for _, row in table.iterrows()
+    }
+    grid = [[by_cell.get((name, size)) for size in sizes] for name in names]
+    span = len(_STATUSES)
+    scale = [
+        [edge / span, color]
+        for number, color in enumerate(COLORS.values())
+        for edge in (number, number + 1)
+    ]
+    trace = {
+        "type": "heatmap",
+        "z": [[None if c is None else _STATUSES.index(c["status"]) for c in row] for row in grid],
+        "text": [["" if c is None else _in_cell(c) for c in row] for row in grid],
+        "texttemplate": "%{text}",
+        "textfont": {"color": "#111"},
+        "hoverinfo": "text",
+        "hovertext": [["" if c is None else _on_hover(c) for c in row] for row in grid],
+        "zmin": -0.5,
+        "zmax": span - 0.5,
+        "colorscale": scale,
+        "xgap": 2,
+        "ygap": 2,
+        "showscale": False,
+    }
+    statuses = table["status"].value_counts()
+    return Exhibit(
+        f"What trains on {profile}",
+        table,
+        Basis(
+            "a short training of each cell; see the runs' own windows",
+            "a cell is a model in a mode at a batch size; * is implied by another, ~ predicted",
+            ", ".join(f"{number} {status}" for status, number in statuses.items()),
+        ),
+        sources=sources,
+        traces=[trace],
+        layout={
+            "height": 100 + 46 * max(2, len(names)),
+            "xaxis": {
+                "title": {"text": "batch size"},
+                "tickvals": list(range(len(sizes))),
+                "ticktext": [str(size) for size in sizes],
+            },
+            "yaxis": {
+                "tickvals": list(range(len(names))),
+                "ticktext": [row_label(f"{model} {mode}") for model, mode in names],
+                "autorange": "reversed",
+                "automargin": True,
+            },
+        },
+        notes=[f"Of {several(len(sources), 'file')} the newest that has a cell counts for it."],
+    )
+
+
+def _in_cell(row: Any) -> str:
+    mark = {"implied": "*", "predicted": "~"}.get(row["source"], "")
+    if row["status"] == "fits" and not pd.isna(row.get("images/s")):
+        return f"{row['images/s']:.3g}/s{mark}"
+    return plain(f"{row['status']}{mark}")
+
+
+def _on_hover(row: Any) -> str:
+    speed, peak = row.get("images/s"), row.get("peak memory (MiB)")
+    return hover(
+        f"{row['model']} bs{row['batch size']} {row['mode']}",
+        f"{row['status']} ({row['source']})",
+        "" if pd.isna(row.get("cause")) else str(row["cause"]),
+        "" if pd.isna(speed) else f"{speed:.4g} images/s",
+        "" if pd.isna(peak) else f"peak {peak:,.0f} MiB",
+    )

@@ -1,0 +1,1 @@
+"""How a run goes: planned, given its mode's profiler, launched, and turned into a record."""

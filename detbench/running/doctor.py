@@ -1,0 +1,224 @@
+"""What this machine has and lacks, and the command that mends it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from detbench.datasets import datasets_root
+from detbench.datasets.coco import find_splits
+from detbench.errors import MissingError
+from detbench.gpus.discovery import DRIVER_PARAMETERS, Gpu, Unusable, may_read_counters, survey
+from detbench.launch.base import Launcher
+from detbench.records.modes import Mode
+from detbench.running.attach import Attachment
+from detbench.suite import FRAMEWORKS, Family
+
+_log = logging.getLogger(__name__)
+
+OK, MISSING, UNKNOWN = "ok", "missing", "unknown"
+
+_SHM = "/dev/shm"  # noqa: S108 - its size is looked at, nothing is put there
+_DISK_BYTES = 2 << 30  # what traces of a few models take
+_PATIENCE = 10.0  # seconds for a program to tell its version
+_VERSION = re.compile(r"\b[vV]?(?:ersion |elease )?(\d+\.\d+(?:\.\d+)*)")
+_MEMORY_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+_NO_LIMIT = 1 << 60  # how version 1 of cgroups writes none
+_COUNTERS_REMEDY = (
+    "run as root or in a container with --cap-add SYS_ADMIN, or load the driver with "
+    "NVreg_RestrictProfilingToAdminUsers=0"
+)
+_SHM_BYTES = 1 << 30  # data loader workers pass their batches through it
+_PROGRAMS = {
+    "nsys": "install nsight-systems-cli, or use the family's image: bash build_image.sh",
+    "ncu": "install nsight-compute, or use the family's image: bash build_image.sh",
+    "nvprof": "install the CUDA toolkit, 12.x or older, or use the family's image",
+    "dlprof": "use an image that has DLProf: NVIDIA's PyTorch images up to 2023",
+}
+
+
+@dataclass(frozen=True)
+class Lack:
+    """One thing that is missing, and how to get it."""
+
+    what: str
+    remedy: str
+
+
+def lacks(
+    mode: Mode, attachment: Attachment, launcher: Launcher, gpu: Gpu | None, why_no_gpu: str
+) -> list[Lack]:
+    """What keeps `mode` from measuring anything where the training runs; empty: nothing does."""
+    found = []
+    if mode.needs_gpu and gpu is None:
+        found.append(
+            Lack(
+                f"an NVIDIA GPU ({why_no_gpu or 'the run is on the CPU'})",
+                "run on a GPU host; modes that work on a CPU: noprofile, torch, memory",
+            )
+        )
+    elif attachment.program and not launcher.has_program(attachment.program):
+        found.append(Lack(f"the program {attachment.program}", _PROGRAMS[attachment.program]))
+    if mode.name == "nsight" and gpu is not None and not launcher.reads_counters():
+        found.append(
+            Lack(
+                "permission to read GPU performance counters (ERR_NVGPUCTRPERM)",
+                _COUNTERS_REMEDY,
+            )
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing, whether it is here, and its version or the remedy.
+
+    Attributes:
+        required: whether nothing at all can be trained without it.
+    """
+
+    what: str
+    state: str
+    detail: str
+    required: bool = False
+
+
+def of_family(family: Family) -> list[Check]:
+    """The packages that a family trains with."""
+    return [
+        _package("torch", ("torch",), "pip install torch torchvision", required=True),
+        *(
+            _package(name, *FRAMEWORKS[name], required=name == family.frameworks[0])
+            for name in family.frameworks
+        ),
+    ]
+
+
+def of_machine(results: Path) -> list[Check]:
+    """What this machine, or the container it is asked in, has, by looking only."""
+    told = survey()
+    checks = [_gpu(each) for each in told.seen]
+    if told.why_none:
+        checks.append(Check("GPU", MISSING, f"{told.why_none}; runs will be on the CPU"))
+    checks += [_program(name, remedy) for name, remedy in _PROGRAMS.items()]
+    checks.append(_counters())
+    checks.append(_shared_memory())
+    checks.append(_disk(results))
+    checks.append(_memory_limit())
+    checks.append(_coco())
+    return checks
+
+
+def of_engine() -> list[Check]:
+    """Docker's engine, and whether it can give a container a GPU."""
+    from detbench.launch.docker import engine
+
+    try:
+        with engine() as client:
+            version, runtimes = client.version()["Version"], client.info()["Runtimes"]
+    except MissingError as error:
+        return [Check("Docker engine", MISSING, str(error))]
+    has_runtime = "nvidia" in runtimes
+    return [
+        Check("Docker engine", OK, str(version)),
+        Check(
+            "NVIDIA runtime of Docker",
+            OK if has_runtime else MISSING,
+            "registered"
+            if has_runtime
+            else "install the NVIDIA Container Toolkit, then: "
+            "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker",
+        ),
+    ]
+
+
+def _gpu(gpu: Gpu | Unusable) -> Check:
+    if isinstance(gpu, Unusable):
+        return Check(f"GPU {gpu.label}", MISSING, f"{gpu.why}; see detbench gpus")
+    capability = ".".join(map(str, gpu.compute_capability))
+    mig = ", a MIG instance" if gpu.is_mig else ""
+    return Check(
+        "GPU", OK, f"{gpu.name}{mig}, compute capability {capability}, driver {gpu.driver}"
+    )
+
+
+def _program(name: str, remedy: str) -> Check:
+    path = shutil.which(name)
+    if path is None:
+        return Check(name, MISSING, remedy)
+    _log.info("runs %s --version", path)
+    try:
+        done = subprocess.run(
+            [path, "--version"], capture_output=True, text=True, check=False, timeout=_PATIENCE
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Check(name, UNKNOWN, f"{path}: {error}")
+    found = _VERSION.search(done.stdout + done.stderr)
+    return Check(name, OK, f"{path}, {found[1]}" if found else path)
+
+
+def _counters() -> Check:
+    what = "GPU counters permission"
+    try:
+        told = "RmProfilingAdminOnly" in DRIVER_PARAMETERS.read_text()
+    except OSError:
+        return Check(what, UNKNOWN, f"no {DRIVER_PARAMETERS}: no driver is loaded")
+    if not told:
+        return Check(what, UNKNOWN, f"{DRIVER_PARAMETERS} does not tell")
+    if may_read_counters():
+        return Check(what, OK, str(DRIVER_PARAMETERS))
+    return Check(what, MISSING, _COUNTERS_REMEDY)
+
+
+def _disk(results: Path) -> Check:
+    folder = next(p for p in (results.absolute(), *results.absolute().parents) if p.exists())
+    free = shutil.disk_usage(folder).free
+    state = OK if free >= _DISK_BYTES else MISSING
+    remedy = "" if state == OK else "; free some: docker system prune, or pass --results"
+    return Check("disk for results", state, f"{free / 2**30:.1f} GiB free in {folder}{remedy}")
+
+
+def _memory_limit() -> Check:
+    """The limit that the kernel holds this process to; cgroup v2 and v1."""
+    memory = next((f for f in _MEMORY_LIMITS if f.is_file()), None)
+    if memory is None:
+        return Check("memory limit", UNKNOWN, "no cgroup tells one")
+    said = memory.read_text().strip()
+    limited = said.isdecimal() and int(said) < _NO_LIMIT
+    return Check("memory limit", OK, f"{int(said) / 2**30:.1f} GiB" if limited else "none")
+
+
+def _package(name: str, distributions: tuple[str, ...], remedy: str, *, required: bool) -> Check:
+    for distribution in distributions:
+        try:
+            version = importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        return Check(name, OK, f"{distribution} {version}", required)
+    return Check(name, MISSING, remedy, required)
+
+
+def _shared_memory() -> Check:
+    try:
+        size = shutil.disk_usage(_SHM).total
+    except OSError as error:
+        return Check("shared memory", MISSING, f"{_SHM}: {error.strerror}")
+    if size < _SHM_BYTES:
+        return Check("shared memory", MISSING, f"{size >> 20} MiB; start with --shm-size 8g")
+    return Check("shared memory", OK, f"{size >> 20} MiB")
+
+
+def _coco() -> Check:
+    try:
+        find_splits(datasets_root())
+    except MissingError as error:
+        return Check("COCO 2017", MISSING, str(error))
+    return Check("COCO 2017", OK, str(datasets_root()))

@@ -1,0 +1,58 @@
+"""The mode that `switch.sh` chose, kept beside a family's scripts until it is changed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from detbench.checkout import checkout
+from detbench.errors import BadFileError, MissingError
+from detbench.records.modes import MODES, Mode, resolve_mode
+from detbench.suite import load_family
+
+_FILE = ".mode"
+DEFAULT = "noprofile"
+MODE_VARIABLE = "DETBENCH_MODE"
+"""How a container is told the mode of the checkout that it was started from."""
+
+
+def _path(family: str) -> Path:
+    load_family(family)  # there is such a family
+    root = checkout()
+    if root is None:
+        raise MissingError(
+            "a switched mode belongs to a checkout, and detbench is installed without one",
+            "name the mode: --mode, or clone the repository",
+        )
+    return root / "benchmarks" / family / _FILE
+
+
+def switch(family: str, mode: Mode) -> Path:
+    """Remember `mode` for `family`; returns the file that does.
+
+    Raises:
+        MissingError: there is no checkout, or it cannot be written.
+    """
+    path = _path(family)
+    try:
+        path.write_text(mode.name + "\n", encoding="utf-8")
+    except OSError as error:
+        raise MissingError(
+            f"{path} cannot be written: {error.strerror}", "make the folder yours"
+        ) from error
+    return path
+
+
+def switched(family: str) -> Mode:
+    """The mode chosen last for `family`; `noprofile` before any was.
+
+    Raises:
+        BadFileError: the file that remembers it names no mode.
+    """
+    path = _path(family)
+    if not path.exists():
+        return resolve_mode(os.environ.get(MODE_VARIABLE, DEFAULT))
+    name = path.read_text(encoding="utf-8").strip()
+    if name not in MODES:
+        raise BadFileError(path, f"'{name}' is no mode", "bash switch.sh noprofile")
+    return resolve_mode(name)
