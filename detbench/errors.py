@@ -9,20 +9,21 @@ from pathlib import Path
 class DetbenchError(Exception):
     """One line for the user: what is wrong and where, then what to do about it.
 
-    Args:
+    Attributes:
         message: what is wrong, naming the thing and the place in it.
-        hint: the remedy, best a command; empty when there is none.
+        remedy: what to do, best a command; empty when there is nothing to do.
+        exit_code: what the command line ends with.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"{self.message}; {self.hint}" if self.hint else self.message
+        return f"{self.message}; {self.remedy}" if self.remedy else self.message
 
 
 class UsageError(DetbenchError):
@@ -54,15 +55,18 @@ class RunFailedError(DetbenchError):
 class BadFileError(DetbenchError):
     """An input file is unreadable, cut short, foreign, or lacks what was asked of it.
 
-    Args:
+    Attributes:
         path: the file.
         problem: what is wrong with it.
-        hint: the remedy.
-        place: where in the file, such as `line 12` or `byte 4096`.
+        place: where in the file, such as `line 12` or `byte 4096`; empty for the whole file.
+        remedy: what to do about it.
     """
 
     exit_code = 5
 
-    def __init__(self, path: Path | str, problem: str, hint: str, *, place: str = "") -> None:
+    def __init__(self, path: Path | str, problem: str, remedy: str, *, place: str = "") -> None:
         where = f"{path}, {place}" if place else str(path)
-        super().__init__(f"{where}: {problem}", hint)
+        super().__init__(f"{where}: {problem}", remedy)
+        self.path = Path(path)
+        self.problem = problem
+        self.place = place

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from detbench.cli.options import format_option, show
-from detbench.errors import RunFailedError, UsageError
+from detbench.cli.options import format_option, print_table
+from detbench.errors import RunFailedError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from detbench.comparison.comparing import Comparison
-    from detbench.comparison.sides import Side
     from detbench.comparison.verdicts import Verdict
 
 
@@ -86,50 +86,29 @@ def compare(
       detbench compare 535.104 550.54 --by driver --results results
       detbench compare A100D-1-10C A100D-2-20C --by gpu-profile
     """
-    from detbench.comparison.comparing import compare as compare_sides
+    from detbench.api.kept import compare as compare_sides
 
-    if results is not None and by is None:
-        raise UsageError("--results is for --by", "without it A and B are folders")
-    comparison = compare_sides(*_sides(a, b, by, results))
-    if not comparison.pairs:
-        raise UsageError(
-            f"neither {comparison.a.name} nor {comparison.b.name} has a measured speed",
-            "detbench throughput FAMILY measures it: runs that went well, without a profiler",
-        )
+    comparison = compare_sides(a, b, by=by, results=results)
     _print(comparison, style)
     if fail_if_slower is not None:
-        _gate(comparison, fail_if_slower, if_unknown)
-
-
-def _sides(a: str, b: str, by: str | None, results: Path | None) -> tuple[Side, Side]:
-    from detbench.comparison.sides import group, read_side
-    from detbench.records.store import default_root
-
-    if by is not None:
-        runs = read_side(results or default_root()).runs
-        sides = group(runs, by, a), group(runs, by, b)
-    else:
-        sides = read_side(Path(a)), read_side(Path(b))
-    if {folder.resolve() for folder, _ in sides[0].runs} & {
-        folder.resolve() for folder, _ in sides[1].runs
-    }:
-        raise UsageError(f"{a} and {b} have runs in common", "name two sets of different runs")
-    return sides
+        _fail_if_slower(comparison, fail_if_slower, if_unknown)
 
 
 def _print(comparison: Comparison, style: str) -> None:
-    from detbench.comparison.comparing import TITLES, lines, tables
+    from detbench.comparison.comparing import lines, tables
 
     found = tables(comparison)
     if style == "json":
         click.echo(_json(comparison, found))
     elif style == "csv":
-        show([("", found["verdicts"])], style, None)
+        print_table(found["verdicts"], style)
     else:
         found.pop("soft numbers", None)  # a line a kind is enough for the eye
-        show([(TITLES[name], table) for name, table in found.items()], style, None)
+        for table in found.values():
+            print_table(table, style)
+            click.echo()
         bullet = "- " if style == "md" else ""
-        click.echo("\n" + "\n".join(bullet + line for line in lines(comparison)))
+        click.echo("\n".join(bullet + line for line in lines(comparison)))
 
 
 def _json(comparison: Comparison, found: dict[str, pd.DataFrame]) -> str:
@@ -149,32 +128,32 @@ def _json(comparison: Comparison, found: dict[str, pd.DataFrame]) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False)
 
 
-def _gate(comparison: Comparison, percent: float, if_unknown: str) -> None:
+def _fail_if_slower(comparison: Comparison, percent: float, if_unknown: str) -> None:
     """Fail where anything is slower by more than this, as CI wants to know.
 
     Raises:
         RunFailedError: something is, or cannot be told and unknowns fail.
     """
-    found = [pair.verdict for pair in comparison.pairs]
-    limit = 1 - percent / 100
-    slower = [v for v in found if v.ratio and v.ratio.high is not None and v.ratio.high < limit]
-    if slower:
-        ratio = slower[0].ratio
+    from detbench.comparison.gate import gate
+
+    found = gate(comparison, percent)
+    if found.slower:
+        ratio = found.slower[0].ratio
         assert ratio is not None
         raise RunFailedError(
-            f"slower by more than {percent:g} %: {_named(slower[0])}: {ratio.value:.3g} times A"
-            f" (95 %: {ratio.low:.3g} to {ratio.high:.3g}){_more(slower)}"
+            f"slower by more than {percent:g} %: {_named(found.slower[0])}: {ratio.value:.3g}"
+            f" times A (95 %: {ratio.low:.3g} to {ratio.high:.3g}){_more(found.slower)}"
         )
-    # What only B has is new, and was never faster.
-    unknown = [v for v in found if v.a is not None and (v.ratio is None or v.ratio.low is None)]
-    if not unknown:
+    if not found.unknown:
         return
-    line = f"cannot be told: {_named(unknown[0])}: {unknown[0].because or unknown[0].outcome}"
+    first = found.unknown[0]
+    line = f"cannot be told: {_named(first)}: {first.because or first.outcome}"
     if if_unknown == "fail":
         raise RunFailedError(
-            f"{line}{_more(unknown)}", "measure both with --repeats 3, or pass --if-unknown pass"
+            f"{line}{_more(found.unknown)}",
+            "measure both with --repeats 3, or pass --if-unknown pass",
         )
-    click.echo(line + _more(unknown), err=True)
+    click.echo(line + _more(found.unknown), err=True)
 
 
 def _named(verdict: Verdict) -> str:
@@ -182,5 +161,5 @@ def _named(verdict: Verdict) -> str:
     return f"{work['model']} batch size {work['batch size']}"
 
 
-def _more(found: list[Verdict]) -> str:
+def _more(found: Sequence[Verdict]) -> str:
     return f" ({len(found)} in all)" if len(found) > 1 else ""

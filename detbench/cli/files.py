@@ -1,4 +1,4 @@
-"""The files that a verb is given: patterns, folders, and short names for the eye."""
+"""The files that a verb is given: patterns and folders."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import glob
 import os
 import re
 from collections.abc import Sequence
-from os.path import commonpath
 from pathlib import Path
 
 from detbench.errors import BadFileError, UsageError
@@ -45,9 +44,3 @@ def natural(path: Path) -> list[tuple[int, int, str]]:
         (0, int(part), part) if part.isdigit() else (1, 0, part)
         for part in re.split(r"(\d+)", str(path))
     ]
-
-
-def short_names(files: Sequence[str]) -> dict[str, str]:
-    """Every file's path without the folders that all of them are in."""
-    folder = commonpath([Path(file).parent.absolute() for file in files]) if files else ""
-    return {file: str(Path(file).absolute().relative_to(folder)) for file in files}

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from detbench.cli.completion import of_gpu_profiles, of_models
 from detbench.cli.options import family_argument, format_option, print_table
 from detbench.cli.run_options import whole_numbers
-from detbench.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from detbench.fitting.footprints import Footprint, Setting
-    from detbench.fitting.need import Need, Range
-    from detbench.gpus.profiles import GpuProfile
     from detbench.records.spec import Precision
-    from detbench.suite import Family
-
-_GIB = 1 << 30
-_MOST = 4096  # images a GPU: more than any of today's has the memory for
-_MEASURED = (2, 4)  # batch sizes: a line needs two
 
 
 def _size(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, int]:
@@ -119,117 +108,33 @@ def fit(
       detbench fit faster_rcnn --models faster_rcnn_R_50_FPN_1x --batch-sizes 8,16,32 \\
         --gpu-profile A100D-2-20C --image-size 1024x1024 --num-classes 1 --rois-per-image 32
     """
-    from detbench.fitting.footprints import Setting
-    from detbench.suite import load_family
+    from detbench.api.predictions import fit as predict
 
-    loaded = load_family(family)
-    setting = Setting(
-        width=image_size[0],
-        height=image_size[1],
-        num_objects=objects,
+    table = predict(
+        family,
+        models=models,
+        batch_sizes=batch_sizes,
+        gpu_profile=profiles,
+        image_size=image_size,
         num_classes=num_classes,
         rois_per_image=rois_per_image,
+        objects=objects,
         precision=precision,
+        processes=processes,
+        measure=measures,
+        on_measured=_say_measured,
     )
-    wanted = (models or loaded.defaults["cuda"].model).split(",")
-    names = list(dict.fromkeys(model for name in wanted for model in loaded.group(name)))
-    chosen = _profiles(profiles)
-    asked = [_Asked.of(loaded, name, setting, processes, measures=measures) for name in names]
-    if not batch_sizes:
-        print_table(_largest(asked, chosen), style, "Largest batch size a GPU")
+    if not batch_sizes or style in ("csv", "json"):
+        print_table(table, style)
         return
-    rows = _rows(asked, batch_sizes, chosen)
-    if style in ("csv", "json"):
-        print_table(rows, style)
-        return
-    for profile in chosen:
-        own = rows[rows["GPU profile"] == profile.name]
+    for profile, own in table.groupby("GPU profile", sort=False):
         low, high = own["capacity, low (GiB)"].iloc[0], own["capacity, high (GiB)"].iloc[0]
-        title = f"{profile.name}: {low:.2f} to {high:.2f} GiB; need in GiB"
+        title = f"{profile}: {low:.2f} to {high:.2f} GiB; need in GiB"
         print_table(_parts(own) if parts else _matrix(own), style, title)
 
 
-def _profiles(names: str) -> list[GpuProfile]:
-    from detbench.gpus import discovery
-    from detbench.gpus.profiles import profile_named
-
-    if names != "auto":
-        return [profile_named(name) for name in names.split(",")]
-    here, why_none = discovery.several()
-    if not here:
-        raise MissingError(
-            f"--gpu-profile auto: {why_none}",
-            "name one, such as A100D-2-20C; detbench gpus --catalogue lists them",
-        )
-    found = [gpu.catalogued for gpu in here]
-    if None in found:
-        name = here[found.index(None)].name
-        raise UsageError(f"'{name}' is not in the catalogue", "name a profile of the same memory")
-    return list(dict.fromkeys(profile for profile in found if profile is not None))
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """A model whose needs are asked for."""
-
-    model: str
-    footprints: Sequence[Footprint]
-    setting: Setting
-    processes: int
-
-    @staticmethod
-    def of(
-        family: Family, model: str, wanted: Setting, processes: int, *, measures: bool
-    ) -> _Asked:
-        from detbench.fitting.footprints import known
-        from detbench.fitting.measure import framework_of, measure_new, setting_of
-
-        setting = setting_of(family, model, wanted)
-        if measures:
-            for footprint in measure_new(family, model, setting, _MEASURED):
-                click.echo(f"{model}: measured at batch size {footprint.batch_size}", err=True)
-        return _Asked(model, known(framework_of(family, model), model), setting, processes)
-
-    def need(self, batch_size: int) -> Need:
-        from detbench.fitting.need import need
-
-        return need(self.model, self.footprints, self.setting, batch_size, self.processes)
-
-
-def _rows(
-    asked: Sequence[_Asked], batch_sizes: Sequence[int], profiles: Sequence[GpuProfile]
-) -> pd.DataFrame:
-    """A row a profile, model and batch size."""
-    import pandas as pd
-
-    from detbench.fitting.need import answer, capacity
-
-    needs = {(each.model, size): each.need(size) for each in asked for size in batch_sizes}
-    rows: list[dict[str, Any]] = []
-    for profile in profiles:
-        available = capacity(profile)
-        for (model, batch_size), needed in needs.items():
-            rows.append(
-                {
-                    "GPU profile": profile.name,
-                    "model": model,
-                    "batch size": batch_size,
-                    "fits": answer(needed, available),
-                    "leans to": "yes" if needed.total.middle <= available.middle else "no",
-                    **_in_gib("need", needed.total),
-                    **_in_gib("capacity", available),
-                    "setting": "measured" if needed.is_measured else "by the law",
-                    **{f"{name} (GiB)": part.middle / _GIB for name, part in needed.parts.items()},
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def _in_gib(name: str, amount: Range) -> dict[str, float]:
-    return {
-        f"{name}, {which} (GiB)": getattr(amount, which) / _GIB
-        for which in ("low", "middle", "high")
-    }
+def _say_measured(model: str, batch_size: int) -> None:
+    click.echo(f"{model}: measured at batch size {batch_size}", err=True)
 
 
 def _matrix(rows: pd.DataFrame) -> pd.DataFrame:
@@ -248,30 +153,3 @@ def _parts(rows: pd.DataFrame) -> pd.DataFrame:
     names = [c for c in rows if str(c).endswith(" (GiB)") and ", " not in str(c)]
     kept = rows[["model", "batch size", "fits", *names, "need, middle (GiB)"]].fillna(0.0)
     return kept.rename(columns=lambda name: str(name).removesuffix(" (GiB)"))
-
-
-def _largest(asked: Sequence[_Asked], profiles: Sequence[GpuProfile]) -> pd.DataFrame:
-    """Models by profiles: the largest batch size that fits for certain, and perhaps."""
-    import pandas as pd
-
-    from detbench.fitting.need import answer, capacity
-
-    def largest(each: _Asked, profile: GpuProfile, answers: tuple[str, ...]) -> int:
-        """The last batch size whose answer is one of these."""
-        available = capacity(profile)
-        low, high = 0, _MOST  # low fits, high does not
-        while high - low > 1:
-            middle = (low + high) // 2
-            fits = answer(each.need(middle), available) in answers
-            low, high = (middle, high) if fits else (low, middle)
-        return low
-
-    rows = []
-    for each in asked:
-        row: dict[str, Any] = {"model": each.model}
-        for profile in profiles:
-            certain = largest(each, profile, ("yes",))
-            perhaps = largest(each, profile, ("yes", "borderline"))
-            row[profile.name] = f"{certain}" + (f", perhaps {perhaps}" if perhaps > certain else "")
-        rows.append(row)
-    return pd.DataFrame(rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from detbench.cli.completion import of_families
-from detbench.cli.files import expand, short_names
+from detbench.cli.files import expand
 from detbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -89,13 +89,17 @@ def output_option(function: F) -> F:
     )(function)
 
 
-def print_table(table: pd.DataFrame, style: str, title: str = "") -> None:
-    """Print a table on stdout."""
-    show([(title, table)], style, None)
+def print_table(table: pd.DataFrame, style: str, title: str | None = None) -> None:
+    """Print a table on stdout, under `title` or else under its own."""
+    show([table], style, None, title)
 
 
-def show(tables: list[tuple[str, pd.DataFrame]], style: str, output: Path | None) -> None:
+def show(
+    tables: Sequence[pd.DataFrame], style: str, output: Path | None, title: str | None = None
+) -> None:
     """Print tables under their titles on stdout, or write them into a new file.
+
+    A table's title is in its `attrs`; `title` takes its place.
 
     Raises:
         UsageError: the file exists already, or cannot be written.
@@ -103,19 +107,20 @@ def show(tables: list[tuple[str, pd.DataFrame]], style: str, output: Path | None
     from detbench.reporting.tables import render
 
     is_terminal = output is None and sys.stdout.isatty()
+    titles = [table.attrs.get("title", "") if title is None else title for table in tables]
     if style in ("table", "md"):
-        tables = [(title, _shortened(table)) for title, table in tables]
-    texts = [render(table, style, title=title, is_terminal=is_terminal) for title, table in tables]  # type: ignore[arg-type]
+        tables = [_shortened(table) for table in tables]
+    texts = [
+        render(table, style, title=text, is_terminal=is_terminal)  # type: ignore[arg-type]
+        for table, text in zip(tables, titles, strict=True)
+    ]
     if output is None:
         click.echo("\n\n".join(texts))
         return
-    try:
-        with output.open("x", encoding="utf-8") as stream:  # never over a file that is there
-            stream.write("\n\n".join(texts) + "\n")
-    except OSError as error:
-        raise UsageError(
-            f"--output {output} cannot be written: {error.strerror}", "name a new file"
-        ) from error
+    from detbench.new_file import new_file
+
+    with new_file(output, "--output") as stream:
+        stream.write(("\n\n".join(texts) + "\n").encode("utf-8", "backslashreplace"))
 
 
 def targets(target: str) -> dict[str, float]:
@@ -136,4 +141,6 @@ def _shortened(table: pd.DataFrame) -> pd.DataFrame:
     """The table for the eye: files without the folders that they share."""
     if "file" not in table or not table["file"].map(lambda value: isinstance(value, str)).all():
         return table  # a query's column may have any name
+    from detbench.api.tables import short_names
+
     return table.assign(file=table["file"].map(short_names(table["file"].unique().tolist())))

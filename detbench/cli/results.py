@@ -73,48 +73,35 @@ def results(
       detbench results --sql "select model, max(images_per_second) from runs group by model"
       detbench results --verify
     """
-    from detbench.records import store as kept
-    from detbench.reporting.run_table import run_table
+    from detbench.api import kept
 
-    root = root or kept.default_root()
     if (shown is not None) + (sql is not None) + verify > 1:
         raise UsageError("--show, --sql and --verify are one thing each", "pass one of them")
     if style == "parquet" and (shown is not None or verify or output is None):
         raise UsageError("--format parquet writes the table of runs", "--output FILE names where")
     if verify:
-        _verify(root, style, output)
-        return
-    runs = list(kept.all_runs(root))
-    if shown is not None:
-        _show_run(_run_named(root, runs, shown), style, output)
-        return
-    table = run_table([run for run in runs if _is_wanted(run, wanted)])
-    if not len(table):
-        click.echo(f"{root} holds {'no such run' if runs else 'no run'}", err=True)
-    if sql is not None:
-        from detbench.reporting.run_query import query
+        _print_checked(kept.verify(root), root, style, output)
+    elif shown is not None:
+        _show_run(kept.load(shown, root), style, output)
+    else:
+        table = kept.runs(root, sql=sql, **wanted)
+        for note in table.attrs["notes"]:
+            click.echo(note, err=True)
+        _print_runs(table, style, output, is_query=sql is not None)
 
-        table = query(table, sql)
-    elif style in ("table", "md"):
-        table = table[list(_LISTED)].rename(columns=_LISTED)
-        table = table.assign(run=[Path(run).name for run in table["run"]])
-        table = table.drop(columns=[c for c in ("box AP", "mask AP") if table[c].isna().all()])
+
+def _print_runs(table: pd.DataFrame, style: str, output: Path | None, *, is_query: bool) -> None:
     if style == "parquet":
         from detbench.reporting.run_query import write_parquet
 
         assert output is not None  # asked for above
         write_parquet(table, output)
-    else:
-        show([("", _with_plain_times(table))], style, output)
-
-
-def _is_wanted(run: Run, wanted: dict[str, str | None]) -> bool:
-    _, record = run
-    own = {name: getattr(record.spec, name, None) for name in wanted}
-    own["status"] = record.status
-    if not record.spec.train:
-        own["mode"] = "evaluation"
-    return all(given is None or own[name] in given.split(",") for name, given in wanted.items())
+        return
+    if style in ("table", "md") and not is_query:
+        table = table[list(_LISTED)].rename(columns=_LISTED)
+        table = table.assign(run=[Path(run).name for run in table["run"]])
+        table = table.drop(columns=[c for c in ("box AP", "mask AP") if table[c].isna().all()])
+    show([_with_plain_times(table)], style, output)
 
 
 def _with_plain_times(table: pd.DataFrame) -> pd.DataFrame:
@@ -131,20 +118,6 @@ def _with_plain_times(table: pd.DataFrame) -> pd.DataFrame:
     return plain
 
 
-def _run_named(root: Path, runs: list[Run], name: str) -> Run:
-    """The run in the folder of this path, or of this name wherever it lies under `root`."""
-    found = [run for run in runs if name in (run[0].name, str(run[0]))]
-    if not found and Path(name).is_dir():
-        found = [run for run in runs if run[0].resolve() == Path(name).resolve()]
-    if not found:
-        raise UsageError(f"{root} has no run '{name}'", "detbench results lists them")
-    if len(found) > 1:
-        raise UsageError(
-            f"{len(found)} runs are called '{name}'", f"name its folder, such as {found[0][0]}"
-        )
-    return found[0]
-
-
 def _show_run(run: Run, style: str, output: Path | None) -> None:
     import pandas as pd
 
@@ -153,7 +126,7 @@ def _show_run(run: Run, style: str, output: Path | None) -> None:
     _, record = run
     table = _with_plain_times(run_table([run]))
     if style in ("csv", "json"):
-        show([("", table)], style, output)
+        show([table], style, output)
         return
     facts = [(n, v) for n, v in table.iloc[0].items() if not pd.isna(v)]
     around = [(name, str(value)) for name, value in record.environment.items()]
@@ -164,28 +137,29 @@ def _show_run(run: Run, style: str, output: Path | None) -> None:
         ("Environment", pd.DataFrame(around, columns=columns)),
         ("What it left", pd.DataFrame(left, columns=["measurement", "bytes", "sha256"])),
     ]
-    tables = [(title, found) for title, found in tables if len(found)]
-    show(tables, style, output)
+    shown = [table.assign() for _, table in tables if len(table)]
+    for each, title in zip(shown, [title for title, table in tables if len(table)], strict=True):
+        each.attrs["title"] = title
+    show(shown, style, output)
 
 
-def _verify(root: Path, style: str, output: Path | None) -> None:
+def _print_checked(
+    checked: pd.DataFrame, root: Path | None, style: str, output: Path | None
+) -> None:
     """Print what is not as it was left; that something is not ends in an error.
 
     Raises:
         BadFileError: naming the first such file.
     """
-    import pandas as pd
+    from detbench.records.store import default_root
 
-    from detbench.records.integrity import check
-
-    checked = list(check(root))
-    bad = [each for each in checked if each.problem]
-    rows = [(str(each.path), each.problem) for each in bad]
-    table = pd.DataFrame(rows, columns=["file", "problem"])
-    if bad or style not in ("table", "md"):
-        show([("", table)], style, output)
+    bad = checked[checked["problem"] != ""]
+    if len(bad) or style not in ("table", "md"):
+        show([bad], style, output)
     else:
-        click.echo(f"{root}: {len(checked):,} files are as their runs left them")
-    if bad:
+        folder = root or default_root()
+        click.echo(f"{folder}: {len(checked):,} files are as their runs left them")
+    if len(bad):
         more = f" ({len(bad)} files)" if len(bad) > 1 else ""
-        raise BadFileError(bad[0].path, f"{bad[0].problem}{more}", "restore it from a copy")
+        first = bad.iloc[0]
+        raise BadFileError(first["file"], f"{first['problem']}{more}", "restore it from a copy")

@@ -146,7 +146,7 @@ def _finish(
     _print(rows, profile, slices, style, f"What trains on {profile}")
     folder.mkdir(parents=True, exist_ok=True)
     kept = _free_name(folder)
-    show([("", cells(rows, profile, compute_slices=slices))], "csv", kept)
+    show([cells(rows, profile, compute_slices=slices)], "csv", kept)
     click.echo(f"kept in {kept}", err=True)
     try:
         draw(rows, profile, kept.with_suffix(".png"))

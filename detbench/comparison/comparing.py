@@ -71,7 +71,7 @@ TITLES = {
 
 
 def tables(comparison: Comparison) -> dict[str, pd.DataFrame]:
-    """The tables called as in `TITLES`, those without a row left out."""
+    """The tables by their names in `TITLES`; one without a row is left out."""
     pairs = comparison.pairs
     found = {
         "verdicts": _verdict_table(pairs),
@@ -79,6 +79,8 @@ def tables(comparison: Comparison) -> dict[str, pd.DataFrame]:
         "memory": _stacked([(pair.verdict, pair.memory) for pair in pairs]),
         "soft numbers": soft_table(comparison.soft),
     }
+    for name, table in found.items():
+        table.attrs["title"] = TITLES[name]
     return {name: table for name, table in found.items() if not table.empty}
 
 

@@ -115,6 +115,13 @@ def read_monitoring(path: Path) -> pd.DataFrame:
     return table.sort_values("time (s)", kind="stable", ignore_index=True)
 
 
+def is_header(line: str) -> bool:
+    """Whether a line names the columns of a monitor's samples."""
+    if line.startswith("#"):
+        return len(set(line.lstrip("# ").lower().split()) & _KNOWN) > 1
+    return len({_name(cell.strip().strip('"')) for cell in line.split(",")} & _KNOWN) > 1
+
+
 def _values(told: dict[str, list[str]], units: dict[str, str]) -> dict[str, Any]:
     """A sample, of the cells of each role.
 

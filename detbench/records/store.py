@@ -17,7 +17,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from detbench.checkout import checkout
-from detbench.errors import BadFileError, MissingError
+from detbench.errors import BadFileError, MissingError, UsageError
 from detbench.hashing import sha256_of
 from detbench.records.spec import Measurement, RunRecord, RunSpec
 from detbench.records.versions import NO_RECORD, upgraded
@@ -203,6 +203,28 @@ def all_runs(root: Path) -> Iterator[tuple[Path, RunRecord]]:
     """The runs under `root` that were completed, oldest first."""
     records = [(file.parent, read_record(file)) for file in record_files(root)]
     yield from sorted(records, key=lambda item: item[1].started)
+
+
+def run_named(root: Path, name: str) -> tuple[Path, RunRecord]:
+    """The run in the folder of this path, or of this name wherever it lies under `root`.
+
+    Raises:
+        UsageError: there is none, or several have the name.
+        BadFileError: a record cannot be read.
+    """
+    runs = list(all_runs(root))
+    found = [run for run in runs if name in (run[0].name, str(run[0]))]
+    if not found and Path(name).is_dir():
+        found = [run for run in runs if run[0].resolve() == Path(name).resolve()]
+    if not found and (Path(name) / RECORD).is_file():
+        found = [(Path(name), read_record(Path(name) / RECORD))]
+    if not found:
+        raise UsageError(f"{root} has no run '{name}'", "detbench results lists them")
+    if len(found) > 1:
+        raise UsageError(
+            f"{len(found)} runs are called '{name}'", f"name its folder, such as {found[0][0]}"
+        )
+    return found[0]
 
 
 def find_ok(root: Path, spec: RunSpec) -> tuple[Path, RunRecord] | None:

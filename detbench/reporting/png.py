@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detbench.errors import MissingError, UsageError
+from detbench.errors import MissingError
+from detbench.new_file import new_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,10 +39,5 @@ def save(figure: Figure, path: Path, option: str) -> None:
     Raises:
         UsageError: the file exists already, or cannot be written.
     """
-    try:
-        with path.open("xb") as stream:  # never over a file that is there
-            figure.savefig(stream, format="png", dpi=_DPI)
-    except OSError as error:
-        raise UsageError(
-            f"{option} {path} cannot be written: {error.strerror}", "name a new file"
-        ) from error
+    with new_file(path, option) as stream:
+        figure.savefig(stream, format="png", dpi=_DPI)

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from detbench.errors import MissingError, UsageError
+from detbench.new_file import new_file
 
 _SEALED = ("enable_external_access = false", "python_enable_replacements = false")
 
@@ -50,12 +51,8 @@ def write_parquet(runs: pd.DataFrame, path: Path) -> None:
         MissingError: the package duckdb is not installed.
     """
     duckdb = _duckdb()
-    try:
-        path.open("xb").close()  # DuckDB itself would write over a file that is there
-    except OSError as error:
-        raise UsageError(
-            f"--output {path} cannot be written: {error.strerror}", "name a new file"
-        ) from error
+    with new_file(path, "--output"):
+        pass  # DuckDB itself would write over a file that is there
     try:
         with duckdb.connect(":memory:") as connection:
             connection.from_df(runs).write_parquet(str(path))

@@ -61,7 +61,7 @@ def _refusal(error: DetbenchError, rank: int) -> Failure:
     return Failure(
         type=type(error).__name__,
         message=error.message,
-        hint=error.hint,
+        hint=error.remedy,
         exit_code=error.exit_code,
         at=time.time(),
         rank=rank,

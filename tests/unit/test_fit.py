@@ -84,7 +84,7 @@ def test_resizing_is_detectron2s() -> None:
 def test_other_objects_than_measured_are_refused_with_the_remedy() -> None:
     with pytest.raises(UsageError, match=r"made_up .* 7 objects") as refused:
         parts_at("made_up", KNOWN, Setting(num_objects=7), 2)
-    assert "--measure" in refused.value.hint
+    assert "--measure" in refused.value.remedy
 
 
 def test_the_peak_is_the_phase_that_holds_most() -> None:

@@ -9,14 +9,9 @@ import click
 
 from detbench.cli.options import files_argument, format_option, output_option, show
 from detbench.cli.parse.progress import reading
-from detbench.cli.parse.shared import devices_of, of_file, stack
-from detbench.errors import BadFileError, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from detbench.utilization.core import CoreUtilization
-
 
 _PERCENT_DIGITS = 5  # what the seed suite's analyzer prints, and scripts cut out
 
@@ -63,78 +58,29 @@ def core_util(
       python parsers/core_util.py results/nsight_bs2.csv
       python parsers/core_util.py results/*/*/nsight_bs*.csv --by class --format md
     """
-    from detbench.readers.counters_file import Launches, Levels, read_counters
-    from detbench.utilization import core
+    from detbench.api.files import read
+    from detbench.api.utilization import core_utilization
 
     with reading(files) as each:
-        read = {file: read_counters(file, core.METRICS) for file in each}
-    chosen = {file: _on_device(file, found.table, device) for file, found in read.items()}
-    if any(isinstance(found, Levels) for found in read.values()):
-        if timeline or any(isinstance(found, Launches) for found in read.values()):
-            first = next(file for file, found in read.items() if isinstance(found, Levels))
-            raise UsageError(f"{first} holds levels, no percentages", "parse it apart")
-        _show_levels(chosen, level or "file", top, style or "table", output)
-        return
-    launches = chosen
-    plain = len(files) == 1 and not (level or style or output or timeline)
-    if plain:
-        _print_four_lines(of_file(files[0], _COLLECT, core.core_utilization, launches[files[0]]))
-        return
-    busy = None if timeline is None else _busy_share(timeline, device)
-    tables = {
-        file: of_file(file, _COLLECT, core.by, found, level or "file", top, busy)
-        for file, found in launches.items()
-    }
-    title = "Core utilization, share of kernel cycles"
-    if busy is not None:
-        title += f"; of wall time: times the {busy:.4g} % that {timeline} is busy"
-    show([(title, stack(tables, always=True))], style or "table", output)
+        found = [read(file, "counters") for file in each]
+    table = core_utilization(found, level or "file", device=device, top=top, timeline=timeline)
+    is_plain = len(files) == 1 and not (level or style or output or timeline)
+    if is_plain and "levels" not in found[0].tables:
+        _print_four_lines(table)
+    else:
+        show([table], style or "table", output)
 
 
-def _show_levels(
-    read: dict[Path, pd.DataFrame], level: str, top: int, style: str, output: Path | None
-) -> None:
-    """The levels of nvprof, a table of their own."""
-    from detbench.utilization import levels
+def _print_four_lines(table: pd.DataFrame) -> None:
+    """A core and its utilization a line, for scripts; what is missing is explained on stderr."""
+    import pandas as pd
 
-    tables = {file: levels.by(found, level, top) for file, found in read.items()}
-    show([(levels.TITLE, stack(tables))], style, output)
+    from detbench.gpus.counters import CORES
 
-
-_COLLECT = "collect it: profile.sh nsight"
-
-
-def _print_four_lines(found: CoreUtilization) -> None:
-    from detbench.gpus import counters
-
-    for core in counters.CORES:
-        percent = found.percent[core]
-        shown = "n/a" if percent is None else f"{percent:.{_PERCENT_DIGITS}f} %"
+    reasons = {note.partition(":")[0]: note for note in table.attrs["notes"]}
+    for core in CORES:
+        percent = table[f"{core} (%)"].iloc[0]
+        shown = "n/a" if pd.isna(percent) else f"{percent:.{_PERCENT_DIGITS}f} %"
         click.echo(f"{core}\t{shown}")
-        if percent is None:
-            click.echo(f"{core}: {found.reason[core]}", err=True)
-
-
-def _on_device(file: Path, launches: pd.DataFrame, device: str | None) -> pd.DataFrame:
-    if device is None:
-        return launches
-    found: pd.DataFrame = launches[launches["device"] == device]
-    if found.empty:
-        known = ", ".join(sorted(launches["device"].unique()))
-        raise UsageError(f"{file} has no launch on device '{device}'", f"it has: {known or 'none'}")
-    return found
-
-
-def _busy_share(timeline: Path, device: str | None) -> float:
-    """Compute utilization of the one device of a timeline, in percent."""
-    from detbench.readers.timeline import KernelSums
-    from detbench.readers.timeline_file import read_timeline
-    from detbench.utilization import compute
-
-    read = read_timeline(timeline)
-    if isinstance(read, KernelSums):
-        raise BadFileError(timeline, "a summary, which tells no busy share", "give a timeline")
-    found = devices_of(timeline, read, device)
-    if len(found) > 1:
-        raise UsageError(f"{timeline} has several devices", f"--device: one of {', '.join(found)}")
-    return float(compute.by_device(read, found)["busy (%)"].iloc[0])
+        if pd.isna(percent):
+            click.echo(reasons[core], err=True)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from detbench.cli.options import files_argument, format_option, output_option, show
 from detbench.cli.parse.progress import reading
-from detbench.cli.parse.shared import stack
-from detbench.errors import UsageError
 
-if TYPE_CHECKING:
-    import pandas as pd
+_SHOWN = ("quantity", "gpu")  # without --by
 
 
 @click.command("monitor-util")
@@ -43,30 +39,10 @@ def monitor_util(
     Example:
       python parsers/monitor_util.py monitoring.csv --by quantity
     """
-    from detbench.readers.monitoring import read_monitoring
-    from detbench.utilization import monitor
+    from detbench.api.files import read
+    from detbench.api.samples import monitoring
 
-    if level is None and style in ("csv", "json"):
-        level = "quantity"
     with reading(files) as each:
-        samples = {file: _of_gpu(file, read_monitoring(file), device) for file in each}
-    make = {
-        "quantity": ("What was sampled, every sample weighing the same", monitor.by_quantity),
-        "gpu": ("Each GPU", monitor.by_gpu),
-    }
-    shown = [
-        (title, stack({file: function(found) for file, found in samples.items()}))
-        for name, (title, function) in make.items()
-        if level in (None, name)
-    ]
-    show(shown, style, output)
-
-
-def _of_gpu(file: Path, samples: pd.DataFrame, device: str | None) -> pd.DataFrame:
-    if device is None:
-        return samples
-    own: pd.DataFrame = samples[samples["gpu"] == device]
-    if own.empty:
-        known = ", ".join(samples["gpu"].unique())
-        raise UsageError(f"{file} has no GPU '{device}'", f"it has: {known}")
-    return own
+        found = [read(file, "monitoring") for file in each]
+    levels = (level,) if level else _SHOWN if style in ("table", "md") else _SHOWN[:1]
+    show([monitoring(found, name, device=device) for name in levels], style, output)

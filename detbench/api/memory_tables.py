@@ -1,0 +1,159 @@
+"""Tables of memory: what it was used for, and how that grows with the batch size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from detbench.api.files import Files, Memory, PathLike, Recording, recordings
+from detbench.api.tables import described, joined, short_names, stack
+from detbench.errors import UsageError
+from detbench.readers import memory_curve
+from detbench.readers.memory_run import read_memory_run
+from detbench.utilization import memory as formulas
+from detbench.utilization import memory_wide as wide_form
+
+MEMORY_LEVELS = ("category", "module", "phase", "batch-size")
+
+_MIB = 2**20
+_TRACK_AGAIN = "track again: bash switch.sh memory && bash run.sh"
+_OWN_PHASES = ("data", "forward", "backward", "optimizer")
+_PARTS = "MiB are 2^20 bytes; shares are of all that the device shows at the peak"
+_DENOMINATORS = {
+    "category": _PARTS,
+    "module": _PARTS,
+    "phase": "MiB are 2^20 bytes at each phase's own peak",
+    "batch-size": "MiB are 2^20 bytes at the peak; the line is least squares over batch sizes",
+}
+
+
+def memory(
+    files: Files, by: str = "category", *, phase: str | None = None, top: int | None = None
+) -> pd.DataFrame:
+    """What memory was used for at the moment when tensors together held most.
+
+    Args:
+        files: memory CSVs of detbench or the TBD suite, or torch's memory timelines: paths, or
+            what `read` gave.
+        by: parts of the peak by `category` or `module`, every `phase`'s peak, or files of several
+            batch sizes side by side (`batch-size`): bytes per image, and the fixed part.
+        phase: only this phase, such as forward.
+        top: how many rows to list of each file; None for all.
+
+    Raises:
+        BadFileError: a file cannot be read, or is damaged.
+        UsageError: no such table or phase, or files that cannot be compared.
+    """
+    if by not in MEMORY_LEVELS:
+        raise UsageError(f"no table by '{by}'", f"known: {', '.join(MEMORY_LEVELS)}")
+    read = recordings(files, Memory, "memory")
+    parts = {each.path: _in_phase(each, phase) for each in read}
+    if by == "batch-size":
+        title, table = _by_batch_size(parts)
+    else:
+        heading = "Peak of each phase" if by == "phase" else "At the peak"
+        title = f"{heading}: {'; '.join(_moment(own) for own in parts.values())}"
+        table = stack({file: _head(formulas.by(own, by), top) for file, own in parts.items()})
+    snapshots = sum(len(own[["iteration", "phase"]].drop_duplicates()) for own in parts.values())
+    return described(
+        table,
+        kind=f"memory by {by}",
+        title=title,
+        window=joined(each.source.window for each in read),
+        denominator=_DENOMINATORS[by],
+        count=f"{snapshots:,} snapshots",
+    )
+
+
+def memory_wide(file: PathLike | Recording) -> pd.DataFrame:
+    """Every iteration's peak in the wide form of the TBD suite, in whole MB of 10^6 bytes.
+
+    Raises:
+        BadFileError: the file cannot be read.
+        UsageError: it is no memory CSV of detbench.
+    """
+    (read,) = recordings(file, Memory, "memory")
+    parts = read.tables["parts"]
+    if not parts["phase"].isin(_OWN_PHASES).all():
+        raise UsageError(f"--wide: {read.path} is no memory CSV of detbench", _TRACK_AGAIN)
+    return wide_form.wide(parts)
+
+
+def memory_curves(files: Files) -> dict[str, pd.DataFrame]:
+    """Memory over the iterations, of the timelines beside memory CSVs, by what to call each.
+
+    Raises:
+        BadFileError: a timeline cannot be read.
+        UsageError: a file has none beside it.
+    """
+    paths = [each.path for each in recordings(files, Memory, "memory")]
+    names = short_names([str(path) for path in paths])
+    found = {}
+    for path in paths:
+        source = memory_curve.beside(path.resolve())
+        if path.name.startswith("timeline_"):
+            source = path
+        elif not source.is_file():
+            raise UsageError(f"--timeline: {path} has no {source.name} beside it", _TRACK_AGAIN)
+        run = read_memory_run(path)
+        known = [run.model or "", f"batch size {run.batch_size}" if run.batch_size else ""]
+        title = ", ".join(part for part in (*known, names[str(path)]) if part)
+        found[title] = memory_curve.read_memory_curve(source)
+    return found
+
+
+def _head(table: pd.DataFrame, top: int | None) -> pd.DataFrame:
+    return table if top is None else table.head(top)
+
+
+def _in_phase(recording: Memory, phase: str | None) -> pd.DataFrame:
+    parts = recording.tables["parts"]
+    if phase is None:
+        return parts
+    own: pd.DataFrame = parts[parts["phase"] == phase]
+    if own.empty:
+        known = ", ".join(parts["phase"].unique())
+        raise UsageError(f"{recording.path} has no phase '{phase}'", f"it has: {known}")
+    return own
+
+
+def _moment(parts: pd.DataFrame) -> str:
+    """How much there was at the peak, and when that was."""
+    at = formulas.peak(parts)
+    total = at["bytes"].sum() / _MIB
+    tracked = at["bytes"][formulas.is_tracked(at)].sum() / _MIB
+    first = at.iloc[0]
+    known = "" if pd.isna(first["iteration"]) else f"in iteration {first['iteration']}, "
+    inside = "" if tracked == total else f", of which tensors hold {tracked:,.1f}"
+    return f"{total:,.1f} MiB {known}{first['phase']}{inside}"
+
+
+def _by_batch_size(parts: dict[Path, pd.DataFrame]) -> tuple[str, pd.DataFrame]:
+    found: dict[int, Path] = {}
+    models: dict[str, Path] = {}
+    for file in parts:
+        run = read_memory_run(file)
+        if run.batch_size is None:
+            raise UsageError(
+                f"{file} does not tell its batch size",
+                "name it memory_bs<N>.csv, or keep it in its run's folder",
+            )
+        if run.batch_size in found:
+            raise UsageError(
+                f"{found[run.batch_size]} and {file} both have batch size {run.batch_size}",
+                "leave one of them out",
+            )
+        found[run.batch_size] = file
+        if run.model is not None:
+            models[run.model] = file
+    if len(models) > 1:
+        told = ", ".join(f"{file} of {model}" for model, file in models.items())
+        raise UsageError(f"these are files of different models: {told}", "compare one model's")
+    sizes = sorted(found)
+    phases = [formulas.peak(parts[found[size]])["phase"].iloc[0] for size in sizes]
+    title = f"{next(iter(models), 'Memory')} at the peak, by images in a process's batch"
+    if len(set(phases)) > 1:
+        moves = ", ".join(f"{size}: {phase}" for size, phase in zip(sizes, phases, strict=True))
+        title += f"; the peak moves ({moves}), so no line fits: see --phase"
+    return title, formulas.by_batch_size({size: parts[found[size]] for size in sizes})

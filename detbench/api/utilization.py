@@ -1,0 +1,297 @@
+"""Tables of utilization: how busy a device was, and which of its cores worked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from detbench.api.files import Counters, Files, PathLike, Recording, Summary, Timeline, recordings
+from detbench.api.tables import described, joined, of_file, stack
+from detbench.errors import BadFileError, UsageError
+from detbench.gpus.counters import CORES
+from detbench.readers import timeline as timelines
+from detbench.readers.counters_file import Levels
+from detbench.utilization import compute, core, levels
+from detbench.utilization.definitions import by_definition
+from detbench.utilization.ranges import by_range
+from detbench.utilization.window import devices
+
+COMPUTE_LEVELS = (
+    "device", "class", "kernel", "tensor", "stream", "iteration", "range", "gap", "communication",
+    "definition",
+)  # fmt: skip
+BY_LAUNCH = ("range", "definition")
+"""Levels that need to know which call launched what."""
+SUMMARY_LEVELS = ("class", "kernel", "tensor")
+"""Levels that a summary has, which does not tell when kernels ran."""
+CORE_LEVELS = ("file", "device", "class", "kernel")
+
+_SHARES = "busy and idle times are shares of the window's wall time"
+_KERNEL_TIME = "summed durations of the {work}s in the window, which may overlap"
+_DENOMINATORS = {
+    "class": _KERNEL_TIME,
+    "kernel": _KERNEL_TIME,
+    "tensor": _KERNEL_TIME,
+    "iteration": "each iteration's wall time",
+    "range": "the wall time from a range's first kernel to its last",
+    "definition": "as the table says, each definition its own",
+}
+_COUNTED = ("count", "kernels", "operators", "gaps")
+_COLLECT = "collect it: profile.sh nsight"
+_TENSOR = "DLProf's kernel and iteration reports say it"
+
+_Formula = Callable[[timelines.Timeline, list[str], str | None], pd.DataFrame]
+
+
+def compute_utilization(
+    files: Files,
+    by: str = "device",
+    *,
+    device: str | None = None,
+    range: str | None = None,
+    top: int | None = None,
+) -> pd.DataFrame:
+    """How much of the window at least one kernel was running, and what the time went to.
+
+    The busy time is the length of the union of kernel intervals over all streams of a device
+    (TBD suite, IISWC 2018, section 3). docs/metrics.md defines every column.
+
+    Args:
+        files: timelines or summaries: paths, or what `read` gave.
+        by: a row for each `device`, `class`, `kernel`, use of `tensor` cores, `stream`,
+            `iteration`, `range`, `gap` length, `communication` or `definition`. A summary has
+            tables by class, kernel and tensor only.
+        device: only this GPU number, or `cpu` for the CPU's operators; None for all GPUs.
+        range: only ranges of this name, which then are the window.
+        top: how many kernels or ranges to list; None for all.
+
+    Raises:
+        BadFileError: a file cannot be read, or does not hold what the table is made of.
+        UsageError: no such table, device or mixture of files.
+    """
+    _check_level(by, COMPUTE_LEVELS)
+    read = recordings(files, (Timeline, Summary), "timeline", launches=by in BY_LAUNCH)
+    summaries = [each for each in read if isinstance(each, Summary)]
+    if summaries and len(summaries) < len(read):
+        raise UsageError(f"{summaries[0].path} is a summary, others are not", "parse them apart")
+    if summaries:
+        return _of_summaries(summaries, by, top)
+    return _of_timelines([t for t in read if isinstance(t, Timeline)], by, device, range, top)
+
+
+def core_utilization(
+    files: Files,
+    by: str = "file",
+    *,
+    device: str | None = None,
+    top: int | None = None,
+    timeline: PathLike | Recording | None = None,
+) -> pd.DataFrame:
+    """How much FMA, FP16, Tensor and SFU cores worked while kernels ran, weighted by cycles.
+
+    U_m = sum over kernels (cycles * pct_m) / sum over kernels (cycles), as the TBD suite defines
+    it (IISWC 2018). Idle time between kernels is not part of it. A file of nvprof's levels gives a
+    table of levels from 0 to 10, which are no percentages.
+
+    Args:
+        files: counters of Nsight Compute or nvprof: paths, or what `read` gave.
+        by: a row for each `file`, `device`, kernel `class` or `kernel` name.
+        device: only the launches on this device.
+        top: how many classes or kernels to list; None for all.
+        timeline: a timeline of the same run: shares of its wall time are added.
+
+    Raises:
+        BadFileError: a file cannot be read, or lacks cycles or every core's metric.
+        UsageError: no such table or device, or levels and percentages together.
+    """
+    _check_level(by, CORE_LEVELS)
+    read = recordings(files, Counters, "counters")
+    chosen = {each.path: _on_device(each, device) for each in read}
+    graded = [each for each in read if isinstance(each.content, Levels)]
+    if graded:
+        if timeline is not None or len(graded) < len(read):
+            raise UsageError(f"{graded[0].path} holds levels, no percentages", "parse it apart")
+        return _levels(chosen, by, top)
+    busy = None if timeline is None else _busy_share(timeline, device)
+    tables = {
+        file: of_file(file, _COLLECT, core.by, found, by, top, busy)
+        for file, found in chosen.items()
+    }
+    title = "Core utilization, share of kernel cycles"
+    if busy is not None:
+        of = timeline.path if isinstance(timeline, Recording) else timeline
+        title += f"; of wall time: times the {busy:.4g} % that {of} is busy"
+    kernels = sum(len(found) for found in chosen.values())
+    return described(
+        stack(tables, always=True),
+        kind=f"core_utilization by {by}",
+        title=title,
+        window=joined(each.source.window for each in read),
+        denominator="cycles of the profiled kernels (gpc__cycles_elapsed.max), idle time excluded",
+        count=f"{kernels:,} kernels",
+        notes=_missing_cores(chosen),
+    )
+
+
+def devices_of(recording: Timeline, wanted: str | None) -> list[str]:
+    """The devices a table is about: all that ran kernels, or the `wanted` one.
+
+    Raises:
+        BadFileError: nothing ran in the recording, or no kernel of a GPU.
+        UsageError: it has no device of that name.
+    """
+    file, content = recording.path, recording.content
+    found = devices(content)
+    if wanted == timelines.CPU and (content.activities["kind"] == "operator").any():
+        return [timelines.CPU]
+    if not found:
+        raise BadFileError(file, "no kernel and no operator in it", "record a window of training")
+    if wanted is None and found == [timelines.CPU]:
+        raise BadFileError(
+            file,
+            f"no GPU kernel in it: {content.note or 'it was recorded on a CPU alone'}",
+            "--device cpu shows the CPU's operators",
+        )
+    if wanted is not None and wanted not in found:
+        raise UsageError(f"{file} has no device '{wanted}'", f"it has: {', '.join(found)}")
+    return found if wanted is None else [wanted]
+
+
+def _check_level(by: str, known: Sequence[str]) -> None:
+    if by not in known:
+        raise UsageError(f"no table by '{by}'", f"known: {', '.join(known)}")
+
+
+def _of_timelines(
+    read: list[Timeline], by: str, device: str | None, range_: str | None, top: int | None
+) -> pd.DataFrame:
+    chosen = {each.path: devices_of(each, device) for each in read}
+    work = "operator" if device == timelines.CPU else "kernel"
+    title, formula = _formula(by, top, work)
+    tables = {
+        each.path: of_file(
+            each.path, "see --help", formula, each.content, chosen[each.path], range_
+        )
+        for each in read
+    }
+    table = stack(tables)
+    counted = next((name for name in _COUNTED if name in table), None)
+    number = int(table[counted].sum()) if counted else len(table)
+    what = f"{work}s" if counted in (None, "count", "kernels", "operators") else counted
+    window = f"ranges {range_}" if range_ else joined(each.source.window for each in read)
+    return described(
+        table,
+        kind=f"compute_utilization by {by}",
+        title=title,
+        window=window,
+        denominator=_DENOMINATORS.get(by, _SHARES).format(work=work),
+        count=f"{number:,} {what if counted else 'rows'}",
+        notes=[each.content.note for each in read if each.content.note],
+    )
+
+
+def _formula(by: str, top: int | None, work: str) -> tuple[str, _Formula]:
+    """Title and formula of a table of compute utilization."""
+
+    def by_name(
+        level: str, timeline: timelines.Timeline, chosen: list[str], name: str | None
+    ) -> pd.DataFrame:
+        table = compute.by_name(timeline, chosen, level, name)
+        return table.groupby("device").head(top) if level == "kernel" and top else table
+
+    def by_range_name(
+        timeline: timelines.Timeline, chosen: list[str], name: str | None
+    ) -> pd.DataFrame:
+        return by_range(timeline, chosen, top or len(timeline.ranges), name)
+
+    listed = f" (top {top})" if top else ""
+    tables: dict[str, tuple[str, _Formula]] = {
+        "device": ("Compute utilization, share of the window", compute.by_device),
+        "class": (f"By {work} class, share of {work} time", partial(by_name, "class")),
+        "kernel": (
+            f"Longest {work}s{listed}, share of {work} time",
+            partial(by_name, "kernel"),
+        ),
+        "tensor": (f"By use of Tensor Cores, share of {work} time", partial(by_name, "tensor")),
+        "stream": ("By stream, share of the window", compute.by_stream),
+        "iteration": ("By iteration, share of each", compute.by_iteration),
+        "range": (f"By range{listed}, of the kernels it launched", by_range_name),
+        "gap": (f"Stretches without a {work}, share of the window", compute.by_gap),
+        "communication": ("Communication, share of the window", compute.by_communication),
+        "definition": ("As others define it", by_definition),
+    }
+    return tables[by]
+
+
+def _of_summaries(read: list[Summary], by: str, top: int | None) -> pd.DataFrame:
+    """A table that summaries have; that there is no utilization in them is said."""
+    if by not in SUMMARY_LEVELS:
+        raise BadFileError(
+            read[0].path,
+            f"a summary, which does not tell when kernels ran: no table by {by}",
+            "--by class or kernel, or take a timeline (nsys export --type sqlite)",
+        )
+    tables = {
+        each.path: of_file(each.path, _TENSOR, compute.of_sums, each.content, by).head(
+            top or len(each.content.kernels)
+        )
+        for each in read
+    }
+    table = stack(tables)
+    return described(
+        table,
+        kind=f"compute_utilization by {by}",
+        title=f"By {by}, share of summed kernel time (a summary: no utilization can be told)",
+        window="not told by a summary",
+        denominator="summed durations of all kernels in the summary, which may overlap",
+        count=f"{int(sum(each.content.kernels['count'].sum() for each in read)):,} kernels",
+        notes=["A summary does not tell when kernels ran: no utilization follows from it."],
+    )
+
+
+def _levels(chosen: dict[Path, pd.DataFrame], by: str, top: int | None) -> pd.DataFrame:
+    """The levels of nvprof, a table of their own."""
+    table = stack({file: levels.by(found, by, top) for file, found in chosen.items()})
+    return described(
+        table,
+        kind=f"core_utilization by {by} (levels)",
+        title=levels.TITLE,
+        window="all profiled kernels",
+        denominator="levels are means over launches, weighted by them",
+        count=f"{int(table['kernels'].sum()):,} launches of all units",
+        notes=["nvprof grades use from 0 (idle) to 10 (max): no percentage can be made of it."],
+    )
+
+
+def _on_device(recording: Counters, device: str | None) -> pd.DataFrame:
+    launches = recording.content.table
+    if device is None:
+        return launches
+    found: pd.DataFrame = launches[launches["device"] == device]
+    if found.empty:
+        known = ", ".join(sorted(launches["device"].unique()))
+        raise UsageError(
+            f"{recording.path} has no launch on device '{device}'", f"it has: {known or 'none'}"
+        )
+    return found
+
+
+def _missing_cores(chosen: dict[Path, pd.DataFrame]) -> list[str]:
+    """Why a core's utilization is missing, `core: reason`, each once."""
+    reasons = [core.core_utilization(found).reason for found in chosen.values()]
+    lines = [f"{name}: {why[name]}" for why in reasons for name in (*CORES,) if name in why]
+    return list(dict.fromkeys(lines))
+
+
+def _busy_share(timeline: PathLike | Recording, device: str | None) -> float:
+    """Compute utilization of the one device of a timeline, in percent."""
+    (read,) = recordings(timeline, (Timeline, Summary), "timeline")
+    if not isinstance(read, Timeline):
+        raise BadFileError(read.path, "a summary, which tells no busy share", "give a timeline")
+    found = devices_of(read, device)
+    if len(found) > 1:
+        raise UsageError(f"{read.path} has several devices", f"--device: one of {', '.join(found)}")
+    return float(compute.by_device(read.content, found)["busy (%)"].iloc[0])

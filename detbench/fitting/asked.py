@@ -1,0 +1,114 @@
+"""A model whose memory needs are asked for, at any batch size, and the table of the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from detbench.errors import MissingError, UsageError
+from detbench.fitting.footprints import Footprint, Setting, known
+from detbench.fitting.measure import framework_of, measure_new, setting_of
+from detbench.fitting.need import Need, Range, answer, capacity, need
+from detbench.gpus import discovery
+from detbench.gpus.profiles import GpuProfile, profile_named
+from detbench.suite import Family
+
+_GIB = 1 << 30
+_MEASURED = (2, 4)  # batch sizes: a line needs two
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A model whose needs are asked for.
+
+    Attributes:
+        processes: GPUs that train together; several hold every gradient twice.
+    """
+
+    model: str
+    footprints: Sequence[Footprint]
+    setting: Setting
+    processes: int
+
+    @staticmethod
+    def of(family: Family, model: str, wanted: Setting, processes: int) -> Asked:
+        """The model with the footprints that are known, in `wanted` as far as it concerns it."""
+        footprints = known(framework_of(family, model), model)
+        return Asked(model, footprints, setting_of(family, model, wanted), processes)
+
+    def need(self, batch_size: int) -> Need:
+        """What it needs at a batch size, in images a GPU."""
+        return need(self.model, self.footprints, self.setting, batch_size, self.processes)
+
+
+def measure_first(
+    family: Family, model: str, wanted: Setting, on_measured: Callable[[str, int], None]
+) -> None:
+    """Measure this very setting on the CPU, unless it is known: two short trainings.
+
+    Args:
+        family: the model's.
+        model: its name.
+        wanted: images, classes, regions and precision.
+        on_measured: called with the model and the batch size of every training that ended.
+    """
+    setting = setting_of(family, model, wanted)
+    for footprint in measure_new(family, model, setting, _MEASURED):
+        on_measured(model, footprint.batch_size)
+
+
+def profiles_named(names: str) -> list[GpuProfile]:
+    """The catalogue's profiles of these names, with commas between; of the GPUs here for `auto`.
+
+    Raises:
+        UsageError: the catalogue has no such profile.
+        MissingError: there is no GPU here.
+    """
+    if names != "auto":
+        return [profile_named(name) for name in names.split(",")]
+    here, why_none = discovery.several()
+    if not here:
+        raise MissingError(
+            f"--gpu-profile auto: {why_none}",
+            "name one, such as A100D-2-20C; detbench gpus --catalogue lists them",
+        )
+    found = [gpu.catalogued for gpu in here]
+    if None in found:
+        name = here[found.index(None)].name
+        raise UsageError(f"'{name}' is not in the catalogue", "name a profile of the same memory")
+    return list(dict.fromkeys(profile for profile in found if profile is not None))
+
+
+def answers(
+    asked: Sequence[Asked], batch_sizes: Sequence[int], profiles: Sequence[GpuProfile]
+) -> pd.DataFrame:
+    """A row a profile, model and batch size: whether it fits, and all parts of the need in GiB."""
+    needs = {(each.model, size): each.need(size) for each in asked for size in batch_sizes}
+    rows: list[dict[str, Any]] = []
+    for profile in profiles:
+        available = capacity(profile)
+        for (model, batch_size), needed in needs.items():
+            rows.append(
+                {
+                    "GPU profile": profile.name,
+                    "model": model,
+                    "batch size": batch_size,
+                    "fits": answer(needed, available),
+                    "leans to": "yes" if needed.total.middle <= available.middle else "no",
+                    **_in_gib("need", needed.total),
+                    **_in_gib("capacity", available),
+                    "setting": "measured" if needed.is_measured else "by the law",
+                    **{f"{name} (GiB)": part.middle / _GIB for name, part in needed.parts.items()},
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _in_gib(name: str, amount: Range) -> dict[str, float]:
+    return {
+        f"{name}, {which} (GiB)": getattr(amount, which) / _GIB
+        for which in ("low", "middle", "high")
+    }

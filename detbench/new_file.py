@@ -1,0 +1,44 @@
+"""Files that a user names for output: always new ones, as nothing may be overwritten."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from detbench.errors import UsageError
+
+_REMEDY = "name a new file"
+
+
+def refuse_existing(path: Path, what: str) -> None:
+    """Refuse a file that exists already, before the work that is to fill it begins.
+
+    Args:
+        path: the file that is to be written.
+        what: what named it, such as `--output`.
+
+    Raises:
+        UsageError: it exists, or its folder does not.
+    """
+    if os.path.lexists(path):
+        raise UsageError(f"{what} {path} exists already", _REMEDY)
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise UsageError(f"{what} {path}: there is no folder {path.parent}", "make it first")
+
+
+@contextmanager
+def new_file(path: Path, what: str) -> Iterator[BinaryIO]:
+    """Open a new file for writing; `what` named it, such as `--output`.
+
+    Raises:
+        UsageError: the file exists already, or cannot be written.
+    """
+    try:
+        with path.open("xb") as stream:  # never over a file that is there
+            yield stream
+    except OSError as error:
+        raise UsageError(f"{what} {path} cannot be written: {error.strerror}", _REMEDY) from error

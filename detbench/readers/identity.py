@@ -1,0 +1,193 @@
+"""What a file is: its kind, the tool that wrote it, and that tool's version, by its content.
+
+The reader of a kind decides by itself which of its formats a file has; this module tells the kinds
+apart for a caller who does not know it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import zlib
+from collections.abc import Iterable
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from detbench.errors import BadFileError
+from detbench.readers import (
+    database,
+    dlprof,
+    memory_curve,
+    ncu_rep,
+    nvprof_csv,
+    printed,
+    tbd_memory,
+)
+from detbench.readers.kernel_sums import is_summary
+from detbench.readers.memory_csv import SCHEMA as MEMORY
+from detbench.readers.monitoring import is_header
+from detbench.readers.nsys_trace import is_trace
+from detbench.readers.text import encoding_of, is_text, open_text, read_head
+
+Kind = Literal["timeline", "counters", "memory", "monitoring", "training history"]
+
+
+class Identity(NamedTuple):
+    """What a file is.
+
+    Attributes:
+        kind: which reader takes it.
+        tool: what wrote it.
+        version: the tool's version, or that of the file's format; empty where it is not told.
+    """
+
+    kind: Kind
+    tool: str
+    version: str = ""
+
+
+_HEAD = 1 << 16
+_GZIP = b"\x1f\x8b"
+_KNOWN = (
+    "known: what Nsight Compute, Nsight Systems, nvprof, DLProf, the PyTorch profiler, nvidia-smi,"
+    " detectron2 and detbench write (docs/formats.md)"
+)
+_ONLY_NSYS_READS = (".nsys-rep", ".qdrep")
+_JSON = re.compile(r"\{|\[\s*[\[{\]]")
+_MEMORY_HEADER = ",".join(column.name for column in MEMORY.columns)
+_NVPROF_TABLE = re.compile(r"\s*(Type\s+)?Time\(%\)\s+Time\s+Calls\s|\s*Start\s+Duration\s.*\sName")
+_NVPROF_METRICS = re.compile(
+    r'Invocations\s+Metric Name\s+Metric Description|"Device","Kernel","Invocations"'
+)
+_DETECTRON2 = re.compile(r"\biter: \d+ .* time: [\d.]+ .*\blr: |\bd2\.|copypaste: ")
+_DETECTRON2_VERSION = re.compile(r"^detectron2\s+([\d.]+)", re.MULTILINE)
+_FEW = 8  # lines that may stand before a monitor's header
+
+
+def identify(path: Path) -> Identity:
+    """Tell what a file is.
+
+    Raises:
+        BadFileError: it cannot be read, or is nothing that is known here.
+    """
+    head = read_head(path, _HEAD)
+    if head.startswith(ncu_rep.MAGIC):
+        return Identity("counters", "Nsight Compute")
+    if head.startswith(database.MAGIC):
+        return _of_database(path)
+    if path.suffix in _ONLY_NSYS_READS:
+        return Identity("timeline", "Nsight Systems")
+    if head.startswith(_GZIP):
+        head = _unpacked(head)
+    text = head.decode(encoding_of(head), "replace").lstrip()
+    if _JSON.match(text):  # a line of a log may begin with [05/23 10:11:12 ...
+        return _of_json(text)
+    if "<session" in text:
+        return Identity("timeline", "NVIDIA Visual Profiler")
+    found = _of_text(path) if is_text(head) else None
+    if found is None:
+        what = "the file is empty" if not head else "it is no file that is known here"
+        raise BadFileError(path, what, _KNOWN)
+    return found
+
+
+def _unpacked(head: bytes) -> bytes:
+    """The beginning of what a gzip file holds."""
+    try:
+        return zlib.decompressobj(wbits=31).decompress(head, _HEAD)
+    except zlib.error:
+        return b"{"  # a trace: nothing else that is known here is packed, and its reader says more
+
+
+def _of_json(text: str) -> Identity:
+    """A trace, torch's list of memory events, or a document a line (detectron2's metrics.json)."""
+    if re.match(r"\[\s*\[", text):
+        return Identity("memory", "PyTorch profiler (memory timeline)")
+    first, newline, _ = text.partition("\n")
+    try:
+        document = json.loads(first) if newline or first.endswith("}") else None
+    except (ValueError, RecursionError):
+        document = None
+    if isinstance(document, dict) and "traceEvents" not in document and "iteration" in document:
+        return Identity("training history", "detectron2 (metrics.json)")
+    schema = re.search(r'"schemaVersion":\s*(\d+)', text)
+    version = f"schema {schema[1]}" if schema else ""
+    return Identity("timeline", "PyTorch profiler (Kineto)", version)
+
+
+def _of_database(path: Path) -> Identity:
+    """An export of Nsight Systems names itself; nvprof's file has tables of its own."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as base:
+            tables = {row[0] for row in base.execute("select name from sqlite_master")}
+            if "StringTable" in tables:
+                return Identity("timeline", "nvprof")
+            told: dict[str, str] = {}
+            if "META_DATA_EXPORT" in tables:
+                told = dict(base.execute("select name, value from META_DATA_EXPORT"))
+    except (sqlite3.Error, ValueError):  # its reader says what is wrong with it
+        return Identity("timeline", "SQLite")
+    product, schema = told.get("EXPORT_PRODUCT_VERSION"), told.get("EXPORT_SCHEMA_VERSION")
+    words = [str(product)] if product else []
+    words += [f"schema {schema}"] if schema else []
+    return Identity("timeline", "Nsight Systems", ", ".join(words))
+
+
+def _of_text(path: Path) -> Identity | None:
+    """By the first line, or else by the first table that stands among a program's output."""
+    with open_text(path) as lines:
+        first = lines.readline().rstrip("\r\n")
+        if first == _MEMORY_HEADER or memory_curve.is_memory_curve(first):
+            return Identity("memory", "detbench")
+        if first.startswith(tbd_memory.HEADER):
+            return Identity("memory", "TBD suite")
+        if dlprof.is_dlprof(first):
+            return Identity("timeline", "DLProf")
+        lines.seek(0)
+        if header := _monitor_header(lines):
+            return Identity("monitoring", _monitor(header))
+        lines.seek(0)
+        if found := next(filter(None, map(_of_line, lines)), None):
+            lines.seek(0)
+            version = _DETECTRON2_VERSION.search(lines.read(_HEAD))
+            is_log = found.kind == "training history"
+            return found._replace(version=version[1]) if version and is_log else found
+        lines.seek(0)
+        table = next(printed.rows(path, lines, _is_table, _KNOWN), None)
+    return None if table is None else Identity("timeline", "Nsight Systems (nsys stats)")
+
+
+def _monitor_header(lines: Iterable[str]) -> str:
+    """The header of a monitor's samples, if nothing but empty lines and comments is before it."""
+    for line in islice(lines, _FEW):
+        if is_header(line):
+            return line
+        if line.strip() and not line.startswith("#"):
+            break
+    return ""
+
+
+def _monitor(header: str) -> str:
+    if header.startswith("#"):
+        return "nvidia-smi dmon"
+    return "detbench" if "load.1m" in header else "nvidia-smi"
+
+
+def _of_line(line: str) -> Identity | None:
+    """What a line tells of its file, where it is a table's header or a training's own word."""
+    if line.startswith('"ID"'):
+        return Identity("counters", "Nsight Compute")
+    if _NVPROF_METRICS.search(line):
+        return Identity("counters", "nvprof")
+    if line.startswith(nvprof_csv.HEADER) or _NVPROF_TABLE.match(line):
+        return Identity("timeline", "nvprof")
+    if _DETECTRON2.search(line):
+        return Identity("training history", "detectron2 (log.txt)")
+    return None
+
+
+def _is_table(names: list[str]) -> bool:
+    return is_trace(names) or is_summary(names)

@@ -1,0 +1,49 @@
+"""The runs in folders that a user names: results folders, or folders of single runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from detbench.errors import BadFileError, MissingError, UsageError
+from detbench.records.spec import RunRecord
+from detbench.records.store import RECORD, default_root, read_record
+
+
+class Gathered(NamedTuple):
+    """Runs, oldest first and each once, and a line for each record that cannot be read."""
+
+    runs: list[tuple[Path, RunRecord]]
+    unreadable: list[str]
+
+
+def gather(folders: Sequence[Path] = ()) -> Gathered:
+    """The runs in these folders; in the default results folder where none is named.
+
+    Raises:
+        UsageError: a folder does not exist.
+        MissingError: there is no run in any of them.
+    """
+    roots = folders or (default_root(),)
+    found: dict[Path, RunRecord] = {}
+    unreadable = []
+    for root in roots:
+        if not root.is_dir():
+            raise UsageError(f"{root} is no folder", "name a results folder, or a run's")
+        files = [root / RECORD, *root.glob(f"[!.]*/{RECORD}"), *root.glob(f"*/[!.]*/{RECORD}")]
+        for file in files:
+            folder = file.parent.resolve()
+            if not file.is_file() or folder in found:
+                continue
+            try:
+                found[folder] = read_record(file)
+            except BadFileError as error:
+                unreadable.append(str(error))
+    if not found and not unreadable:
+        raise MissingError(
+            f"no run in {', '.join(str(root) for root in roots)}",
+            "detbench run FAMILY makes one, or bash scripts/quickstart.sh",
+        )
+    ordered = sorted(found.items(), key=lambda item: (item[1].started, str(item[0])))
+    return Gathered(ordered, unreadable)
