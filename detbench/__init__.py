@@ -1,3 +1,80 @@
-"""Benchmark and profile the training of object detectors."""
+"""Benchmark and profile the training of object detectors.
+
+The names below are the public API; docs/python.md shows them at work. Each is imported when it is
+first used, so that `import detbench` loads nothing heavy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from detbench.api.files import Recording, read
+    from detbench.api.histories import evaluations, throughput, time_to_train
+    from detbench.api.kept import compare, load, report, runs, verify
+    from detbench.api.memory_tables import memory
+    from detbench.api.plots import plot
+    from detbench.api.predictions import fit
+    from detbench.api.samples import monitoring
+    from detbench.api.utilization import compute_utilization, core_utilization
+    from detbench.errors import (
+        BadFileError,
+        DetbenchError,
+        MissingError,
+        RunFailedError,
+        UsageError,
+    )
+
+__all__ = [
+    "BadFileError",
+    "DetbenchError",
+    "MissingError",
+    "Recording",
+    "RunFailedError",
+    "UsageError",
+    "__version__",
+    "compare",
+    "compute_utilization",
+    "core_utilization",
+    "evaluations",
+    "fit",
+    "load",
+    "memory",
+    "monitoring",
+    "plot",
+    "read",
+    "report",
+    "runs",
+    "throughput",
+    "time_to_train",
+    "verify",
+]
+
+_HOME = {
+    "errors": ("BadFileError", "DetbenchError", "MissingError", "RunFailedError", "UsageError"),
+    "api.files": ("Recording", "read"),
+    "api.histories": ("evaluations", "throughput", "time_to_train"),
+    "api.kept": ("compare", "load", "report", "runs", "verify"),
+    "api.memory_tables": ("memory",),
+    "api.plots": ("plot",),
+    "api.predictions": ("fit",),
+    "api.samples": ("monitoring",),
+    "api.utilization": ("compute_utilization", "core_utilization"),
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """A name of the public API, from the module that has it (PEP 562)."""
+    if name not in _MODULE:
+        raise AttributeError(f"module 'detbench' has no attribute '{name}'")
+    found = getattr(import_module(f"detbench.{_MODULE[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -113,8 +113,8 @@ def _figure(exhibit: Exhibit) -> dict[str, Any]:
     return {
         "name": f"{slug(exhibit.title)}.csv",
         "csv": exhibit.table.to_csv(index=False),
-        "traces": exhibit.traces,
-        "layout": exhibit.layout,
+        "traces": exhibit.chart.traces if exhibit.chart else [],
+        "layout": exhibit.chart.whole_layout() if exhibit.chart else {},
     }
 
 

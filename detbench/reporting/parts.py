@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
+
+from detbench.reporting.charts.parts import Chart
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,12 @@ class Basis:
 
 @dataclass(frozen=True)
 class Exhibit:
-    """A table, shown as such or drawn from `traces`; either way it is offered as CSV.
+    """A table, shown as such or drawn as a `chart`; either way it is offered as CSV.
 
     Attributes:
         table: of everything that is drawn, and perhaps more.
         sources: the files that it was read from.
-        traces, layout: plotly's, texts in them made by `plain`; without traces the table is shown.
+        chart: what is drawn of it, texts in it made by `plain`; without one the table is shown.
         notes: what a reader has to know, a sentence each.
         folded: whether it is shown only when it is asked for.
     """
@@ -35,8 +36,7 @@ class Exhibit:
     table: pd.DataFrame
     basis: Basis
     sources: Sequence[Path] = ()
-    traces: Sequence[dict[str, Any]] = ()
-    layout: dict[str, Any] = field(default_factory=dict)
+    chart: Chart | None = None
     notes: Sequence[str] = ()
     folded: bool = False
 

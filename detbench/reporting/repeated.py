@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from detbench.records.spec import RunRecord
 from detbench.reporting.labels import facts, series
 from detbench.reporting.measurements import Runs
@@ -52,3 +54,18 @@ def measured(record: RunRecord) -> float | None:
     if record.throughput is None or not record.spec.train:
         return None
     return record.throughput.images_per_second
+
+
+def speed_table(groups: Sequence[Repeats]) -> pd.DataFrame:
+    """A row for each set of repeats: images/s, half their 95 % interval, and how many there are."""
+    rows = [
+        {
+            "model": group.series,
+            "batch size": group.batch_size,
+            "images/s": group.mean,
+            "± 95 %": group.half,
+            "repeats": len(group.runs),
+        }
+        for group in groups
+    ]
+    return pd.DataFrame(rows).astype({"± 95 %": "float64"}) if rows else pd.DataFrame()

@@ -14,7 +14,7 @@ from detbench.errors import DetbenchError
 from detbench.records import store
 from detbench.records.modes import MODES
 from detbench.records.spec import RunRecord
-from detbench.reporting.drawing import hover, thinned
+from detbench.reporting.charts.parts import hover, thinned
 from detbench.reporting.labels import labels
 from detbench.reporting.measurements import Runs
 from detbench.reporting.parts import LeftOut, Section

@@ -32,13 +32,8 @@
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: getComputedStyle(document.body).fontFamily, size: 12 },
-      margin: { l: 50, r: 16, t: 12, b: 46 },
-      legend: { orientation: "h", yref: "container", y: 1, yanchor: "top",
-        xref: "container", x: 0.01, xanchor: "left", traceorder: "normal" },
-      showlegend: traces.length > 1,
-      hovermode: "closest",
-      bargap: 0.3,
       ...layout,
+      margin: { ...layout.margin },
     };
     if (base.showlegend) base.margin.t = 20 + 20 * legendLines(traces, element.clientWidth);
     element.style.height = `${base.height + base.margin.t}px`;

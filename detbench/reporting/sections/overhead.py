@@ -7,7 +7,15 @@ from collections.abc import Mapping
 import pandas as pd
 
 from detbench.records.store import RECORD
-from detbench.reporting.drawing import MOST_ROWS, PALETTE, bars, hover, newest, rows_layout
+from detbench.reporting.charts.parts import (
+    MOST_ROWS,
+    PALETTE,
+    Chart,
+    bars,
+    hover,
+    newest,
+    rows_layout,
+)
 from detbench.reporting.labels import facts, labels, several, windows
 from detbench.reporting.measurements import Runs
 from detbench.reporting.parts import Basis, Exhibit, LeftOut, Section
@@ -62,9 +70,13 @@ def overhead(runs: Runs) -> Section | LeftOut:
             f"{several(len(pairs), 'pair')} of {several(len(used), 'run')}",
         ),
         sources=list(dict.fromkeys(folder / RECORD for folder, _ in used)),
-        traces=[bars("slowdown", drawn[_SLOWDOWN].tolist(), hovers, marker={"color": PALETTE[4]})],
-        layout=rows_layout(
-            drawn["run"].tolist(), "times slower than noprofile (1 = no overhead)", showlegend=False
+        chart=Chart(
+            [bars("slowdown", drawn[_SLOWDOWN].tolist(), hovers, marker={"color": PALETTE[4]})],
+            rows_layout(
+                drawn["run"].tolist(),
+                "times slower than noprofile (1 = no overhead)",
+                showlegend=False,
+            ),
         ),
         notes=newest(len(table)),
     )

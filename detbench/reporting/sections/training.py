@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 
 from detbench.readers.training_log import TrainingLog, metrics_of
-from detbench.reporting.drawing import PALETTE, hover, plain, short
+from detbench.reporting.charts.lines import MOST_REPORTS, curves
 from detbench.reporting.labels import labels, several
 from detbench.reporting.measurements import Reading, Runs
 from detbench.reporting.parts import Basis, Exhibit, LeftOut, Section
 
 _TITLE = "Training curves and AP"
 _MOST_RUNS = 20  # curves of one chart that can still be told apart
-_MOST_POINTS = 1000  # of a curve
 _ACCURACIES = (" AP", " mAP", " PQ")
 
 Named = Sequence[tuple[str, Reading[TrainingLog]]]
@@ -35,12 +33,12 @@ def training(runs: Runs) -> Section | LeftOut:
 def _losses(named: Named) -> Exhibit | None:
     tables = []
     for name, reading in named:
-        curves = reading.value.curves
-        losses = [str(c) for c in curves if "loss" in str(c) and not curves[c].isna().all()]
+        told = reading.value.curves
+        losses = [str(c) for c in told if "loss" in str(c) and not told[c].isna().all()]
         if len(named) > 1:
             losses = [c for c in losses if c == "total_loss"]
         for loss in losses:
-            own = curves[["training", "iteration", loss]].rename(columns={loss: "loss"})
+            own = told[["training", "iteration", loss]].rename(columns={loss: "loss"})
             tables.append(own.assign(run=name, name=loss))
     if not tables:
         return None
@@ -48,7 +46,7 @@ def _losses(named: Named) -> Exhibit | None:
     keys = ["name"] if len(named) == 1 else ["run", "training"]
     lines = list(table.groupby(keys, sort=False))[-_MOST_RUNS:]
     reports = sum(len(reading.value.reports) for _, reading in named)
-    thinned = any(len(own) > _MOST_POINTS for _, own in lines)
+    thinned = any(len(own) > MOST_REPORTS for _, own in lines)
     return Exhibit(
         "Loss",
         table,
@@ -58,14 +56,16 @@ def _losses(named: Named) -> Exhibit | None:
             f"{several(len(named), 'training')}, {several(reports, 'report')}",
         ),
         sources=[reading.file for _, reading in named],
-        traces=[
-            _line(" ".join(map(str, key)) if len(named) == 1 else str(key[0]), number, own, "loss")
-            for number, (key, own) in enumerate(lines)
-        ],
-        layout=_layout("loss"),
+        chart=curves(
+            (
+                (" ".join(map(str, key)) if len(named) == 1 else str(key[0]), own)
+                for key, own in lines
+            ),
+            "loss",
+        ),
         notes=[
             *_drawn(len(named)),
-            *([f"Of more than {_MOST_POINTS} reports every n-th is drawn."] if thinned else []),
+            *([f"Of more than {MOST_REPORTS} reports every n-th is drawn."] if thinned else []),
         ],
     )
 
@@ -94,38 +94,15 @@ def _accuracy(named: Named) -> Exhibit | None:
             f"{several(table['run'].nunique(), 'training')}, {several(len(table), 'figure')}",
         ),
         sources=[reading.file for _, reading in named if len(reading.value.evaluations)],
-        traces=[
-            _line(
-                str(metric) if len(named) == 1 else f"{run} {metric}", number, own, "accuracy (%)"
-            )
-            for number, ((run, metric), own) in enumerate(lines)
-        ],
-        layout=_layout("accuracy (%)"),
+        chart=curves(
+            (
+                (str(metric) if len(named) == 1 else f"{run} {metric}", own)
+                for (run, metric), own in lines
+            ),
+            "accuracy (%)",
+        ),
         notes=_drawn(len(named)),
     )
-
-
-def _line(name: str, number: int, own: pd.DataFrame, column: str) -> dict[str, Any]:
-    own = own.iloc[:: max(1, -(-len(own) // _MOST_POINTS))]
-    pairs = zip(own["iteration"], own[column], strict=True)
-    return {
-        "type": "scatter",
-        "mode": "lines+markers" if len(own) < 50 else "lines",
-        "name": plain(short(name)),
-        "x": own["iteration"].tolist(),
-        "y": own[column].tolist(),
-        "line": {"color": PALETTE[number % len(PALETTE)]},
-        "hoverinfo": "text",
-        "hovertext": [hover(name, f"iteration {i}: {value:.4g}") for i, value in pairs],
-    }
-
-
-def _layout(title: str) -> dict[str, Any]:
-    return {
-        "height": 420,
-        "xaxis": {"title": {"text": "iteration"}},
-        "yaxis": {"title": {"text": title}, "automargin": True},
-    }
 
 
 def _drawn(number: int) -> list[str]:

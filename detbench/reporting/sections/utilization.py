@@ -8,14 +8,13 @@ import pandas as pd
 
 from detbench.gpus.counters import CORES
 from detbench.records.spec import RunRecord
-from detbench.reporting.drawing import MOST_ROWS, PALETTE, bars, hover, newest, rows_layout
+from detbench.reporting.charts.bars import BUSY, busy_and_cores
+from detbench.reporting.charts.parts import MOST_ROWS, newest
 from detbench.reporting.labels import facts, labels, several, windows
 from detbench.reporting.measurements import Runs
 from detbench.reporting.parts import Basis, Exhibit, LeftOut, Section
 
 _TITLE = "GPU compute utilization and core utilization"
-_BUSY = "busy (%)"
-_COLORS = dict(zip((_BUSY, *CORES), PALETTE, strict=False))
 
 
 def utilization(runs: Runs) -> Section | LeftOut:
@@ -30,7 +29,7 @@ def utilization(runs: Runs) -> Section | LeftOut:
             first[key] = timeline.record
             rows.setdefault(key, {"device": f"GPU {device['device']}"}).update(
                 {
-                    _BUSY: device[_BUSY],
+                    BUSY: device[BUSY],
                     "window (ms)": device["window (ms)"],
                     "window": device["window"],
                     "kernels": device["kernels"],
@@ -65,8 +64,7 @@ def utilization(runs: Runs) -> Section | LeftOut:
             " counters; kernels of each in the CSV",
         ),
         sources=[file for _, file in used],
-        traces=_traces(table.tail(MOST_ROWS)),
-        layout=_layout(table.tail(MOST_ROWS)),
+        chart=busy_and_cores(table.tail(MOST_ROWS)),
         notes=[
             "fp16 can be a part of fma (from GA10x on): they are never summed."
             " A missing bar is not measured.",
@@ -83,34 +81,3 @@ def _why_none(runs: Runs) -> str:
             " a CPU, whose operators are below; counters need a GPU, too"
         )
     return "no timeline and no counters: modes nvprof, torch and nsight leave them"
-
-
-def _traces(table: pd.DataFrame) -> list[dict[str, Any]]:
-    names = table["run"].tolist()
-    traces = []
-    for column in (_BUSY, *(f"{core} (%)" for core in CORES)):
-        if column not in table:
-            continue
-        values = [None if pd.isna(v) else float(v) for v in table[column]]
-        trace = bars(
-            column.removesuffix(" (%)"),
-            values,
-            [hover(n, _say(column, v)) for n, v in zip(names, values, strict=True)],
-            marker={"color": _COLORS[column if column == _BUSY else column.removesuffix(" (%)")]},
-        )
-        traces.append(trace if column == _BUSY else {**trace, "xaxis": "x2"})
-    return traces
-
-
-def _say(column: str, value: float | None) -> str:
-    return f"{column}: " + ("not measured" if value is None else f"{value:.2f}")
-
-
-def _layout(table: pd.DataFrame) -> dict[str, Any]:
-    layout = rows_layout(table["run"].tolist(), "busy (%)", barmode="group")
-    layout["xaxis"] |= {"domain": [0, 0.47], "range": [0, 100]}
-    layout["xaxis2"] = {
-        "title": {"text": "of peak (%)"}, "domain": [0.53, 1], "range": [0, 100],
-    }  # fmt: skip
-    layout["height"] += 26 * len(table)
-    return layout

@@ -1,10 +1,10 @@
-"""What figures share: texts that plotly shows as they are, rows of bars, thinned time lines."""
+"""What charts share: texts that plotly shows as they are, rows of bars, thinned time lines."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,27 @@ PALETTE: Final = (
 )  # fmt: skip
 """Distinct on white and on black."""
 
+
+class Chart(NamedTuple):
+    """What plotly draws: its traces, and the layout that goes with them."""
+
+    traces: list[dict[str, Any]]
+    layout: dict[str, Any]
+
+    def whole_layout(self) -> dict[str, Any]:
+        """The layout, with what all charts have in common."""
+        return {**_COMMON, "showlegend": len(self.traces) > 1, **self.layout}
+
+
+_COMMON: Final = {
+    "margin": {"l": 50, "r": 16, "t": 12, "b": 46},
+    "legend": {
+        "orientation": "h", "yref": "container", "y": 1, "yanchor": "top",
+        "xref": "container", "x": 0.01, "xanchor": "left", "traceorder": "normal",
+    },
+    "hovermode": "closest",
+    "bargap": 0.3,
+}  # fmt: skip
 _LONGEST = 44  # characters of a name in a legend
 _WIDEST = 24  # characters of a line of a row's label
 _ROW, _LINE, _AROUND = 14, 13, 90  # pixels
