@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, TypeVar, get_args
+from typing import Any, ClassVar, TypeVar, get_args
 
 import pandas as pd
 
@@ -24,6 +24,9 @@ from detbench.utilization.window import devices, window_of
 R = TypeVar("R", bound="Recording")
 
 PathLike = str | os.PathLike[str]
+
+OnEvent = Callable[[Mapping[str, Any]], None]
+"""What is told how far something is: a dictionary whose `event` says what the others are."""
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from detbench.api.files import PathLike
+from detbench.api.files import OnEvent, PathLike
 from detbench.api.tables import described
 from detbench.comparison.comparing import Comparison
 from detbench.comparison.comparing import compare as compare_sides
@@ -164,8 +164,7 @@ def report(
     output: PathLike = "report.html",
     *,
     against: PathLike | None = None,
-    on_file: Callable[[str], None] = lambda file: None,
-    on_found: Callable[[int], None] = lambda number: None,
+    on_event: OnEvent | None = None,
 ) -> Page:
     """Make one HTML page of runs, which opens without a network and can be mailed.
 
@@ -173,8 +172,8 @@ def report(
         runs: results folders, or folders of single runs; none for the default results folder.
         output: a new file.
         against: a results folder that the page compares these runs with.
-        on_file: called with every measurement before it is read.
-        on_found: called with the number of runs before the first is.
+        on_event: called with `{"event": "found", "runs": 12}`, and with `{"event": "reading",
+            "file": "..."}` before each measurement is read.
 
     Raises:
         UsageError: the file exists already, or a folder does not.
@@ -185,12 +184,13 @@ def report(
     refuse_existing(path, "--output")
     given = [runs] if isinstance(runs, (str, os.PathLike)) else runs
     found = gather([Path(folder) for folder in given])
-    on_found(len(found.runs))
+    tell = on_event or (lambda event: None)
+    tell({"event": "found", "runs": len(found.runs)})
     makers = list(SECTIONS)
     if against is not None:
         makers.insert(1, section_against(read_side(Path(against))))
     page = build(
-        Runs(found.runs, say=on_file),
+        Runs(found.runs, say=lambda file: tell({"event": "reading", "file": file})),
         found.unreadable,
         path.absolute().parent,
         datetime.now(timezone.utc),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
+from detbench.api.files import OnEvent
 from detbench.api.tables import described
 from detbench.fitting.asked import Asked, answers, measure_first, profiles_named
 from detbench.fitting.footprints import Setting
@@ -27,7 +28,7 @@ def fit(
     precision: Precision = "fp32",
     processes: int = 1,
     measure: bool = False,
-    on_measured: Callable[[str, int], None] = lambda model, batch_size: None,
+    on_event: OnEvent | None = None,
 ) -> pd.DataFrame:
     """Predict which batch sizes of a family's models a GPU's memory allows; needs no GPU.
 
@@ -46,7 +47,8 @@ def fit(
         precision: of the training.
         processes: GPUs that train together; several hold every gradient twice.
         measure: whether to measure this very setting first: two short trainings a model.
-        on_measured: called with the model and the batch size of each such training.
+        on_event: called with `{"event": "measured", "model": ..., "batch_size": ...}` after each
+            such training.
 
     Raises:
         UsageError: there is no such family, model or profile.
@@ -65,7 +67,9 @@ def fit(
     names = list(dict.fromkeys(model for name in wanted for model in loaded.group(name)))
     profiles = profiles_named(",".join(_named(gpu_profile)))
     for name in names if measure else ():
-        measure_first(loaded, name, setting, on_measured)
+        for batch_size in measure_first(loaded, name, setting):
+            if on_event is not None:
+                on_event({"event": "measured", "model": name, "batch_size": batch_size})
     asked = [Asked.of(loaded, name, setting, processes) for name in names]
     of = f"{len(names)} models on {len(profiles)} GPU profiles"
     window = f"images of {image_size[0]}x{image_size[1]}, {num_classes} classes, {precision}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -122,7 +123,7 @@ def fit(
         precision=precision,
         processes=processes,
         measure=measures,
-        on_measured=_say_measured,
+        on_event=_say_measured,
     )
     if not batch_sizes or style in ("csv", "json"):
         print_table(table, style)
@@ -133,8 +134,8 @@ def fit(
         print_table(_parts(own) if parts else _matrix(own), style, title)
 
 
-def _say_measured(model: str, batch_size: int) -> None:
-    click.echo(f"{model}: measured at batch size {batch_size}", err=True)
+def _say_measured(event: Mapping[str, Any]) -> None:
+    click.echo(f"{event['model']}: measured at batch size {event['batch_size']}", err=True)
 
 
 def _matrix(rows: pd.DataFrame) -> pd.DataFrame:

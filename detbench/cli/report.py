@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -44,11 +46,17 @@ def report(results: tuple[Path, ...], output: Path, against: Path | None) -> Non
         results,
         output,
         against=against,
-        on_found=lambda number: click.echo(f"report: {number} runs", err=True),
-        on_file=lambda file: click.echo(f"report: reading {file}", err=True),
+        on_event=_say,
     )
     for line in page.left_out:
         click.echo(f"report: left out: {line}", err=True)
     seconds = time.monotonic() - begun
     size = page.num_bytes / _MIB
     click.echo(f"{page.path}: {page.num_runs} runs, {size:.1f} MiB, {seconds:.1f} s")
+
+
+def _say(event: Mapping[str, Any]) -> None:
+    if event["event"] == "found":
+        click.echo(f"report: {event['runs']} runs", err=True)
+    else:
+        click.echo(f"report: reading {event['file']}", err=True)

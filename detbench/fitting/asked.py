@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,20 +44,15 @@ class Asked:
         return need(self.model, self.footprints, self.setting, batch_size, self.processes)
 
 
-def measure_first(
-    family: Family, model: str, wanted: Setting, on_measured: Callable[[str, int], None]
-) -> None:
+def measure_first(family: Family, model: str, wanted: Setting) -> Iterator[int]:
     """Measure this very setting on the CPU, unless it is known: two short trainings.
 
-    Args:
-        family: the model's.
-        model: its name.
-        wanted: images, classes, regions and precision.
-        on_measured: called with the model and the batch size of every training that ended.
+    Yields:
+        The batch size of each training that ended.
     """
     setting = setting_of(family, model, wanted)
     for footprint in measure_new(family, model, setting, _MEASURED):
-        on_measured(model, footprint.batch_size)
+        yield footprint.batch_size
 
 
 def profiles_named(names: str) -> list[GpuProfile]:

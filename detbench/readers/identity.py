@@ -28,7 +28,7 @@ from detbench.readers import (
 )
 from detbench.readers.kernel_sums import is_summary
 from detbench.readers.memory_csv import SCHEMA as MEMORY
-from detbench.readers.monitoring import is_header
+from detbench.readers.monitoring import OURS, is_header
 from detbench.readers.nsys_trace import is_trace
 from detbench.readers.text import encoding_of, is_text, open_text, read_head
 
@@ -62,7 +62,9 @@ _NVPROF_TABLE = re.compile(r"\s*(Type\s+)?Time\(%\)\s+Time\s+Calls\s|\s*Start\s+
 _NVPROF_METRICS = re.compile(
     r'Invocations\s+Metric Name\s+Metric Description|"Device","Kernel","Invocations"'
 )
-_DETECTRON2 = re.compile(r"\biter: \d+ .* time: [\d.]+ .*\blr: |\bd2\.|copypaste: ")
+_DETECTRON2 = re.compile(
+    r"\biter: \d+ .* time: [\d.]+ .*\blr: |\[\d\d/\d\d [\d:]{8} d(?:etectron)?2\b|copypaste: "
+)
 _DETECTRON2_VERSION = re.compile(r"^detectron2\s+([\d.]+)", re.MULTILINE)
 _FEW = 8  # lines that may stand before a monitor's header
 
@@ -150,14 +152,18 @@ def _of_text(path: Path) -> Identity | None:
         if header := _monitor_header(lines):
             return Identity("monitoring", _monitor(header))
         lines.seek(0)
-        if found := next(filter(None, map(_of_line, lines)), None):
-            lines.seek(0)
-            version = _DETECTRON2_VERSION.search(lines.read(_HEAD))
-            is_log = found.kind == "training history"
-            return found._replace(version=version[1]) if version and is_log else found
+        # A table first, wherever it stands: a profiler's may stand among a training's own lines.
+        if found := next(filter(None, map(_of_header, lines)), None):
+            return found
         lines.seek(0)
-        table = next(printed.rows(path, lines, _is_table, _KNOWN), None)
-    return None if table is None else Identity("timeline", "Nsight Systems (nsys stats)")
+        if next(printed.rows(path, lines, _is_table, _KNOWN), None) is not None:
+            return Identity("timeline", "Nsight Systems (nsys stats)")
+        lines.seek(0)
+        if not any(map(_DETECTRON2.search, lines)):
+            return None
+        lines.seek(0)
+        version = _DETECTRON2_VERSION.search(lines.read(_HEAD))
+    return Identity("training history", "detectron2 (log.txt)", version[1] if version else "")
 
 
 def _monitor_header(lines: Iterable[str]) -> str:
@@ -173,19 +179,17 @@ def _monitor_header(lines: Iterable[str]) -> str:
 def _monitor(header: str) -> str:
     if header.startswith("#"):
         return "nvidia-smi dmon"
-    return "detbench" if "load.1m" in header else "nvidia-smi"
+    return "detbench" if OURS in header.split(",") else "nvidia-smi"
 
 
-def _of_line(line: str) -> Identity | None:
-    """What a line tells of its file, where it is a table's header or a training's own word."""
+def _of_header(line: str) -> Identity | None:
+    """What a table's header tells of its file."""
     if line.startswith('"ID"'):
         return Identity("counters", "Nsight Compute")
     if _NVPROF_METRICS.search(line):
         return Identity("counters", "nvprof")
     if line.startswith(nvprof_csv.HEADER) or _NVPROF_TABLE.match(line):
         return Identity("timeline", "nvprof")
-    if _DETECTRON2.search(line):
-        return Identity("training history", "detectron2 (log.txt)")
     return None
 
 

@@ -55,7 +55,8 @@ QUANTITIES: dict[str, tuple[str, ...]] = {
 """Quantity -> the column names that hold it, in lower case and without units."""
 
 _COLUMNS = tuple(column.name for column in SCHEMA.columns)
-_OURS = "gpus"  # a column that only our file has
+OURS = "gpus"
+"""A column that only our file has."""
 _GPU = ("index", "gpu", "uuid", "gpu_uuid", "pci.bus_id", "gpu_bus_id", "name", "gpu_name")
 _TIME = ("timestamp", "t", "time")
 _KNOWN = {*_GPU, *_TIME, *(name for names in QUANTITIES.values() for name in names)}
@@ -99,7 +100,7 @@ def read_monitoring(path: Path) -> pd.DataFrame:
         told: dict[str, list[str]] = {role: [] for role in roles.values()}
         for index, role in roles.items():
             # Ours leaves out what a row does not have; elsewhere an empty cell is a damaged one.
-            if cells[index].strip() or _OURS not in names:
+            if cells[index].strip() or OURS not in names:
                 told[role].append(cells[index].strip())
         try:
             values = _values(told, units)
