@@ -63,7 +63,8 @@ _NVPROF_METRICS = re.compile(
     r'Invocations\s+Metric Name\s+Metric Description|"Device","Kernel","Invocations"'
 )
 _DETECTRON2 = re.compile(
-    r"\biter: \d+ .* time: [\d.]+ .*\blr: |\[\d\d/\d\d [\d:]{8} d(?:etectron)?2\b|copypaste: "
+    r"\biter: \d+ .* time: [\d.]+ .*\blr: |\[\d\d/\d\d [\d:]{8}(?:\] | )d(?:etectron)?2\b"
+    r"|copypaste: "
 )
 _DETECTRON2_VERSION = re.compile(r"^detectron2\s+([\d.]+)", re.MULTILINE)
 _FEW = 8  # lines that may stand before a monitor's header
