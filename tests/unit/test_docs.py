@@ -9,6 +9,7 @@ import yaml
 
 from detbench import __version__
 from tests.conftest import ROOT
+from tests.unit import doc_tables
 from tests.unit.in_process import detbench
 from tests.unit.test_results import SPEC
 from tests.unit.test_results_verb import keep
@@ -50,6 +51,10 @@ def test_files_that_a_page_names_are_there(page: Path) -> None:
     named = re.findall(r"`((?:docs|scripts|parsers|perf|docker|tests|detbench)/[\w/.]+\.\w+)`",
                        without_blocks(page))  # fmt: skip
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_tables_of_columns_are_the_readers_own() -> None:
+    assert doc_tables.PAGE.read_text() == doc_tables.page(), "python -m tests.unit.doc_tables"
 
 
 def test_troubleshooting_quotes_our_messages() -> None:
