@@ -32,7 +32,10 @@ def figure_of(chart: Chart, title: str) -> Figure:
     top = _TITLE_HEIGHT + _LEGEND_LINE * lines
     layout["margin"] = {**layout["margin"], "t": top}
     # Above the plot, whatever the figure's height: a legend in it would hide rows.
-    layout["legend"] = {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "xanchor": "left"}
+    layout["legend"] = {
+        "orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "xanchor": "left",
+        "traceorder": "normal",
+    }  # fmt: skip
     layout["height"] = layout["height"] + top
     layout["title"] = {"text": plain(title), "x": 0.01, "y": 1, "yanchor": "top", "pad": {"t": 14}}
     return Figure(data=chart.traces, layout={**layout, "template": "plotly_white"})

@@ -78,7 +78,7 @@ def share_stacks(table: pd.DataFrame, level: str) -> Chart:
         ]
         color = _CLASS_COLORS.get(kind, PALETTE[number % len(PALETTE)])
         traces.append(bars(kind, values, hovers, marker={"color": color}))
-    layout = rows_layout(names, "% of kernel time", barmode="stack", showlegend=True)
+    layout = rows_layout(names, "% of summed time", barmode="stack", showlegend=True)
     return Chart(traces, layout)
 
 
