@@ -156,7 +156,9 @@ TABLES: list[tuple[Callable[..., pd.DataFrame], dict[str, object], tuple[str, ..
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("function", "arguments", "line"), TABLES, ids=lambda v: str(v)[:60])
+@pytest.mark.parametrize(
+    ("function", "arguments", "line"), TABLES, ids=[" ".join(line) for *_, line in TABLES]
+)
 def test_a_table_is_the_command_lines_and_says_what_it_is_of(
     workspace: Path,
     capsys: pytest.CaptureFixture[str],
