@@ -1,12 +1,19 @@
 #!/usr/bin/env bash
-# Everything a contributor should run: style, types, import contracts, shell scripts, tests.
+# What a contributor runs: style, types, import contracts, shell scripts, tests.
 #
-#   bash scripts/test.sh [PYTEST ARGUMENTS]     for example: bash scripts/test.sh -m 'not train'
+#   bash scripts/test.sh [--all] [PYTEST ARGUMENTS]
 #
-# Sets up .venv by itself. Tests that need what is not here (a GPU, the corpus of others' files)
-# are skipped and say so. About 15 minutes on two cores.
+# By itself: unit and corpus tests, a sample of the mutations, the page in a browser, and one real
+# training of each framework. --all adds every training, the quickstart, all mutations and Docker.
+# Tests that are named, and those of a marker, are run either way:
+#
+#   bash scripts/test.sh tests/docker       bash scripts/test.sh -m train       ... -k memory
+#
+# Sets up .venv by itself. A test that needs what is not here (Docker, nsys, Chromium, a GPU, the
+# corpus of others' files) is skipped and says so; in CI it fails, but for the GPU and the corpus.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+case "${1:-}" in -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
 
 bash scripts/make_venv.sh train test
 python=.venv/bin/python
@@ -20,20 +27,16 @@ check "ruff lint" $python -m ruff check .
 check "ruff format" $python -m ruff format --check .
 check "mypy" $python -m mypy
 check "import contracts" .venv/bin/lint-imports --no-logo
-lacking=()
-command -v shellcheck > /dev/null || lacking+=(shellcheck)
-command -v chromium > /dev/null || lacking+=(chromium) # opens the report page
-command -v cc > /dev/null || lacking+=(gcc libc6-dev) # compiles the stand-in for NVIDIA's library
-if [ ${#lacking[@]} -gt 0 ] && [ -n "${CI:-}" ]; then
-  apt-get update -qq && apt-get install -y -qq "${lacking[@]}" > /dev/null
-fi
 if command -v shellcheck > /dev/null; then
   check "shellcheck" shellcheck -x scripts/*.sh benchmarks/*/*.sh .ci/run
+elif [ -n "${CI:-}" ]; then
+  failed+=("shellcheck, which CI has to bring")
 else
-  echo "== shellcheck: not run, as it is not installed: apt-get install shellcheck"
+  printf '\n== shellcheck: not run, as it is not installed: apt-get install shellcheck\n'
 fi
 check "hadolint" .venv/bin/hadolint docker/*.Dockerfile
-check "pytest" $python -m pytest "$@"
+# A test process for each core; tests that share something expensive stay in one of them.
+check "pytest" $python -m pytest -n "$(nproc)" --dist loadgroup "$@"
 
 if [ ${#failed[@]} -gt 0 ]; then
   printf '\nfailed: %s\n' "${failed[*]}" >&2

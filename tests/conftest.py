@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+from tests.needed import absent, package, program
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parents[1]
 BASE_IMAGE = "detbench/debian"
@@ -25,22 +34,58 @@ settings.load_profile("detbench")
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    absent = {}
-    if not CORPUS.is_dir():
-        absent["corpus"] = f"{CORPUS} is not here: it is handed out apart from the repository"
-    if not (find_spec("torch") and find_spec("detectron2")):
-        absent["train"] = "needs torch and detectron2: bash scripts/make_venv.sh train test"
-    if shutil.which("nvidia-smi") is None:
-        absent["gpu"] = "needs an NVIDIA GPU"
-    if any(item.get_closest_marker("docker") for item in items) and (why := _no_engine()):
-        absent["docker"] = why
+# Where a worker has one core, more threads than that would only wait for one another.
+if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+
+_SAMPLED = 6  # of so many mutation tests one is run every day
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--all",
+        action="store_true",
+        help="also the slow tests: every training, the quickstart, all mutations, Docker",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        for mark, why in absent.items():
-            if item.get_closest_marker(mark):
-                item.add_marker(pytest.mark.skip(reason=why))
+        if "mutation" in item.path.relative_to(ROOT).parts:
+            item.add_marker("mutation")
+        if item.get_closest_marker("docker"):  # one engine, and each test counts its containers
+            item.add_marker(pytest.mark.xdist_group("docker"))
+    # Whoever names tests or a marker wants those, slow or not.
+    is_named = config.args_source is not pytest.Config.ArgsSource.TESTPATHS
+    if config.getoption("--all") or is_named or config.getoption("-m"):
+        return
+    slow = [item for item in items if not _is_everyday(item)]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if _is_everyday(item)]
 
 
+def _is_everyday(item: pytest.Item) -> bool:
+    """Whether a test is run without --all."""
+    if item.get_closest_marker("everyday"):
+        return True
+    if item.get_closest_marker("mutation"):
+        return zlib.crc32(item.nodeid.encode()) % _SAMPLED == 0
+    return not any(item.get_closest_marker(mark) for mark in ("train", "docker", "slow"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("corpus") and not CORPUS.is_dir():
+        pytest.skip(f"{CORPUS} is not here: it is handed out apart from the repository")
+    if item.get_closest_marker("gpu") and shutil.which("nvidia-smi") is None:
+        pytest.skip("needs an NVIDIA GPU")
+    if item.get_closest_marker("train") and not (find_spec("torch") and find_spec("detectron2")):
+        absent("needs torch and detectron2: bash scripts/make_venv.sh train test")
+    if item.get_closest_marker("docker") and (why := _no_engine()):
+        absent(why)
+
+
+@cache
 def _no_engine() -> str:
     """Why the tests that build an image and run containers cannot; empty where they can."""
     from docker.errors import DockerException
@@ -57,6 +102,17 @@ def _no_engine() -> str:
     return ""
 
 
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window."""
+    sync = package("playwright.sync_api", "bash scripts/make_venv.sh train test")
+    chromium = program("chromium", "apt-get install chromium")
+    with sync.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
 @pytest.fixture
 def corpus() -> Path:
     return CORPUS
@@ -65,7 +121,11 @@ def corpus() -> Path:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A checkout of its own with this environment: what is switched or measured stays in it."""
-    copy = tmp_path / "checkout"
+    return copied(tmp_path / "checkout")
+
+
+def copied(copy: Path) -> Path:
+    """A copy of this checkout, without what is not the repository's, and with its environment."""
     copy.mkdir()
     for name in ("benchmarks", "docker", "scripts", "parsers", "detbench"):
         ignored = shutil.ignore_patterns("__pycache__", ".mode")

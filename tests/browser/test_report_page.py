@@ -1,19 +1,25 @@
+from __future__ import annotations
+
 import io
 import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import make_runs
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from playwright.sync_api import Browser
 
 from detbench.cli.report import report
-from tests.browser.conftest import Opened, opened
+from tests.pages import Opened, opened
 
-pytestmark = pytest.mark.browser
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+# Its pages are made and opened once: they stay in one process.
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 SECTIONS = [
     "Results", "Throughput against batch size", "GPU compute utilization and core utilization",

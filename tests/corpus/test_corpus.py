@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import shutil
 import sqlite3
 import subprocess
 from itertools import accumulate
@@ -15,6 +14,7 @@ import pytest
 
 from detbench.readers.ncu_csv import read_ncu_csv
 from tests.conftest import Run, assert_refused
+from tests.needed import program
 
 pytestmark = pytest.mark.corpus
 KINETO = "kineto/AMD-AGI__TraceLens__"
@@ -342,11 +342,11 @@ def test_torchs_memory_timeline(corpus: Path, parser: Run) -> None:
     assert rows["optimizer state"] == pytest.approx(25_557_032 * 4, rel=3e-3)
 
 
-@pytest.mark.skipif(shutil.which("nsys") is None, reason="needs nsys: it prints what is read here")
 @pytest.mark.parametrize("style", ["csv", "column", "table"])
 def test_what_nsys_stats_prints_says_what_its_database_says(
     corpus: Path, parser: Run, tmp_path: Path, style: str
 ) -> None:
+    nsys = program("nsys", "bash scripts/install_profilers.sh nsys")
     database = tmp_path / "copy.sqlite"  # nsys stats adds to what it reads
     database.write_bytes((corpus / "nsys/GindaChen__nsys-ai__h100_2gpu_1s.sqlite").read_bytes())
     with sqlite3.connect(database) as connection:  # its project has cut these away
@@ -355,7 +355,7 @@ def test_what_nsys_stats_prints_says_what_its_database_says(
     expected = json.loads(parser("compute_util.py", database, "--format", "json").stdout)
     printed = {}
     for report in ("gputrace", "gpukernsum"):
-        command = ["nsys", "stats", "--report", report, "--format", style, database]
+        command = [nsys, "stats", "--report", report, "--format", style, database]
         printed[report] = tmp_path / f"{report}.txt"
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         printed[report].write_text(done.stdout)

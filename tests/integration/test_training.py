@@ -4,62 +4,29 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from detbench.records.spec import RunRecord
-from tests.conftest import assert_refused
+from tests.conftest import assert_refused, copied
+from tests.integration.conftest import (
+    FRAMEWORKS,
+    NUM_ITERATIONS,
+    Trained,
+    call,
+    command,
+    newest,
+    record,
+    rows,
+    started,
+)
 
 pytestmark = pytest.mark.train
-
-FRAMEWORKS = [
-    ("maskrcnn", "detectron2"),
-    ("maskrcnn", "torchvision"),
-    ("efficientdet", "effdet"),
-]
-
-
-def call(checkout: Path, *arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "detbench", *arguments],
-        cwd=checkout,
-        env={**os.environ, "PYTHONPATH": str(checkout), **options.get("env", {})},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-
-
-def started(checkout: Path, *arguments: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "detbench", *arguments],
-        cwd=checkout,
-        env={**os.environ, "PYTHONPATH": str(checkout)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def rows(done: "subprocess.CompletedProcess[str]") -> list[dict[str, Any]]:
-    assert done.returncode == 0, done.stdout + done.stderr
-    found: list[dict[str, Any]] = json.loads(done.stdout)
-    return found
-
-
-def record(folder: str | Path) -> RunRecord:
-    return RunRecord.model_validate_json((Path(folder) / "run.json").read_bytes())
-
-
-def newest(checkout: Path) -> RunRecord:
-    files = sorted((checkout / "results").glob("cpu/[!.]*/run.json"), key=os.path.getmtime)
-    return RunRecord.model_validate_json(files[-1].read_bytes())
 
 
 def losses(folder: str | Path) -> dict[int, float]:
@@ -75,57 +42,77 @@ def weights(folder: str | Path) -> dict[str, Any]:
     return found["model"]
 
 
+@pytest.fixture(scope="session")
+def resumed(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str, str], tuple[RunRecord, subprocess.CompletedProcess[str], Path]]:
+    """The same training once more, interrupted behind its first checkpoint and gone on with.
+
+    Of each framework the interrupted run's record, the command that went on, and its checkout.
+    """
+
+    @cache
+    def of(family: str, framework: str) -> tuple[RunRecord, subprocess.CompletedProcess[str], Path]:
+        checkout = copied(tmp_path_factory.mktemp("resumed") / "checkout")
+        begun = started(checkout, *command(family, framework))
+        until = time.monotonic() + 240
+        while not list(checkout.glob("results/cpu/.running-*/last_checkpoint")):
+            assert time.monotonic() < until
+            assert begun.poll() is None
+            time.sleep(0.02)
+        begun.send_signal(signal.SIGINT)
+        _, said = begun.communicate(timeout=60)
+        assert begun.returncode == 4, said
+        assert "interrupted" in said
+        stopped = newest(checkout)
+        return stopped, call(checkout, *command(family, framework)), checkout
+
+    return of
+
+
 @pytest.mark.parametrize(("family", "framework"), FRAMEWORKS)
 def test_an_interrupted_training_goes_on_exactly(
-    checkout: Path, family: str, framework: str
+    trained: Callable[[str, str], Trained], resumed: Any, family: str, framework: str
 ) -> None:
-    command: Sequence[str] = (
-        "train", family, "--framework", framework, "--iterations", "12", "--batch-sizes", "2",
-        "--checkpoint-every", "5", "--evaluate-every", "100", "--num-workers", "2",
-        "--deterministic", "--format", "json", "--resume",
-    )  # fmt: skip
-    (whole,) = rows(call(checkout, *command, "--results", str(checkout / "whole")))
-    begun = started(checkout, *command)
-    until = time.monotonic() + 120
-    while not list(checkout.glob("results/cpu/.running-*/last_checkpoint")):
-        assert time.monotonic() < until
-        assert begun.poll() is None
-        time.sleep(0.02)
-    begun.send_signal(signal.SIGINT)
-    _, said = begun.communicate(timeout=60)
-    assert begun.returncode == 4, said
-    assert "interrupted" in said
-    stopped = newest(checkout)
+    whole = trained(family, framework)
+    stopped, again, checkout = resumed(family, framework)
     assert stopped.status == "interrupted"
-
-    again = call(checkout, *command)
     (row,) = rows(again)
     assert "going on from the checkpoint in" in again.stderr
     done = record(row["run"])
     assert done.environment["continues"].startswith(done.spec.model)
     import torch
 
-    ours, theirs = weights(row["run"]), weights(whole["run"])
+    ours, theirs = weights(row["run"]), weights(whole.folder)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
-    assert len((Path(row["run"]) / "iterations.csv").read_text().splitlines()) == 1 + 12
+    iterations = (Path(row["run"]) / "iterations.csv").read_text().splitlines()
+    assert len(iterations) == 1 + NUM_ITERATIONS
     for name in ("training_curve.png", "predictions.png"):
         assert (Path(row["run"]) / name).read_bytes().startswith(b"\x89PNG")
-    third = call(checkout, *command)
+    third = call(checkout, *command(family, framework))
     assert rows(third)[0]["run"] == row["run"]  # a good one is not done again
 
 
 @pytest.mark.parametrize(("family", "framework"), FRAMEWORKS)
 def test_two_deterministic_trainings_lose_the_same_to_the_last_digit(
-    checkout: Path, family: str, framework: str
+    trained: Callable[[str, str], Trained],
+    resumed: Any,
+    checkout: Path,
+    family: str,
+    framework: str,
 ) -> None:
-    command = (
+    # Its first half, up to the checkpoint, is a training of its own from the same seed.
+    second = Path(rows(resumed(family, framework)[1])[0]["run"])
+    first = trained(family, framework).folder
+    assert first != second
+    assert losses(first) == losses(second)
+    assert len(losses(first)) > 1
+    window = (
         "run", family, "--framework", framework, "--start", "0", "--count", "20", "--batch-sizes",
         "2", "--deterministic", "--format", "json",
     )  # fmt: skip
-    first, second = (rows(call(checkout, *command))[0]["run"] for _ in range(2))
-    assert first != second
-    assert losses(first) == losses(second)
-    assert losses(first) != losses(rows(call(checkout, *command, "--seed", "1"))[0]["run"])
+    one, other = (rows(call(checkout, *window, "--seed", seed))[0]["run"] for seed in "01")
+    assert losses(one) != losses(other)
 
 
 @pytest.mark.parametrize(("family", "framework"), FRAMEWORKS)
@@ -133,7 +120,7 @@ def test_two_deterministic_trainings_lose_the_same_to_the_last_digit(
 def test_time_to_train(checkout: Path, family: str, framework: str, processes: str) -> None:
     command = (
         "time-to-train", family, "--framework", framework, "--processes", processes,
-        "--iterations", "12", "--evaluate-every", "4", "--start", "1", "--format", "json",
+        "--iterations", "8", "--evaluate-every", "4", "--start", "1", "--format", "json",
     )  # fmt: skip
     (row,) = rows(call(checkout, *command, "--target", "box=0"))
     found = newest(checkout)
@@ -146,8 +133,8 @@ def test_time_to_train(checkout: Path, family: str, framework: str, processes: s
     assert row["time-to-train (s)"] < wall
     if processes == "1":  # never a time where it was not reached
         (row,) = rows(call(checkout, *command, "--target", "box=99"))
-        assert row["time-to-train (s)"] == "not reached after 12 iterations"
-        assert row["evaluations"] == 3
+        assert row["time-to-train (s)"] == "not reached after 8 iterations"
+        assert row["evaluations"] == 2
 
 
 def test_a_process_that_is_killed_is_the_cause(checkout: Path) -> None:
@@ -279,14 +266,13 @@ def test_voc_is_trained_on_and_evaluated_by_its_rules(
 
 @pytest.mark.parametrize(("family", "framework"), FRAMEWORKS)
 def test_weights_are_evaluated_as_they_were_trained(
-    checkout: Path, family: str, framework: str
+    trained: Callable[[str, str], Trained], checkout: Path, family: str, framework: str
 ) -> None:
-    common = (family, "--framework", framework)
-    train = ("train", *common, "--iterations", "20", "--format", "json")
-    (trained,) = rows(call(checkout, *train))
-    file = str(Path(trained["run"]) / "model_final.pth")
-    (found,) = rows(call(checkout, "eval", *common, "--weights", file, "--format", "json"))
-    assert found["box AP"] == pytest.approx(trained["box AP"], abs=1e-6)
+    whole = trained(family, framework)
+    file = str(whole.folder / "model_final.pth")
+    weights_of = (family, "--framework", framework, "--weights", file)
+    (found,) = rows(call(checkout, "eval", *weights_of, "--format", "json"))
+    assert found["box AP"] == pytest.approx(whole.row["box AP"], abs=1e-6)
     assert found["mode"] == "evaluation"
     assert "_eval_" in Path(found["run"]).name
     other = (
@@ -314,26 +300,26 @@ def test_throughput_is_measured_with_repeats_and_processes(checkout: Path) -> No
     assert two["images/s a process"] == pytest.approx(two["images/s"] / 2)
 
 
+@pytest.mark.everyday
 @pytest.mark.parametrize(("family", "framework"), FRAMEWORKS)
-def test_both_logs_tell_the_same(checkout: Path, family: str, framework: str) -> None:
-    (trained,) = rows(
-        call(checkout, "train", family, "--framework", framework, "--iterations", "45",
-             "--evaluate-every", "20", "--batch-sizes", "2", "--format", "json")
-    )  # fmt: skip
+def test_both_logs_tell_the_same(
+    trained: Callable[[str, str], Trained], checkout: Path, family: str, framework: str
+) -> None:
+    whole = trained(family, framework)
     told = {}
     for name in ("metrics.json", "log.txt"):
-        log = str(Path(trained["run"]) / name)
+        log = str(whole.folder / name)
         done = call(checkout, "throughput-util", log, "--by", "evaluation", "--format", "json")
         told[name] = rows(done)
         speed = rows(call(checkout, "throughput-util", log, "--format", "json"))[0]
         assert speed["batch size"] == 2
-        assert speed["images/s"] == pytest.approx(trained["images/s"], rel=0.25)
+        assert speed["images/s"] == pytest.approx(whole.row["images/s"], rel=0.25)
     assert [row["iteration"] for row in told["log.txt"]] == [19, 39, 44]
     for ours, theirs in zip(told["log.txt"], told["metrics.json"], strict=True):
         assert ours["iteration"] == theirs["iteration"]
         assert ours["box AP"] == pytest.approx(theirs["box AP"], abs=1e-4)
     target = ("--target", "box=0")
-    log = str(Path(trained["run"]) / "log.txt")
+    log = str(whole.folder / "log.txt")
     (row,) = rows(call(checkout, "throughput-util", log, *target, "--format", "json"))
     assert row["clock"] == "wall time"
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
+from tests.needed import program
+
 _HERE = Path(__file__).parent
-COMPILER = shutil.which("cc") or shutil.which("gcc")
 
 
 def compiled(folder: Path) -> Path:
     """The folder, with the library in it under the name that programs load."""
-    assert COMPILER is not None
+    compiler = program("cc", "apt-get install gcc libc6-dev")
     library = folder / "libnvidia-ml.so.1"
     options = ("-shared", "-fPIC", "-Wall", "-Werror")
-    subprocess.run([COMPILER, *options, "-o", library, _HERE / "nvml.c"], check=True)
+    subprocess.run([compiler, *options, "-o", library, _HERE / "nvml.c"], check=True)
     return folder
 
 

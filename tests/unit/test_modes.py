@@ -1,4 +1,3 @@
-import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from detbench.gpus.discovery import Gpu
 from detbench.records.modes import MODES, resolve_mode
 from detbench.records.spec import Window
 from detbench.running.attach import Attachment, attach
+from tests.needed import program
 
 WINDOW = Window(start=20, count=10)
 
@@ -88,8 +88,8 @@ def test_an_unknown_mode_is_told_the_known_ones() -> None:
         resolve_mode("foo")
 
 
-@pytest.mark.skipif(shutil.which("ncu") is None, reason="needs Nsight Compute (no GPU)")
 @pytest.mark.parametrize("chip", ["gv100", "tu102", "ga100", "ga102", "ad102", "gh100"])
 def test_every_metric_wanted_on_a_chip_is_one_that_ncu_has_for_it(chip: str) -> None:
-    offered = counters.offered("ncu", chip)
+    ncu = program("ncu", "bash scripts/install_profilers.sh ncu (it needs no GPU here)")
+    offered = counters.offered(ncu, chip)
     assert {metric.partition(".")[0] for metric in counters.wanted(chip)} <= offered

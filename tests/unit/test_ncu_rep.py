@@ -1,5 +1,4 @@
 import csv
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +9,11 @@ from detbench.errors import BadFileError, MissingError
 from detbench.gpus import counters
 from detbench.readers.ncu_rep import MAGIC, read_ncu_rep
 from tests.conftest import Run, assert_refused
+from tests.needed import absent, package, program
 
 # Reports that Debian's package of Nsight Compute brings with its examples.
 SAMPLES = sorted(Path("/usr/share/doc/nsight-compute").rglob("*.ncu-rep"))
+_INSTALL = "bash scripts/install_profilers.sh ncu"
 METRICS = [counters.CYCLES, counters.METRICS["sfu"][0], counters.TENSOR_ACTIVE]
 
 
@@ -54,16 +55,17 @@ def test_anything_behind_the_magic_is_refused(parser: Run, report: Path) -> None
 
 
 def test_a_damaged_result_is_refused(report: Path) -> None:
-    pytest.importorskip("ncu_report", reason="needs the package: pip install '.[ncu]'")
+    package("ncu_report", "pip install '.[ncu]'")
     with pytest.raises(BadFileError, match=r"damaged|cannot read it"):
         read_ncu_rep(report, METRICS)
 
 
-@pytest.mark.skipif(not SAMPLES, reason="Nsight Compute's examples are not installed")
-@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
-def test_a_report_says_what_ncu_says_of_it(sample: Path) -> None:
-    pytest.importorskip("ncu_report", reason="needs the package: pip install '.[ncu]'")
-    ncu = shutil.which("ncu") or pytest.skip("ncu is not installed")
+@pytest.mark.parametrize("sample", SAMPLES or [None], ids=lambda path: path.stem if path else "")
+def test_a_report_says_what_ncu_says_of_it(sample: Path | None) -> None:
+    if sample is None:
+        absent("needs the examples of Debian's nsight-compute package: " + _INSTALL)
+    package("ncu_report", "pip install '.[ncu]'")
+    ncu = program("ncu", _INSTALL)
     command = [ncu, "--import", sample, "--csv", "--page", "raw", "--print-units", "base"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     _units, *expected = csv.DictReader(said.splitlines())

@@ -12,10 +12,6 @@ from detbench.records.spec import RunRecord
 from tests import nvml_standin
 from tests.conftest import ROOT
 
-pytestmark = pytest.mark.skipif(
-    nvml_standin.COMPILER is None, reason="needs a C compiler: apt-get install gcc libc6-dev"
-)
-
 # A monitored command that lasts until the file has what is waited for.
 MONITORED = """
 import sys
