@@ -12,12 +12,13 @@ from typing import Any
 
 from detbench.errors import DetbenchError, MissingError
 from detbench.records.spec import RunRecord, RunSpec
+from detbench.records.store import Run
 from detbench.sweeping.cells import measured
 from detbench.sweeping.locks import claimed, device_file, held, lock_file, owner, wait_until_free
 from detbench.sweeping.retries import why_again
 from detbench.sweeping.search import Predictor, Row, next_to_try, runs_left
 
-Do = Callable[[RunSpec, Path | None], tuple[Path, RunRecord]]
+Do = Callable[[RunSpec, Path | None], Run]
 """Does a run; the folder is that of a failed one which it tries again."""
 
 
