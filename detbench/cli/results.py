@@ -84,7 +84,7 @@ def results(
     if verify:
         _verify(root, style, output)
         return
-    runs = list(kept.all_runs(root))
+    runs: list[Run] = list(kept.all_runs(root))
     if shown is not None:
         _show_run(_run_named(root, runs, shown), style, output)
         return
