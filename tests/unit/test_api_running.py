@@ -12,16 +12,16 @@ import pytest
 
 from detbench.api import measuring, running, suite, sweeping
 from detbench.errors import BadFileError, DetbenchError, MissingError, UsageError
+from detbench.launch.base import Exit
 from detbench.launch.local import LocalLauncher
 from detbench.running import session
 from tests.unit import in_process
 
-# It trains at batch sizes up to 4, ends itself by Ctrl-C's signal at 7 and finds no dataset at 9.
+# It trains at batch sizes up to 4, runs out of memory above, and finds no dataset at 9.
 TRAINING = """#!{python} -S
-import json, os, pathlib, signal, sys
+import json, pathlib, sys
 spec, folder = json.loads(pathlib.Path(sys.argv[-2]).read_text()), pathlib.Path(sys.argv[-1])
 size, window = spec["batch_size"], spec["window"]
-seconds = 2.0 if spec["seed"] else 1.0
 print("what it prints by the way")
 for done in (1, 2):
     told = dict(event="progress", phase="training", done=done, total=2, loss=0.5)
@@ -33,7 +33,7 @@ elif size > 4:
     outcome["failure"] = dict(type="OutOfMemoryError", message="CUDA out of memory")
 else:
     outcome["throughput"] = dict(
-        images_per_second=size / seconds, images=size, seconds=seconds,
+        images_per_second=size, images=size, seconds=1,
         num_iterations=window["count"], first_iteration=window["start"], batch_size=size,
         iteration_seconds_median=1, iteration_seconds_p10=1, iteration_seconds_p90=1,
         data_wait_share=0.25,
@@ -98,6 +98,22 @@ def test_a_training_that_refuses_is_raised_and_has_ended(results: Path) -> None:
     assert list(results.glob("cpu/*")) == []
 
 
+def test_the_users_end_of_a_run_is_the_end_of_all(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted(LocalLauncher):
+        def run(self, *_: Any, **__: Any) -> Exit:
+            return Exit(-2, "interrupt", None)
+
+    monkeypatch.setattr(session, "LocalLauncher", Interrupted)
+    done = running.run("maskrcnn", batch_size=(2, 4), results=results)
+    assert [run.record.status for run in done] == ["interrupted"]
+    measured = measuring.measure_throughput("maskrcnn", (1, 2), batch_size=2, results=results)
+    assert [run.record.status for run in measured.runs] == ["interrupted"]
+    swept = sweeping.sweep("maskrcnn", batch_size=(2, 4), results=results)
+    assert str(swept.problem) == "interrupted; the same command goes on where it stopped"
+
+
 def test_resume_takes_a_good_run_for_the_result(results: Path) -> None:
     options = {"batch_size": 2, "results": results, "resume": True}
     (first,) = running.run("maskrcnn", **options)  # type: ignore[arg-type]
@@ -150,7 +166,8 @@ def test_a_refusal_is_the_command_lines(
 ) -> None:
     with pytest.raises((UsageError, MissingError)) as refused:
         running.run("maskrcnn", results=results, **keywords)
-    ran = in_process.detbench("run", "maskrcnn", "--results", results, "--mode", "noprofile", *flags)
+    command = ("run", "maskrcnn", "--results", results, "--mode", "noprofile")
+    ran = in_process.detbench(*command, *flags)
     assert ran.err == f"detbench: {refused.value}\n"
     assert ran.code == refused.value.exit_code
     assert not results.exists()
