@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from detbench.api import options as _options
-from detbench.launch.base import OnEvent
+from detbench.launch.base import OnEvent, ignore
 from detbench.launch.docker import Limits
 from detbench.records import store
 from detbench.running import leftovers
@@ -56,7 +55,7 @@ def build_image(
     from detbench.suite import load_family
 
     load_family(family)
-    root, tell = source_checkout(), _options.on_event({"on_event": on_event})
+    root, tell = source_checkout(), on_event or ignore
     recipe = images.Recipe(
         for_cpu=device == "cpu",
         arguments={**(arguments or {}), **({"BASE_IMAGE": base_image} if base_image else {})},
@@ -115,7 +114,7 @@ def open_shell(
         command=tuple(command),
         is_terminal=not command and sys.stdin.isatty() and sys.stdout.isatty(),
     )
-    return attend_shell(family, shell, _options.on_event({"on_event": on_event}))
+    return attend_shell(family, shell, on_event or ignore)
 
 
 def clean(results: Path | str | None = None, *, dry_run: bool = False) -> Cleaned:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detbench.api import options as _options
-from detbench.launch.base import OnEvent
+from detbench.launch.base import OnEvent, ignore
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +40,7 @@ def download_dataset(
 
     from detbench.datasets import datasets_root, download
 
-    tell = _options.on_event({"on_event": on_event})
+    tell = on_event or ignore
 
     def show(phase: str, done: int, total: int) -> None:
         tell({"event": "progress", "phase": phase, "done": done, "total": total})
@@ -85,7 +84,7 @@ def verify_dataset(
 
     from detbench.datasets.verify import verified
 
-    tell = _options.on_event({"on_event": on_event})
+    tell = on_event or ignore
 
     def show(split: str, done: int, total: int) -> None:
         phase = f"opening the {split} images"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from detbench.errors import UsageError
-from detbench.launch.base import OnEvent
+from detbench.launch.base import OnEvent, ignore
 from detbench.launch.docker import Limits
 from detbench.records.spec import Device, Precision
 from detbench.running.machines import machines
@@ -240,11 +240,7 @@ def place(options: Mapping[str, Any]) -> Place:
 
 def on_event(options: Mapping[str, Any]) -> OnEvent:
     """What takes the events: nothing does by default."""
-    return options.get("on_event") or _ignore
-
-
-def _ignore(_: Mapping[str, Any]) -> None:
-    pass
+    return options.get("on_event") or ignore
 
 
 def _joined(value: str | int | Sequence[str | int]) -> str:

@@ -42,7 +42,7 @@ def run(family: str, mode: str | None = "noprofile", **options: Unpack[RunOption
 
 
 def train(family: str, **options: Unpack[TrainOptions]) -> list[Run]:
-    """Train to the end of the schedule, and evaluate the weights.
+    """Train to the end of the schedule, and evaluate the weights; nothing is attached to it.
 
     Leaves the weights, metrics.json, the training curve and predictions as pictures; checkpoints
     until it has ended well. With `resume` an interrupted training goes on from its newest one.
@@ -107,7 +107,7 @@ def commands(
 
 def _check_weights(weights: str | Path | None) -> None:
     if not weights:
-        raise UsageError("eval evaluates weights", "--weights FILE, or zoo")
+        raise UsageError("eval needs weights to evaluate", "pass --weights FILE, or zoo")
 
 
 def _done(family: str, mode: Mode, options: Mapping[str, Any], purpose: Purpose) -> list[Run]:

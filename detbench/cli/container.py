@@ -151,7 +151,7 @@ def clean(results: Path | None, dry_run: bool) -> None:
 
     cleaned = containers.clean(results, dry_run=dry_run)
     if cleaned.why_no_containers:
-        click.echo(f"no containers looked for: {cleaned.why_no_containers}", err=True)
+        click.echo(f"containers were not looked for: {cleaned.why_no_containers}", err=True)
     for each in cleaned.found:
         if each.kept:
             click.echo(f"kept {each.what}: {each.kept}")

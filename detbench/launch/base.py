@@ -18,6 +18,10 @@ OnEvent = Callable[[Mapping[str, Any]], None]
 """Takes an event: a mapping whose `event` says which, the other keys being its content."""
 
 
+def ignore(_: Mapping[str, Any]) -> None:
+    """Takes events that nobody wants."""
+
+
 @dataclass(frozen=True)
 class Exit:
     """How a training ended.

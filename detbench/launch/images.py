@@ -135,7 +135,9 @@ def _context(root: Path, recipe: Recipe) -> bytes:
         try:
             text = recipe.extra_ca.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise MissingError(f"--extra-ca {recipe.extra_ca}: {error}", "a PEM file") from error
+            raise MissingError(
+                f"--extra-ca {recipe.extra_ca}: {error}", "name a PEM file"
+            ) from error
         extra = [("docker/certificates/extra.crt", text)]
     archive = create_archive(str(root), files=_files(root), extra_files=extra)
     try:

@@ -18,7 +18,9 @@ def machines(count: int, rank: int, rendezvous: str, launcher: Door) -> Nodes:
     """
     if count == 1:
         if rank or rendezvous:
-            raise UsageError("--node-rank and --rendezvous are for several machines", "--nodes N")
+            raise UsageError(
+                "--node-rank and --rendezvous are for several machines", "pass --nodes as well"
+            )
         return Nodes()
     host, _, port = rendezvous.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:

@@ -103,6 +103,6 @@ def _gpus(given: str) -> tuple[str, ...]:
     if wrong or not names:
         raise UsageError(
             f"--gpus {given}: there is no GPU {wrong[0] if wrong else ''}",
-            f"here are {len(here)}" if here else why_none,
+            f"there are {len(here)} here" if here else why_none,
         )
     return names

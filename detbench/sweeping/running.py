@@ -139,7 +139,7 @@ class Sweep:
         self.say(f"sweep: {_name(spec)}; {describe(left, seconds)}")
         folder, record = do(spec, None)
         if why := why_again(record):
-            self.say(f"{_name(spec)}: {record.status}: {record.cause}; once more: {why}")
+            self.say(f"{_name(spec)}: {record.status}: {record.cause}; tried once more, as {why}")
             _, record = do(spec, folder)
         return record
 
@@ -153,7 +153,7 @@ class Sweep:
             yield
 
     def _say_waiting(self, what: str, path: Path) -> None:
-        self.say(f"sweep: waiting for {what}, which process {owner(path)} has")
+        self.say(f"sweep: waiting for {what}, which process {owner(path)} holds")
 
     def _wait_for(self, spec: RunSpec) -> None:
         path = lock_file(self.root, spec)
