@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from typing_extensions import Unpack
 
-from detbench.api import options as _options
+from detbench.api import requested as _requested
 from detbench.api.options import TargetOptions, ThroughputOptions
 from detbench.errors import UsageError
 from detbench.records.modes import MODES
@@ -49,15 +49,15 @@ def measure_throughput(
     """
     from detbench.reporting.run_summaries import speed_table
 
-    _options.check("measure_throughput", options, ThroughputOptions)
+    _requested.check("measure_throughput", options, ThroughputOptions)
     if min(processes, default=0) < 1:
         raise UsageError("--processes is a list of numbers that are at least 1")
     if repeats < 1:
         raise UsageError(f"repeats is at least 1, not {repeats}")
-    where, on_event = _options.place(options), _options.on_event(options)
+    where, on_event = _requested.place(options), _requested.on_event(options)
     planned = []
     for number in processes:
-        request = _options.request(options, num_processes=number, batch_per_process=True)
+        request = _requested.request(options, num_processes=number, batch_per_process=True)
         begun, specs = session.prepare(
             family, MODES["noprofile"], request, where, "window", on_event
         )
@@ -90,16 +90,16 @@ def measure_time_to_train(
     """
     from detbench.reporting.run_summaries import time_table
 
-    _options.check("measure_time_to_train", options, TargetOptions)
+    _requested.check("measure_time_to_train", options, TargetOptions)
     if not target:
         raise UsageError("time-to-train needs a target", "as in box=37.7,mask=33.9")
     if repeats < 1:
         raise UsageError(f"repeats is at least 1, not {repeats}")
-    where, on_event = _options.place(options), _options.on_event(options)
+    where, on_event = _requested.place(options), _requested.on_event(options)
     begun, specs = session.prepare(
         family,
         MODES["noprofile"],
-        _options.request(options, target=dict(target)),
+        _requested.request(options, target=dict(target)),
         where,
         "target",
         on_event,

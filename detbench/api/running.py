@@ -12,7 +12,7 @@ from typing import Any
 
 from typing_extensions import Unpack
 
-from detbench.api import options as _options
+from detbench.api import requested as _requested
 from detbench.api.options import EvaluationOptions, RunOptions, TrainOptions
 from detbench.errors import UsageError
 from detbench.records.modes import MODES, Mode, resolve_mode
@@ -36,7 +36,7 @@ def run(family: str, mode: str | None = "noprofile", **options: Unpack[RunOption
         MissingError: the machine lacks what the runs need.
         DetbenchError: a training was refused before its first iteration.
     """
-    _options.check("run", options, RunOptions)
+    _requested.check("run", options, RunOptions)
     chosen = resolve_mode(mode) if mode is not None else switched(family)
     return _done(family, chosen, options, "window")
 
@@ -52,7 +52,7 @@ def train(family: str, **options: Unpack[TrainOptions]) -> list[Run]:
         MissingError: the machine lacks what the runs need.
         DetbenchError: a training was refused before its first iteration.
     """
-    _options.check("train", options, TrainOptions)
+    _requested.check("train", options, TrainOptions)
     return _done(family, MODES["noprofile"], options, "accuracy")
 
 
@@ -64,7 +64,7 @@ def evaluate(family: str, weights: str | Path, **options: Unpack[EvaluationOptio
         MissingError: the machine lacks what the runs need.
         DetbenchError: an evaluation was refused, as by weights of another architecture.
     """
-    _options.check("evaluate", options, EvaluationOptions)
+    _requested.check("evaluate", options, EvaluationOptions)
     _check_weights(weights)
     return _done(family, MODES["noprofile"], {**options, "weights": weights}, "evaluation")
 
@@ -95,12 +95,12 @@ def commands(
         UsageError: something named does not exist, or contradicts something else.
         MissingError: a GPU was asked for that is not here.
     """
-    _options.check("commands", options, TrainOptions)
+    _requested.check("commands", options, TrainOptions)
     if purpose == "evaluation":
         _check_weights(options.get("weights"))
     chosen = resolve_mode(mode) if mode is not None else switched(family)
-    request = _options.request(options, target=target or {}, batch_per_process=batch_per_process)
-    where, on_event = _options.place(options), _options.on_event(options)
+    request = _requested.request(options, target=target or {}, batch_per_process=batch_per_process)
+    where, on_event = _requested.place(options), _requested.on_event(options)
     planned = session.prepare(family, chosen, request, where, purpose, on_event, dry_run=True)
     return planned[0].commands(planned[1])
 
@@ -112,7 +112,7 @@ def _check_weights(weights: str | Path | None) -> None:
 
 def _done(family: str, mode: Mode, options: Mapping[str, Any], purpose: Purpose) -> list[Run]:
     """Plan the runs and do them."""
-    where, on_event = _options.place(options), _options.on_event(options)
-    request = _options.request(options)
+    where, on_event = _requested.place(options), _requested.on_event(options)
+    request = _requested.request(options)
     begun, specs = session.prepare(family, mode, request, where, purpose, on_event)
     return session.do_all((begun, spec) for spec in specs)

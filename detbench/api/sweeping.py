@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import Unpack
 
-from detbench.api import options as _options
+from detbench.api import requested as _requested
 from detbench.api.options import SweepOptions
 from detbench.errors import DetbenchError, RunFailedError, UsageError
 from detbench.records.spec import RunSpec
@@ -87,21 +87,21 @@ def sweep(
     """
     from detbench.sweeping.planning import planned
 
-    _options.check("sweep", options, SweepOptions)
+    _requested.check("sweep", options, SweepOptions)
     picture = Path(heat_map) if heat_map is not None else None
     if picture is not None and picture.exists():
         raise UsageError(f"--heat-map {picture} exists already", "name a new file")
     if max_iterations < 1:
         raise UsageError(f"max_iterations is at least 1, not {max_iterations}")
-    tell = _options.on_event(options)
+    tell = _requested.on_event(options)
     found = planned(
         family,
         modes,
-        _options.request(
+        _requested.request(
             {**options, "batch_size": options.get("batch_size") or _BATCH_SIZES},
             shortened_to=max_iterations,
         ),
-        _options.place(options),
+        _requested.place(options),
         gpu_profile,
         tell,
         again=again,

@@ -27,7 +27,7 @@ class Place:
         monitor_every: seconds between samples beside a run; 0 for none.
         time_limit: seconds after which a run is ended; None for never.
         resume: whether a good run of the same spec is taken for the result, and an unfinished one
-            is gone on with.
+            is continued.
     """
 
     results: Path | None = None
