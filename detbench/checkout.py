@@ -6,6 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from detbench.errors import MissingError
+
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -13,6 +15,21 @@ def checkout() -> Path | None:
     """The checkout that this package runs from, or None when it was installed as a wheel."""
     root = _PACKAGE.parent
     return root if (root / "benchmarks").is_dir() and (root / "scripts").is_dir() else None
+
+
+def source_checkout() -> Path:
+    """The checkout, where there has to be one.
+
+    Raises:
+        MissingError: detbench was installed without one.
+    """
+    root = checkout()
+    if root is None:
+        raise MissingError(
+            "images are built from a checkout, and detbench is installed without one",
+            "clone the repository",
+        )
+    return root
 
 
 def commit() -> str:

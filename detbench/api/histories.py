@@ -9,12 +9,13 @@ from typing import Any
 import pandas as pd
 
 from detbench.api.files import Files, TrainingHistory, recordings
-from detbench.api.tables import described, joined, of_file, short_names, stack
+from detbench.api.tables import joined, of_file, short_names, stack
 from detbench.errors import BadFileError
 from detbench.readers.run_facts import RunFacts, read_run_facts
 from detbench.readers.training_log import TrainingLog, metrics_of
 from detbench.utilization import throughput as speeds
 from detbench.utilization import time_to_train as times
+from detbench.utilization.described import described
 
 WARM_UP = 20  # iterations at the start that do not count
 OPTIONAL = (

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import pandas as pd
 
 from detbench.api.files import OnEvent, PathLike
-from detbench.api.tables import described
 from detbench.comparison.comparing import Comparison
 from detbench.comparison.comparing import compare as compare_sides
 from detbench.comparison.sides import group, read_side
@@ -19,13 +18,13 @@ from detbench.errors import UsageError
 from detbench.new_file import new_file, refuse_existing
 from detbench.records import integrity, store
 from detbench.records.gather import gather
-from detbench.records.spec import RunRecord
 from detbench.reporting.measurements import Runs
 from detbench.reporting.page import build
 from detbench.reporting.run_query import query
 from detbench.reporting.run_table import run_table
 from detbench.reporting.sections import SECTIONS
 from detbench.reporting.sections.comparison import against as section_against
+from detbench.utilization.described import described
 
 Wanted = str | Sequence[str] | None
 """A value, several of them (or with commas between), or None for all."""
@@ -77,7 +76,7 @@ def runs(
     )
 
 
-def load(run: PathLike, results: PathLike | None = None) -> tuple[Path, RunRecord]:
+def load(run: PathLike, results: PathLike | None = None) -> store.Run:
     """A run's folder and record: by its folder, or by its name in a results folder.
 
     Raises:
@@ -206,8 +205,8 @@ def _root(results: PathLike | None) -> Path:
     return store.default_root() if results is None else Path(results)
 
 
-def _is_wanted(run: tuple[Path, RunRecord], wanted: dict[str, Wanted]) -> bool:
-    record = run[1]
+def _is_wanted(run: store.Run, wanted: dict[str, Wanted]) -> bool:
+    record = run.record
     own = {name: getattr(record.spec, name, None) for name in wanted}
     own["status"] = record.status
     if not record.spec.train:

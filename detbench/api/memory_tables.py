@@ -7,12 +7,13 @@ from pathlib import Path
 import pandas as pd
 
 from detbench.api.files import Files, Memory, PathLike, Recording, recordings
-from detbench.api.tables import described, joined, short_names, stack
+from detbench.api.tables import joined, short_names, stack
 from detbench.errors import UsageError
 from detbench.readers import memory_curve
 from detbench.readers.memory_run import read_memory_run
 from detbench.utilization import memory as formulas
 from detbench.utilization import memory_wide as wide_form
+from detbench.utilization.described import described
 
 MEMORY_LEVELS = ("category", "module", "phase", "batch-size")
 

@@ -7,19 +7,19 @@ from collections.abc import Sequence
 import pandas as pd
 
 from detbench.api.files import OnEvent
-from detbench.api.tables import described
 from detbench.fitting.asked import Asked, answers, measure_first, profiles_named
 from detbench.fitting.footprints import Setting
 from detbench.fitting.largest import largest_table
 from detbench.records.spec import Precision
 from detbench.suite import load_family
+from detbench.utilization.described import described
 
 
 def fit(
     family: str,
     *,
-    models: str | Sequence[str] | None = None,
-    batch_sizes: Sequence[int] = (),
+    model: str | Sequence[str] | None = None,
+    batch_size: int | Sequence[int] | None = None,
     gpu_profile: str | Sequence[str] = "auto",
     image_size: tuple[int, int] = (1333, 800),
     num_classes: int = 80,
@@ -36,9 +36,9 @@ def fit(
 
     Args:
         family: `maskrcnn`, `faster_rcnn` or `efficientdet`.
-        models: models or groups of it; None for the family's default on a GPU.
-        batch_sizes: images a GPU, a row each, with the need by parts in GiB; none for the table of
-            the largest ones that fit.
+        model: a model or group of it, or several; None for the family's default on a GPU.
+        batch_size: images a GPU, or several: a row each, with the need by parts in GiB; None for
+            the table of the largest ones that fit.
         gpu_profile: names of the catalogue, such as `A100D-2-20C`, or `auto` for the GPUs here.
         image_size: width and height in pixels, before the model resizes them.
         num_classes: of the dataset.
@@ -63,7 +63,7 @@ def fit(
         rois_per_image=rois_per_image,
         precision=precision,
     )
-    wanted = _named(models or loaded.defaults["cuda"].model)
+    wanted = _named(model or loaded.defaults["cuda"].model)
     names = list(dict.fromkeys(model for name in wanted for model in loaded.group(name)))
     profiles = profiles_named(",".join(_named(gpu_profile)))
     for name in names if measure else ():
@@ -71,10 +71,11 @@ def fit(
             if on_event is not None:
                 on_event({"event": "measured", "model": name, "batch_size": batch_size})
     asked = [Asked.of(loaded, name, setting, processes) for name in names]
+    sizes = [batch_size] if isinstance(batch_size, int) else list(batch_size or ())
     of = f"{len(names)} models on {len(profiles)} GPU profiles"
     window = f"images of {image_size[0]}x{image_size[1]}, {num_classes} classes, {precision}"
     denominator = "predicted bytes at the peak of a training, and what the profile has, in GiB"
-    if not batch_sizes:
+    if not sizes:
         return described(
             largest_table(asked, profiles),
             kind="fit, largest",
@@ -87,12 +88,12 @@ def fit(
             ],
         )
     return described(
-        answers(asked, batch_sizes, profiles),
+        answers(asked, sizes, profiles),
         kind="fit",
         title="Whether batch sizes fit",
         window=window,
         denominator=denominator,
-        count=f"{of}, {len(batch_sizes)} batch sizes",
+        count=f"{of}, {len(sizes)} batch sizes",
         notes=["yes and no are certain by the intervals of need and capacity."],
     )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from detbench.api.files import Files, Monitoring, recordings
-from detbench.api.tables import described, joined, stack
+from detbench.api.tables import joined, stack
 from detbench.errors import UsageError
 from detbench.utilization import monitor
+from detbench.utilization.described import described
 
 MONITORING_LEVELS = ("gpu", "quantity")
 

@@ -9,13 +9,14 @@ from pathlib import Path
 import pandas as pd
 
 from detbench.api.files import Counters, Files, PathLike, Recording, Summary, Timeline, recordings
-from detbench.api.tables import described, joined, of_file, stack
+from detbench.api.tables import joined, of_file, stack
 from detbench.errors import BadFileError, UsageError
 from detbench.gpus.counters import CORES
 from detbench.readers import timeline as timelines
 from detbench.readers.counters_file import Levels
 from detbench.utilization import compute, core, levels
 from detbench.utilization.definitions import by_definition
+from detbench.utilization.described import described
 from detbench.utilization.ranges import by_range
 from detbench.utilization.window import devices
 

@@ -113,8 +113,8 @@ def fit(
 
     table = predict(
         family,
-        models=models,
-        batch_sizes=batch_sizes,
+        model=models,
+        batch_size=batch_sizes,
         gpu_profile=profiles,
         image_size=image_size,
         num_classes=num_classes,

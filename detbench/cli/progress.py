@@ -1,69 +1,129 @@
-"""A progress line on stderr, fed by the events of a training."""
+"""What events become on stderr: notes as lines, progress as a bar, or now and then a line."""
 
 from __future__ import annotations
 
-import sys
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
+import click
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 
-_PLAIN_EVERY = 10  # per cent: how often a line is printed where no terminal can be redrawn
 
+class _Bar:
+    """A bar on a terminal; elsewhere a line whenever another tenth is done."""
 
-class TrainingProgress:
-    """Shows how far a training is: a bar on a terminal, now and then a line elsewhere."""
-
-    def __init__(self, label: str) -> None:
-        self._label = label
-        self._console = Console(stderr=True)
+    def __init__(self, label: str, *columns: ProgressColumn) -> None:
+        console = Console(stderr=True)
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[loss]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=self._console,
-            disable=not self._console.is_terminal,
+            *columns,
+            console=console,
+            disable=not console.is_terminal,
         )
         self._task = self._bar.add_task(label, total=None, loss="")
-        self._said = ("", -1)
-
-    def __enter__(self) -> TrainingProgress:
+        self._is_plain, self._said = not console.is_terminal, ("", -1)
         self._bar.start()
+
+    def show(self, label: str, done: int, total: int, line: str, loss: str = "") -> None:
+        """How far it is; `line` says the same where no bar can be drawn."""
+        self._bar.update(
+            self._task, description=label, completed=done, total=total or None, loss=loss
+        )
+        tenth = 10 * done // total if total else 0
+        if self._is_plain and (label, tenth) != self._said:
+            self._said = (label, tenth)
+            click.echo(line, err=True)
+
+    def stop(self) -> None:
+        self._bar.stop()
+
+
+class _Events(ABC):
+    """Takes events, as a context after which no bar is left; a kind of event a method."""
+
+    def __init__(self) -> None:
+        self._bar: _Bar | None = None
+
+    def __enter__(self) -> _Events:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        self._end()
 
-    def on_event(self, event: dict[str, Any]) -> None:
-        """Take an event of the training; called from the thread that reads its output."""
-        if event["event"] != "progress":
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        """Show an event; those of a training come from the thread that reads its output."""
+        if event["event"] == "note":
+            click.echo(event["text"], err=True)
+        elif event["event"] == "progress":
+            self._show(event)
+        elif event["event"] == "ended":
+            self._end()
+
+    @abstractmethod
+    def _show(self, event: Mapping[str, Any]) -> None:
+        """Show progress."""
+
+    def _end(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+class RunEvents(_Events):
+    """Shows runs: a bar for each, whose label has its name and phase."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._name = ""
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        """Show an event; those of a training come from the thread that reads its output."""
+        if event["event"] == "run":
+            self._name = event["name"]
+            columns = MofNCompleteColumn(), TextColumn("{task.fields[loss]}")
+            self._bar = _Bar(self._name, *columns, TimeElapsedColumn(), TimeRemainingColumn())
+        super().__call__(event)
+
+    def _show(self, event: Mapping[str, Any]) -> None:
+        bar = self._bar
+        if bar is None:  # a training's last word, after its end
             return
-        phase, done, total = event["phase"], event["done"], event["total"]
+        done, total, label = event["done"], event["total"], f"{self._name}: {event['phase']}"
         loss = f"loss {event['loss']:.3f}" if "loss" in event else ""
-        self._bar.update(
-            self._task,
-            description=f"{self._label}: {phase}",
-            completed=done,
-            total=total or None,
-            loss=loss,
-        )
-        if not self._console.is_terminal:
-            self._say(phase, done, total, loss)
-
-    def _say(self, phase: str, done: int, total: int, loss: str) -> None:
-        share = 100 * done // total // _PLAIN_EVERY if total else 0
-        if (phase, share) == self._said:
-            return
-        self._said = (phase, share)
         count = f" {done}/{total}" if total else ""
-        print(f"{self._label}: {phase}{count} {loss}".rstrip(), file=sys.stderr, flush=True)
+        bar.show(label, done, total, f"{label}{count} {loss}".rstrip(), loss)
+
+
+class DataEvents(_Events):
+    """Shows what is done with a dataset: a bar for each phase, of bytes or of images."""
+
+    def __init__(self, *, counts_bytes: bool) -> None:
+        super().__init__()
+        self._counts_bytes, self._phase = counts_bytes, ""
+
+    def _show(self, event: Mapping[str, Any]) -> None:
+        label, done, total = event["phase"], event["done"], event["total"]
+        if self._bar is None or label != self._phase:
+            self._end()
+            counted = (
+                (DownloadColumn(), TransferSpeedColumn())
+                if self._counts_bytes
+                else (MofNCompleteColumn(),)
+            )
+            self._bar, self._phase = _Bar(label, *counted, TimeRemainingColumn()), label
+        if not total:  # an empty file is there at once
+            done = total = 1
+        self._bar.show(label, done, total, f"{label}: {10 * (10 * done // total)} %")

@@ -14,9 +14,8 @@ from detbench.errors import BadFileError, UsageError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from detbench.records.spec import RunRecord
+    from detbench.records.store import Run
 
-Run = tuple[Path, "RunRecord"]
 
 # Column of the table for programs -> its name for the eye.
 _LISTED = {

@@ -60,6 +60,7 @@ _MODEL = (
 _BATCH_SIZES = (
     click.option(
         "--batch-sizes",
+        "batch_size",
         metavar="N,N,...",
         callback=whole_numbers,
         help="Images an iteration, of all processes together; a run each.",
@@ -96,7 +97,6 @@ _WHAT = (*_MODEL, *_BATCH_SIZES, *_HOW)
 _PROCESSES = (
     click.option(
         "--processes",
-        "num_processes",
         type=click.IntRange(1),
         default=1,
         show_default=True,
@@ -192,6 +192,7 @@ _MATRIX = (
     ),
     click.option(
         "--batch-sizes",
+        "batch_size",
         metavar="N,N,...",
         callback=whole_numbers,
         default="1,2,4,8,16,32",
@@ -215,7 +216,7 @@ _MATRIX = (
     ),
     click.option(
         "--max-iter",
-        "shortened_to",
+        "max_iterations",
         type=click.IntRange(1),
         default=10,
         show_default=True,

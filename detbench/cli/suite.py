@@ -17,21 +17,9 @@ def families(style: str) -> None:
     Example:
       detbench families
     """
-    import pandas as pd
+    from detbench.api import suite
 
-    from detbench.suite import family_names, load_family
-
-    found = [load_family(name) for name in family_names()]
-    rows = [
-        {
-            "family": f.family,
-            "what": f.title,
-            "models": len(f.models),
-            "frameworks": ", ".join(f.frameworks),
-        }
-        for f in found
-    ]
-    print_table(pd.DataFrame(rows), style)
+    print_table(suite.families(), style)
 
 
 @click.command()
@@ -44,21 +32,9 @@ def models(family: str, style: str) -> None:
     Example:
       detbench models maskrcnn
     """
-    import pandas as pd
+    from detbench.api import suite
 
-    from detbench.suite import load_family
-
-    rows = [
-        {
-            "model": name,
-            "frameworks": ", ".join(model.frameworks()),
-            "iterations": model.schedule.num_iterations,
-            "at batch size": model.schedule.batch_size,
-            "learning rate": model.schedule.learning_rate,
-        }
-        for name, model in load_family(family).models.items()
-    ]
-    print_table(pd.DataFrame(rows), style)
+    print_table(suite.models(family), style)
 
 
 @click.command()
@@ -78,11 +54,9 @@ def switch(family: str, mode: str) -> None:
     Example:
       detbench switch maskrcnn memory
     """
-    from detbench.records.modes import resolve_mode
-    from detbench.running.switched import switch as remember
+    from detbench.api import suite
 
-    chosen = resolve_mode(mode)
-    remember(family, chosen)
+    chosen = suite.switch(family, mode)
     click.echo(f"{family}: mode {chosen.name} ({chosen.summary})")
 
 
@@ -95,23 +69,7 @@ def status(style: str) -> None:
     Example:
       detbench status
     """
-    import pandas as pd
+    from detbench.api import suite
 
-    from detbench.records import store
-    from detbench.running.switched import switched
-    from detbench.suite import family_names
-
-    root = store.default_root()
-    newest = {record.spec.family: (folder, record) for folder, record in store.all_runs(root)}
-    rows = []
-    for name in family_names():
-        folder, record = newest.get(name, (None, None))
-        rows.append(
-            {
-                "family": name,
-                "mode": switched(name).name,
-                "newest run": folder.name if folder else None,
-                "status": record.status if record else None,
-            }
-        )
-    print_table(pd.DataFrame(rows), style, f"results in {root}")
+    table = suite.status()
+    print_table(table, style, f"results in {table.attrs['results']}")

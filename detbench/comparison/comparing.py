@@ -10,9 +10,10 @@ import pandas as pd
 
 from detbench.comparison import files
 from detbench.comparison.parts import largest, memory_parts, time_parts
-from detbench.comparison.sides import Run, Side
+from detbench.comparison.sides import Side
 from detbench.comparison.soft import Soft, soft_numbers
 from detbench.comparison.verdicts import Repeats, Verdict, verdicts
+from detbench.records.store import Run
 
 _NO_PARTS = ("no difference shown",)  # what makes up a difference that may be chance misleads
 

@@ -9,13 +9,14 @@ import pandas as pd
 
 from detbench.comparison.conditions import Facts, workload
 from detbench.comparison.parts import Profile, profile
-from detbench.comparison.sides import Run, Side
+from detbench.comparison.sides import Side
 from detbench.errors import DetbenchError
 from detbench.readers.monitoring import read_monitoring
 from detbench.readers.ncu_csv import read_ncu_csv
 from detbench.readers.timeline import Timeline
 from detbench.readers.timeline_file import read_timeline
 from detbench.records.spec import RunRecord
+from detbench.records.store import Run
 from detbench.telemetry.monitor import MONITORING
 from detbench.utilization.core import METRICS, CoreUtilization, core_utilization
 

@@ -8,10 +8,7 @@ from pathlib import Path
 
 from detbench.errors import BadFileError, UsageError
 from detbench.records.spec import RunRecord
-from detbench.records.store import RECORD, all_runs, read_record
-
-Run = tuple[Path, RunRecord]
-"""A run's folder, and what it recorded."""
+from detbench.records.store import RECORD, Run, all_runs, read_record
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ def read_side(path: Path) -> Side:
         UsageError: there is no run.
     """
     records = sorted(path.glob(RECORD)) or sorted(path.glob(f"[!.]*/{RECORD}"))
-    runs = [(file.parent, read_record(file)) for file in records] or list(all_runs(path))
+    runs = [Run(file.parent, read_record(file)) for file in records] or list(all_runs(path))
     for folder, record in runs:
         speed = record.throughput
         if speed and not (speed.images_per_second > 0 and speed.num_iterations > 0):

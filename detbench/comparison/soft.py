@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from detbench.comparison.conditions import surroundings, workload
-from detbench.comparison.sides import Run
 from detbench.records.spec import RunRecord
+from detbench.records.store import Run
 from detbench.utilization.core import CoreUtilization
 from detbench.utilization.repeats import ratio
 

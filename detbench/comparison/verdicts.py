@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from detbench.comparison.conditions import Facts, differences, surroundings, workload
-from detbench.comparison.sides import Run, Side
+from detbench.comparison.sides import Side
 from detbench.records.spec import Throughput
+from detbench.records.store import Run
 from detbench.utilization.repeats import Ratio, ratio
 
 Outcome = Literal[

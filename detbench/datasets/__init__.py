@@ -38,8 +38,10 @@ def prepare_dataset(name: str, *, panoptic: bool) -> None:
         open_dataset(name)
 
 
-def open_dataset(name: str) -> CocoDataset:
+def open_dataset(name: str, root: Path | None = None) -> CocoDataset:
     """Open `embedded`, `coco`, one of VOC's, or the folder of that path.
+
+    The named ones lie under `root`, which is `datasets_root()` by default.
 
     Raises:
         MissingError: the dataset, or what makes it, is not there.
@@ -49,6 +51,7 @@ def open_dataset(name: str) -> CocoDataset:
         from detbench.datasets.embedded import open_embedded
 
         return open_embedded()
+    root = root or datasets_root()
     if name in voc.NAMES:
-        return voc.open_voc(name, datasets_root())
-    return open_coco(name, datasets_root() if name == "coco" else Path(name))
+        return voc.open_voc(name, root)
+    return open_coco(name, root if name == "coco" else Path(name))

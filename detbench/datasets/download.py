@@ -184,7 +184,7 @@ def fetch(archive: Archive, root: Path, *, mirror: str = "", on_bytes: OnBytes) 
         part.unlink()
         raise BadFileError(
             target,
-            f"its sha256 is {found}, the published one {archive.sha256}",
+            f"its sha256 is {found}, the published one is {archive.sha256}",
             "it was removed; fetch it again, from another --mirror if it stays so",
         )
     part.replace(target)

@@ -10,6 +10,7 @@ from detbench.datasets.probe import probe_dataset
 from detbench.errors import RunFailedError
 from detbench.fitting import footprints
 from detbench.fitting.footprints import Footprint, Setting, architecture
+from detbench.launch.base import ignore
 from detbench.launch.local import LocalLauncher
 from detbench.readers.memory_csv import read_memory_csv
 from detbench.records.modes import resolve_mode
@@ -96,7 +97,7 @@ def measure(
         attachment = attach(mode, None, batch_size, spec.window)
         with tempfile.TemporaryDirectory(prefix="detbench-fit-") as root:
             folder, record = execute(
-                spec, attachment, LocalLauncher(), root=Path(root), on_event=lambda _: None
+                spec, attachment, LocalLauncher(), root=Path(root), on_event=ignore
             )
             if record.status != "ok":
                 raise RunFailedError(

@@ -14,7 +14,12 @@ from detbench.records import events
 
 GRACE_SECONDS = 10.0  # for a training to write its log's end after Ctrl-C
 
-OnEvent = Callable[[dict[str, Any]], None]
+OnEvent = Callable[[Mapping[str, Any]], None]
+"""Takes an event: a mapping whose `event` says which, the other keys being its content."""
+
+
+def ignore(_: Mapping[str, Any]) -> None:
+    """Takes events that nobody wants."""
 
 
 @dataclass(frozen=True)

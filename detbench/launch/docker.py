@@ -22,6 +22,8 @@ LABEL = "detbench.family"
 """What an image of ours is of; its containers inherit it."""
 OWNER = "detbench.owner"
 """The process that waits for a container; by it the ones that we started are found again."""
+COUNTERS_NOTE = "the container may read GPU counters: CAP_SYS_ADMIN is added"
+"""What is said before a container with `Wanted.counters` is created."""
 
 PYTHON = "/opt/venv/bin/python"
 DATASET, SCRATCH, SCRIPTS = "/dataset", "/scratch", "/scripts"

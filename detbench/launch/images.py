@@ -95,12 +95,19 @@ def build(
 
 
 def staleness(client: DockerClient, root: Path, family: str) -> str:
-    """In which way a family's image is older than the checkout; empty when it is not."""
+    """In which way a family's image is older than the checkout, and the remedy; empty if it is not.
+
+    Raises:
+        docker.errors.ImageNotFound: the family has no image.
+    """
     labels = client.images.get(tag(family)).labels or {}
     if labels.get(_SOURCE) == source_digest(root):
         return ""
     built = labels.get("org.opencontainers.image.revision", "")[:12] or "an unknown commit"
-    return f"image {tag(family)} was built from {built}, and files have changed since"
+    return (
+        f"image {tag(family)} was built from {built}, and files have changed since:"
+        " bash build_image.sh"
+    )
 
 
 def source_digest(root: Path) -> str:
@@ -128,7 +135,9 @@ def _context(root: Path, recipe: Recipe) -> bytes:
         try:
             text = recipe.extra_ca.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise MissingError(f"--extra-ca {recipe.extra_ca}: {error}", "a PEM file") from error
+            raise MissingError(
+                f"--extra-ca {recipe.extra_ca}: {error}", "name a PEM file"
+            ) from error
         extra = [("docker/certificates/extra.crt", text)]
     archive = create_archive(str(root), files=_files(root), extra_files=extra)
     try:

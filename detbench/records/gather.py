@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from detbench.errors import BadFileError, MissingError, UsageError
 from detbench.records.spec import RunRecord
-from detbench.records.store import RECORD, default_root, read_record
+from detbench.records.store import RECORD, Run, default_root, read_record
 
 
 class Gathered(NamedTuple):
     """Runs, oldest first and each once, and a line for each record that cannot be read."""
 
-    runs: list[tuple[Path, RunRecord]]
+    runs: list[Run]
     unreadable: list[str]
 
 
@@ -45,5 +45,6 @@ def gather(folders: Sequence[Path] = ()) -> Gathered:
             f"no run in {', '.join(str(root) for root in roots)}",
             "detbench run FAMILY makes one, or bash scripts/quickstart.sh",
         )
-    ordered = sorted(found.items(), key=lambda item: (item[1].started, str(item[0])))
-    return Gathered(ordered, unreadable)
+    runs = [Run(folder, record) for folder, record in found.items()]
+    runs.sort(key=lambda run: (run.record.started, str(run.folder)))
+    return Gathered(runs, unreadable)

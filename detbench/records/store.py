@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -31,6 +32,13 @@ _RUNNING = ".running-"
 _LAST_CHECKPOINT = "last_checkpoint"  # it names the newest one, as in detectron2
 _CHECKPOINT = re.compile(r"model_\d+\.pth")
 _RESERVE, _RESERVE_BYTES = ".reserve", 64 << 10
+
+
+class Run(NamedTuple):
+    """A run that has ended: the folder that keeps what it left, and its record."""
+
+    folder: Path
+    record: RunRecord
 
 
 def default_root() -> Path:
@@ -199,13 +207,17 @@ def record_files(root: Path) -> list[Path]:
     return sorted(root.glob(f"*/[!.]*/{RECORD}"))
 
 
-def all_runs(root: Path) -> Iterator[tuple[Path, RunRecord]]:
-    """The runs under `root` that were completed, oldest first."""
-    records = [(file.parent, read_record(file)) for file in record_files(root)]
-    yield from sorted(records, key=lambda item: item[1].started)
+def all_runs(root: Path) -> Iterator[Run]:
+    """The runs under `root` that were completed, oldest first.
+
+    Raises:
+        BadFileError: a record is damaged, or one of a newer detbench.
+    """
+    runs = [Run(file.parent, read_record(file)) for file in record_files(root)]
+    yield from sorted(runs, key=lambda run: run.record.started)
 
 
-def run_named(root: Path, name: str) -> tuple[Path, RunRecord]:
+def run_named(root: Path, name: str) -> Run:
     """The run in the folder of this path, or of this name wherever it lies under `root`.
 
     Raises:
@@ -213,24 +225,28 @@ def run_named(root: Path, name: str) -> tuple[Path, RunRecord]:
         BadFileError: a record cannot be read.
     """
     runs = list(all_runs(root))
-    found = [run for run in runs if name in (run[0].name, str(run[0]))]
+    found = [run for run in runs if name in (run.folder.name, str(run.folder))]
     if not found and Path(name).is_dir():
-        found = [run for run in runs if run[0].resolve() == Path(name).resolve()]
-    if not found and (Path(name) / RECORD).is_file():
-        found = [(Path(name), read_record(Path(name) / RECORD))]
+        found = [run for run in runs if run.folder.resolve() == Path(name).resolve()]
+    if not found and (Path(name) / RECORD).is_file():  # of another results folder
+        found = [Run(Path(name), read_record(Path(name) / RECORD))]
     if not found:
         raise UsageError(f"{root} has no run '{name}'", "detbench results lists them")
     if len(found) > 1:
         raise UsageError(
-            f"{len(found)} runs are called '{name}'", f"name its folder, such as {found[0][0]}"
+            f"{len(found)} runs are called '{name}'", f"name its folder, such as {found[0].folder}"
         )
     return found[0]
 
 
-def find_ok(root: Path, spec: RunSpec) -> tuple[Path, RunRecord] | None:
+def find_ok(root: Path, spec: RunSpec) -> Run | None:
     """The newest run of the same spec that went well."""
     digest = spec.digest()  # not the stored one: an older detbench knew fewer fields
-    found = [r for r in all_runs(root) if r[1].spec.digest() == digest and r[1].status == "ok"]
+    found = [
+        run
+        for run in all_runs(root)
+        if run.record.spec.digest() == digest and run.record.status == "ok"
+    ]
     return found[-1] if found else None
 
 

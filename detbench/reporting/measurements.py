@@ -19,6 +19,7 @@ from detbench.readers.timeline import CPU, KernelSums
 from detbench.readers.timeline_file import read_timeline
 from detbench.readers.training_log import TrainingLog, read_training_log
 from detbench.records.spec import RunRecord
+from detbench.records.store import Run
 from detbench.utilization import compute, core, memory
 from detbench.utilization.window import devices
 
@@ -87,9 +88,7 @@ class Runs:
         say: told of every file before it is read.
     """
 
-    def __init__(
-        self, items: Sequence[tuple[Path, RunRecord]], say: Callable[[str], None] = lambda _: None
-    ) -> None:
+    def __init__(self, items: Sequence[Run], say: Callable[[str], None] = lambda _: None) -> None:
         self.items = tuple(items)
         self._say = say
 
@@ -123,13 +122,17 @@ class Runs:
     def logs(self) -> Readings[TrainingLog]:
         """Of the trainings that evaluated, or else of those in mode noprofile."""
         trained = [
-            (f, r) for f, r in self.items if r.spec.train and (r.spec.evaluate or r.evaluations)
+            run
+            for run in self.items
+            if run.record.spec.train and (run.record.spec.evaluate or run.record.evaluations)
         ]
         if not trained:
             trained = [
-                (f, r)
-                for f, r in self.items
-                if r.spec.train and r.spec.mode == "noprofile" and r.status == "ok"
+                run
+                for run in self.items
+                if run.record.spec.train
+                and run.record.spec.mode == "noprofile"
+                and run.record.status == "ok"
             ]
         return self._read({"": ("metrics.json",)}, read_training_log, of=trained, only_ok=False)
 
@@ -138,7 +141,7 @@ class Runs:
         names: Mapping[str, tuple[str, ...]],
         read: Callable[[Path], T],
         *,
-        of: Sequence[tuple[Path, RunRecord]] | None = None,
+        of: Sequence[Run] | None = None,
         only_ok: bool = True,
     ) -> Readings[T]:
         found: list[Reading[T]] = []

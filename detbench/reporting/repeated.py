@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
 from detbench.records.spec import RunRecord
+from detbench.records.store import Run
 from detbench.reporting.labels import facts, series
 from detbench.reporting.measurements import Runs
 from detbench.utilization.repeats import interval
-
-Run = tuple[Path, RunRecord]
 
 
 @dataclass(frozen=True)
@@ -36,10 +34,11 @@ class Repeats:
 def repeated(runs: Runs, mode: str) -> list[Repeats]:
     """The throughputs measured in a mode by runs that ended well, by series and batch size."""
     found: dict[tuple[object, ...], list[Run]] = {}
-    for folder, record in runs.items:
+    for run in runs.items:
+        record = run.record
         if record.status == "ok" and record.spec.mode == mode and measured(record) is not None:
             key = (*facts(record).items(), str(record.spec.window))
-            found.setdefault(key, []).append((folder, record))
+            found.setdefault(key, []).append(run)
     groups = list(found.values())
     names = series([group[0][1] for group in groups])
     made = []

@@ -12,6 +12,7 @@ import pandas as pd
 
 from detbench.readers.schema import Column, Schema
 from detbench.records.spec import RunRecord
+from detbench.records.store import Run
 
 _OTHER = re.compile(r"\W+")
 
@@ -60,7 +61,7 @@ RUNS = Schema(
 (`memory_weights_bytes`) that any of the runs has."""
 
 
-def run_table(runs: Iterable[tuple[Path, RunRecord]]) -> pd.DataFrame:
+def run_table(runs: Iterable[Run]) -> pd.DataFrame:
     """The table of runs, `(folder, record)` each, as `RUNS` says; missing is not measured."""
     rows = [_row(folder, record) for folder, record in runs]
     names = dict.fromkeys([c.name for c in RUNS.columns] + [name for row in rows for name in row])

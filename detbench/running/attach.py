@@ -56,7 +56,7 @@ def attach(mode: Mode, gpu: Gpu | None, batch_size: int, window: Window) -> Atta
 def _nvprof(batch_size: int, capability: tuple[int, int]) -> Attachment:
     file = f"nvprof_bs{batch_size}.nvvp"
     options = ("--profile-from-start", "off", "--export-profile", "{out}/" + file)
-    reason = f"nvprof, as compute capability {capability[0]}.{capability[1]} is below 8.0"
+    reason = "nvprof is used, as the compute capability {}.{} is below 8.0".format(*capability)
     return Attachment("nvprof", options, file, reason)
 
 
@@ -73,8 +73,11 @@ def _nsight_systems(batch_size: int, gpu: Gpu | None) -> Attachment:
         "--export=sqlite",
         "--output={out}/" + stem,
     )
-    capability = "is not known here" if gpu is None else "{}.{}".format(*gpu.compute_capability)
-    reason = f"Nsight Systems, as compute capability {capability}; nvprof works below 8.0 only"
+    capability = "not known here" if gpu is None else "{}.{}".format(*gpu.compute_capability)
+    reason = (
+        f"Nsight Systems is used, as the compute capability is {capability};"
+        " nvprof works below 8.0 only"
+    )
     return Attachment("nsys", options, f"{stem}.sqlite", reason)
 
 

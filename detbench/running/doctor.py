@@ -172,7 +172,7 @@ def _counters() -> Check:
     except OSError:
         return Check(what, UNKNOWN, f"no {DRIVER_PARAMETERS}: no driver is loaded")
     if not told:
-        return Check(what, UNKNOWN, f"{DRIVER_PARAMETERS} does not tell")
+        return Check(what, UNKNOWN, f"{DRIVER_PARAMETERS} does not say")
     if may_read_counters():
         return Check(what, OK, str(DRIVER_PARAMETERS))
     return Check(what, MISSING, _COUNTERS_REMEDY)
@@ -190,7 +190,7 @@ def _memory_limit() -> Check:
     """The limit that the kernel holds this process to; cgroup v2 and v1."""
     memory = next((f for f in _MEMORY_LIMITS if f.is_file()), None)
     if memory is None:
-        return Check("memory limit", UNKNOWN, "no cgroup tells one")
+        return Check("memory limit", UNKNOWN, "no control group is at hand to ask")
     said = memory.read_text().strip()
     limited = said.isdecimal() and int(said) < _NO_LIMIT
     return Check("memory limit", OK, f"{int(said) / 2**30:.1f} GiB" if limited else "none")

@@ -82,8 +82,8 @@ def execute(
     gpus: tuple[Gpu, ...] = (),
     monitor_every: float = 0.0,
     retries: Path | None = None,
-) -> tuple[Path, RunRecord]:
-    """Do the run and keep what it left; returns its folder and its record.
+) -> store.Run:
+    """Do the run and keep what it left.
 
     However the training ends, its record says so. A run that was refused before any iteration
     (a missing dataset, say) leaves nothing and raises what the training process raised.
@@ -160,7 +160,7 @@ def execute(
     kept = store.keep(folder, record)
     if status == "ok" and attachment.file:
         store.link_latest(root, kept / attachment.file)
-    return kept, record
+    return store.Run(kept, record)
 
 
 @contextmanager

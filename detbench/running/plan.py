@@ -116,7 +116,7 @@ def _spec(
     purpose: Purpose,
 ) -> RunSpec:
     if batch_size < 1:
-        raise UsageError(f"batch size {batch_size}: it is at least 1")
+        raise UsageError(f"a batch size is at least 1, not {batch_size}")
     model = family.model(name)
     end, evaluate_every, checkpoint_every = _course(
         model.schedule.scaled(batch_size), request, purpose
@@ -127,7 +127,7 @@ def _spec(
     workers = request.num_workers
     framework = _framework(family, name, model, request.framework)
     if request.overrides and framework != "detectron2":
-        raise UsageError(f"{name} is trained by {framework}", "--override is for detectron2")
+        raise UsageError(f"{name} is trained by {framework}", "--override changes detectron2 only")
     weights = _weights(request.weights or defaults.weights)
     if purpose == "evaluation" and weights == "zoo" and not _in_zoo(model, framework):
         raise UsageError(
@@ -194,7 +194,7 @@ def _check_target(target: Mapping[str, float], dataset: str) -> None:
     for metric in target:
         if metric.startswith("VOC ") != (dataset in VOC):
             measure = "VOC mAP" if dataset in VOC else "box AP, mask AP and the like"
-            raise UsageError(f"--target: {dataset} is not measured by {metric}", f"by {measure}")
+            raise UsageError(f"--target: {dataset} has no {metric}", f"it has {measure}")
 
 
 def _framework(family: Family, name: str, model: Model, wanted: str | None) -> str:
@@ -243,7 +243,7 @@ def _located(value: str, names: tuple[str, ...]) -> str:
 def _weights(value: str) -> str:
     found = _located(value, _NAMED_WEIGHTS)
     if found not in _NAMED_WEIGHTS and not Path(found).is_file():
-        raise UsageError(f"weights file {found} does not exist", "none, zoo, or a file")
+        raise UsageError(f"weights file {found} does not exist", "name a file, none or zoo")
     return found
 
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from detbench.checkout import checkout
-from detbench.errors import BadFileError, MissingError
+from detbench.errors import BadFileError, MissingError, UsageError
 from detbench.records.modes import MODES, Mode, resolve_mode
 from detbench.suite import load_family
 
@@ -56,3 +56,34 @@ def switched(family: str) -> Mode:
     if name not in MODES:
         raise BadFileError(path, f"'{name}' is no mode", "bash switch.sh noprofile")
     return resolve_mode(name)
+
+
+def require_noprofile(family: str) -> None:
+    """Refuse to measure accuracy or speed where `family` is switched to a mode that slows it.
+
+    Without a checkout nothing can be switched, and nothing is refused.
+
+    Raises:
+        UsageError: the family is switched to another mode than noprofile.
+    """
+    if checkout() is not None and (mode := switched(family)).name != "noprofile":
+        raise UsageError(
+            f"{family} is switched to {mode.name}, and training to accuracy is done in noprofile",
+            "bash switch.sh noprofile",
+        )
+
+
+def profiling_mode(family: str, named: str | None = None) -> Mode:
+    """The switched mode of `family`, which has to be the one named, if any, and to profile.
+
+    Raises:
+        UsageError: it is another one, or it is noprofile.
+    """
+    mode = switched(family)
+    if named is not None and resolve_mode(named) != mode:
+        raise UsageError(
+            f"{family} is switched to {mode.name}, not to {named}", f"bash switch.sh {named}"
+        )
+    if mode.name == "noprofile":
+        raise UsageError(f"{family} is switched to noprofile", "bash switch.sh torch, for example")
+    return mode

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from detbench.records.spec import RunRecord, RunSpec
-from detbench.records.store import RECORD, read_record
+from detbench.records.store import RECORD, Run, read_record
 from detbench.sweeping.search import CellState
 
 _DECIDED: Final = ("ok", "oom", "host_oom")
@@ -26,17 +26,18 @@ def measured(
     """
     pattern = f"{spec.gpu_profile}/{spec.model}_bs{spec.batch_size}_{spec.mode}_*/{RECORD}"
     digest = spec.digest()
-    found = [(file.parent, read_record(file)) for file in root.glob(pattern)]
+    found = [Run(file.parent, read_record(file)) for file in root.glob(pattern)]
     counting = [
-        (folder, record)
-        for folder, record in found
-        if record.spec.digest() == digest
-        and _same_limits(record.environment.get("limits", {}), limits)
-        and record.status in (_ENDED if record.ended >= since else () if again else _DECIDED)
+        run
+        for run in found
+        if run.record.spec.digest() == digest
+        and _same_limits(run.record.environment.get("limits", {}), limits)
+        and run.record.status
+        in (_ENDED if run.record.ended >= since else () if again else _DECIDED)
     ]
     if not counting:
         return None
-    return as_state(*max(counting, key=lambda run: run[1].ended))
+    return as_state(*max(counting, key=lambda run: run.record.ended))
 
 
 def as_state(folder: Path, record: RunRecord) -> CellState:

@@ -12,12 +12,13 @@ from typing import Any
 
 from detbench.errors import DetbenchError, MissingError
 from detbench.records.spec import RunRecord, RunSpec
+from detbench.records.store import Run
 from detbench.sweeping.cells import measured
 from detbench.sweeping.locks import claimed, device_file, held, lock_file, owner, wait_until_free
 from detbench.sweeping.retries import why_again
 from detbench.sweeping.search import Predictor, Row, next_to_try, runs_left
 
-Do = Callable[[RunSpec, Path | None], tuple[Path, RunRecord]]
+Do = Callable[[RunSpec, Path | None], Run]
 """Does a run; the folder is that of a failed one which it tries again."""
 
 
@@ -138,7 +139,7 @@ class Sweep:
         self.say(f"sweep: {_name(spec)}; {describe(left, seconds)}")
         folder, record = do(spec, None)
         if why := why_again(record):
-            self.say(f"{_name(spec)}: {record.status}: {record.cause}; once more: {why}")
+            self.say(f"{_name(spec)}: {record.status}: {record.cause}; tried once more, as {why}")
             _, record = do(spec, folder)
         return record
 
@@ -152,7 +153,7 @@ class Sweep:
             yield
 
     def _say_waiting(self, what: str, path: Path) -> None:
-        self.say(f"sweep: waiting for {what}, which process {owner(path)} has")
+        self.say(f"sweep: waiting for {what}, which process {owner(path)} holds")
 
     def _wait_for(self, spec: RunSpec) -> None:
         path = lock_file(self.root, spec)

@@ -104,7 +104,7 @@ def states(row: Row) -> dict[int, CellState]:
     for size, state in known.items():
         if state.status == "not tried" and row.says_surely_not(size):
             low = row.predictions[size].low_bytes
-            cause = f"needs {_mib(low)} at least, of {_mib(row.capacity_bytes)}"
+            cause = f"needs at least {_mib(low)}, and there are {_mib(row.capacity_bytes)}"
             known[size] = CellState("oom", "predicted", cause)
     return known
 

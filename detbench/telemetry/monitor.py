@@ -7,7 +7,7 @@ import io
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -54,7 +54,7 @@ class Monitor:
     def watching(self, on_event: OnEvent) -> OnEvent:
         """`on_event`, and the processes that a launcher tells of are the run's from then on."""
 
-        def notice(event: dict[str, Any]) -> None:
+        def notice(event: Mapping[str, Any]) -> None:
             if event.get("event") == "started":
                 if event["pid"] is None:
                     self._host.why_no_run = event["why"]

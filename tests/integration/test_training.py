@@ -353,7 +353,7 @@ def test_two_machines_meet(checkout: Path) -> None:
         (
             ("train", "maskrcnn", "--nodes", "2", "--node-rank", "2", "--rendezvous", "a:1"),
             2,
-            ("of 2 machines the last is 1",),
+            ("the last of 2 machines is 1",),
         ),
         (("train", "maskrcnn", "--processes", "3"), 2, ("cannot be shared equally",)),
         (("time-to-train", "maskrcnn"), 2, ("--target",)),

@@ -6,8 +6,12 @@ python -m tests.unit.api_names > tests/unit/api_names.txt
 from __future__ import annotations
 
 import inspect
+import re
 
 import detbench
+from detbench.api import options
+
+_UNPACKED = re.compile(r"Unpack\[(\w+)\]")
 
 
 def names() -> list[str]:
@@ -18,8 +22,16 @@ def names() -> list[str]:
 def _line(name: str, thing: object) -> str:
     if not callable(thing):
         return name
-    parameters = inspect.signature(thing).parameters.values()
-    return f"{name}{inspect.Signature([_plain(p) for p in parameters])}"
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(thing).parameters.values():
+        if unpacked := _UNPACKED.fullmatch(str(parameter.annotation)):
+            keys = sorted(getattr(options, unpacked[1]).__optional_keys__)
+            parameters += [
+                inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=...) for key in keys
+            ]
+        else:
+            parameters.append(_plain(parameter))
+    return f"{name}{inspect.Signature(parameters)}".replace("Ellipsis", "...")
 
 
 def _plain(parameter: inspect.Parameter) -> inspect.Parameter:

@@ -151,7 +151,7 @@ TABLES: list[tuple[Callable[..., pd.DataFrame], dict[str, object], tuple[str, ..
      ("throughput-util", "log.txt", "--target", "box=37.7")),
     (detbench.fit, {"family": "faster_rcnn", "gpu_profile": "A100D-2-20C"},
      ("fit", "faster_rcnn", "--gpu-profile", "A100D-2-20C")),
-    (detbench.fit, {"family": "faster_rcnn", "gpu_profile": "A100D-2-20C", "batch_sizes": [2, 4]},
+    (detbench.fit, {"family": "faster_rcnn", "gpu_profile": "A100D-2-20C", "batch_size": [2, 4]},
      ("fit", "faster_rcnn", "--gpu-profile", "A100D-2-20C", "--batch-sizes", "2,4")),
 ]  # fmt: skip
 

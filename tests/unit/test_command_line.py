@@ -112,10 +112,10 @@ def _prepare(workspace: Path, words: list[str]) -> None:
             own = runs(FAST, gpu_profile=f"A100D-{profile}", environment={"gpu_driver": driver})
             keep_runs(workspace / "results", own)
     if words[:2] == ["data", "verify"]:
-        words[2] = _tiny_dataset(workspace / "mine")
+        words[2] = tiny_dataset(workspace / "mine")
 
 
-def _tiny_dataset(folder: Path) -> str:
+def tiny_dataset(folder: Path) -> str:
     from PIL import Image
 
     for split in ("train", "val"):
@@ -163,7 +163,7 @@ def test_json_is_all_of_stdout(words: tuple[str, ...], workspace: Path) -> None:
     if words[0] == "compare":
         _prepare(workspace, [*words])
     if "MINE" in words:
-        words = (*words[:-1], _tiny_dataset(workspace / "mine"))
+        words = (*words[:-1], tiny_dataset(workspace / "mine"))
     done = detbench(*words, "--json")
     assert done.code in ((0, 3) if words[0] in ("doctor", "setup") else (0,)), done.err
     told = json.loads(done.out)

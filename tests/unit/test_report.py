@@ -1,7 +1,5 @@
 import shlex
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import make_runs
 import pandas as pd
@@ -163,22 +161,20 @@ def test_the_command_shown_plans_the_same_run(purpose: Purpose, request_: Reques
     record = RunRecord.model_construct(spec=spec, environment={})
     program, verb, name, *arguments = shlex.split(again(record))
     assert (program, name) == ("detbench", "maskrcnn")
-    given = _options(verb, [name, *arguments])
-    planned = plan(family, MODES[given.pop("mode", "noprofile")], Request(**given), None,
-                   purpose=purpose)  # fmt: skip
-    assert planned[0] == spec
+    named, asked = _asked(verb, [name, *arguments])
+    assert plan(family, MODES[named], asked, None, purpose=purpose)[0] == spec
 
 
-def _options(verb: str, arguments: list[str]) -> dict[str, Any]:
-    """What the verb's own parser makes of a command line, as far as a plan is asked for it."""
+def _asked(verb: str, arguments: list[str]) -> tuple[str, Request]:
+    """The mode and the request that a verb makes of a command line."""
+    from detbench.api.options import TrainOptions
+    from detbench.api.requested import request
     from detbench.cli.options import targets
 
     given = command(verb).make_context(verb, arguments).params
-    given["num_iterations"] = given.pop("iterations")
-    given["target"] = targets(given["target"]) if given.get("target") else {}
-    known = asdict(Request())
-    return {k: v for k, v in given.items() if k in (*known, "mode") and k != "memory_limit"
-            and k != "nodes"}  # fmt: skip
+    target = targets(given["target"]) if given.get("target") else {}
+    options = {k: v for k, v in given.items() if k in TrainOptions.__optional_keys__}
+    return given.get("mode", "noprofile"), request(options, target=target)
 
 
 def test_commands_of_a_limited_run_name_the_limit(root: Path) -> None:

@@ -9,8 +9,7 @@ from typing import Any
 import pandas as pd
 
 from detbench.errors import BadFileError
-from detbench.records.spec import RunRecord
-from detbench.records.store import RECORD
+from detbench.records.store import RECORD, Run
 from detbench.reporting.charts.status_map import status_map
 from detbench.reporting.heat_map import COLORS
 from detbench.reporting.labels import several
@@ -36,7 +35,7 @@ def feasibility(runs: Runs) -> Section | LeftOut:
     problems: list[str] = []
     exhibits = []
     for folder in dict.fromkeys(folder.parent for folder, _ in runs.items):
-        own = [(f, r) for f, r in runs.items if f.parent == folder]
+        own = [run for run in runs.items if run.folder.parent == folder]
         tables = dict(_sweeps(folder, problems))
         if tables:
             table = pd.concat(tables.values()).drop_duplicates(_KEY, keep="last")
@@ -72,7 +71,7 @@ def _read(path: Path) -> pd.DataFrame:
     return table
 
 
-def _rows(own: Sequence[tuple[Path, RunRecord]]) -> list[Row]:
+def _rows(own: Sequence[Run]) -> list[Row]:
     """What runs tell, the newest of a cell counting."""
     found: dict[tuple[str, str], dict[int, Any]] = {}
     for folder, record in own:

@@ -1,0 +1,59 @@
+"""How runs went, as the verbs that train print it, and the exit code that they end with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from detbench.cli.options import print_table
+from detbench.errors import RunFailedError
+
+if TYPE_CHECKING:
+    from detbench.records.store import Run
+    from detbench.running.session import Commands
+
+
+def print_commands(found: Commands) -> None:
+    """A line a command, and on stderr what is to be known of them."""
+    for note in found.notes:
+        click.echo(note, err=True)
+    for line in found.lines:
+        click.echo(line)
+
+
+def print_runs(runs: Sequence[Run], style: str) -> None:
+    """A row a run, and for the eye where each is kept."""
+    from detbench.reporting.run_summaries import outcome_table
+
+    table = outcome_table(runs)
+    if style in ("table", "md"):  # what is long or seldom looked at stands in run.json
+        table = table.drop(columns=["run", *(c for c in table if str(c).endswith("AP75"))])
+        table = table.drop(columns=[c for c in table if table[c].isna().all()])
+    print_table(table, style)
+    print_folders(runs, style)
+
+
+def print_folders(runs: Sequence[Run], style: str) -> None:
+    """For the eye, where runs are kept."""
+    for run in runs if style in ("table", "md") else ():
+        click.echo(f"kept in {min(os.path.relpath(run.folder), str(run.folder), key=len)}")
+
+
+def fail_on_bad(runs: Sequence[Run]) -> None:
+    """Raise where a run did not go well.
+
+    Raises:
+        RunFailedError: naming the first such run and its cause.
+    """
+    bad = [run for run in runs if run.record.status != "ok"]
+    if bad:
+        folder, record = bad[0]
+        more = f" ({len(bad)} of {len(runs)} runs)" if len(bad) > 1 else ""
+        raise RunFailedError(
+            f"{record.spec.model} batch size {record.spec.batch_size}: {record.status}:"
+            f" {record.cause}{more}",
+            f"see {folder / 'output.log'}",
+        )
