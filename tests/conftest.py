@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from tests.needed import absent, package, program
+from tests.needed import IN_CI, absent, package, program
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+# Registered here: the process that prints for pytest-xdist's workers loads no deeper conftest.
+pytest_plugins = ["tests.mutation.tally"]
 
 ROOT = Path(__file__).resolve().parents[1]
 BASE_IMAGE = "detbench/debian"
@@ -56,13 +59,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("mutation")
         if item.get_closest_marker("docker"):  # one engine, and each test counts its containers
             item.add_marker(pytest.mark.xdist_group("docker"))
-    # Whoever names tests or a marker wants those, slow or not.
-    is_named = config.args_source is not pytest.Config.ArgsSource.TESTPATHS
-    if config.getoption("--all") or is_named or config.getoption("-m"):
+    if config.getoption("--all") or _are_named(config):
         return
     slow = [item for item in items if not _is_everyday(item)]
     config.hook.pytest_deselected(items=slow)
     items[:] = [item for item in items if _is_everyday(item)]
+
+
+def _are_named(config: pytest.Config) -> bool:
+    """Whether the tests were asked for: by a path, a marker or a word. `not WORD` names none."""
+    asked = [config.getoption(option) for option in ("-m", "-k")]
+    return config.args_source is not pytest.Config.ArgsSource.TESTPATHS or any(
+        words and not words.startswith("not ") for words in asked
+    )
 
 
 def _is_everyday(item: pytest.Item) -> bool:
@@ -72,6 +81,15 @@ def _is_everyday(item: pytest.Item) -> bool:
     if item.get_closest_marker("mutation"):
         return zlib.crc32(item.nodeid.encode()) % _SAMPLED == 0
     return not any(item.get_closest_marker(mark) for mark in ("train", "docker", "slow"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """In CI a module that lacks a package is a failure, as a test is that lacks a program."""
+    report = yield
+    if IN_CI and report.skipped:
+        report.outcome = "failed"
+    return report
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -6,17 +6,15 @@ import contextlib
 import io
 import json
 import signal
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from detbench.cli.commands import command, run_command
+from tests.mutation.tally import FILES, TALLY
 
 Rows = list[dict[str, Any]]
-TALLY: Counter[str] = Counter()
-FILES: set[str] = set()
 _HANGS = 5  # seconds: no call takes one, on any machine
 
 
