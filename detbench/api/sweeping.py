@@ -15,6 +15,7 @@ from detbench.errors import DetbenchError, RunFailedError, UsageError
 from detbench.new_file import refuse_existing
 from detbench.records.spec import RunSpec
 from detbench.records.store import Run
+from detbench.utilization.described import described
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("detectron2")
+pytestmark = pytest.mark.train
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("--image-size", "160x128", "--num-classes", "3", "--objects", "4")

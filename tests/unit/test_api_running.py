@@ -228,7 +228,7 @@ def test_throughput_is_measured_over_repeats_that_take_turns(
     assert table["efficiency (%)"].tolist() == [100, 100]
     assert table["data wait (%)"].tolist() == [25, 25]
     assert table["iterations"].tolist() == ["[3, 8)"] * 2
-    assert (table.attrs["count"], table.attrs["notes"]) == (4, [])
+    assert (table.attrs["count"], table.attrs["notes"]) == ("4 runs", [])
     assert "warm-up" in table.attrs["window"]
     assert "wall time" in table.attrs["denominator"]
     assert capsys.readouterr() == ("", "")

@@ -6,8 +6,6 @@ import json
 import re
 from pathlib import Path
 
-import pytest
-
 import detbench
 from tests.conftest import ROOT
 from tests.notebooks import EXAMPLE, executed, outputs
@@ -52,8 +50,3 @@ def test_the_notebook_is_kept_without_outputs() -> None:
     for cell in json.loads(EXAMPLE.read_text())["cells"]:
         assert not cell.get("outputs")
         assert cell.get("execution_count") is None
-
-
-@pytest.mark.parametrize("block", blocks("train"), ids=str)
-def test_examples_that_train_are_python(block: str) -> None:
-    compile(block, PAGE.name, "exec")
