@@ -73,7 +73,7 @@ def test_torchs_timeline_at_its_peak(parser: Run, tmp_path: Path, packed: bool) 
         ("[]", "no event"),
         (json.dumps(MEMORY_TIMELINE)[:-9], "no raw memory timeline"),
         (
-            gzip.compress(json.dumps(MEMORY_TIMELINE).encode())[:-9],
+            gzip.compress(json.dumps(MEMORY_TIMELINE).encode(), mtime=0)[:-9],
             "no raw memory timeline",
         ),
     ],
