@@ -116,7 +116,7 @@ def _spec(
     purpose: Purpose,
 ) -> RunSpec:
     if batch_size < 1:
-        raise UsageError(f"a batch size is at least 1, not {batch_size}")
+        raise UsageError(f"batch size {batch_size} is too small", "it is at least 1")
     model = family.model(name)
     end, evaluate_every, checkpoint_every = _course(
         model.schedule.scaled(batch_size), request, purpose
