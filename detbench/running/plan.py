@@ -194,7 +194,9 @@ def _check_target(target: Mapping[str, float], dataset: str) -> None:
     for metric in target:
         if metric.startswith("VOC ") != (dataset in VOC):
             measure = "VOC mAP" if dataset in VOC else "box AP, mask AP and the like"
-            raise UsageError(f"--target: {dataset} has no {metric}", f"it has {measure}")
+            raise UsageError(
+                f"--target: {dataset} is not measured by {metric}", f"it is measured by {measure}"
+            )
 
 
 def _framework(family: Family, name: str, model: Model, wanted: str | None) -> str:
