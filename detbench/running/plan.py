@@ -116,7 +116,7 @@ def _spec(
     purpose: Purpose,
 ) -> RunSpec:
     if batch_size < 1:
-        raise UsageError(f"a batch size is at least 1, not {batch_size}")
+        raise UsageError(f"batch size {batch_size} is too small", "it is at least 1")
     model = family.model(name)
     end, evaluate_every, checkpoint_every = _course(
         model.schedule.scaled(batch_size), request, purpose
@@ -194,7 +194,9 @@ def _check_target(target: Mapping[str, float], dataset: str) -> None:
     for metric in target:
         if metric.startswith("VOC ") != (dataset in VOC):
             measure = "VOC mAP" if dataset in VOC else "box AP, mask AP and the like"
-            raise UsageError(f"--target: {dataset} has no {metric}", f"it has {measure}")
+            raise UsageError(
+                f"--target: {dataset} is not measured by {metric}", f"it is measured by {measure}"
+            )
 
 
 def _framework(family: Family, name: str, model: Model, wanted: str | None) -> str:

@@ -252,7 +252,7 @@ def test_time_to_train_is_measured_with_a_seed_a_repeat(results: Path) -> None:
     assert table["time-to-train (s)"].tolist() == [60, 60]
     assert table["target"].tolist() == ["box AP 30"] * 2
     assert table["box AP"].tolist() == [30, 30]
-    with pytest.raises(UsageError, match="embedded has no VOC mAP"):
+    with pytest.raises(UsageError, match="embedded is not measured by VOC mAP"):
         measuring.measure_time_to_train("maskrcnn", {"VOC mAP": 30.0}, dataset="embedded")
     with pytest.raises(UsageError, match="needs a target"):
         measuring.measure_time_to_train("maskrcnn", {})

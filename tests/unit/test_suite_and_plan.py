@@ -147,7 +147,7 @@ def test_efficientdets_schedule_is_the_published_one_scaled_by_the_batch() -> No
             Request(framework="torchvision", model="mask_rcnn_R_101_FPN_3x"),
             "torchvision does not have mask_rcnn_R_101_FPN_3x; it has: mask_rcnn_R_50_FPN_1x",
         ),
-        (Request(batch_sizes=(0,)), "a batch size is at least 1, not 0"),
+        (Request(batch_sizes=(0,)), "batch size 0 is too small; it is at least 1"),
         (Request(num_processes=3), "batch size 4 cannot be shared equally among 3 processes"),
         (Request(start=8, count=5, num_iterations=10), r"window \[8, 13\) ends past the last"),
     ],
