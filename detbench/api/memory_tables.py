@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from detbench.api.files import Files, Memory, PathLike, Recording, recordings
-from detbench.api.tables import joined, short_names, stack
+from detbench.api.tables import joined, only, short_names, stack
 from detbench.errors import UsageError
 from detbench.readers import memory_curve
 from detbench.readers.memory_run import read_memory_run
@@ -49,7 +49,9 @@ def memory(
     if by not in MEMORY_LEVELS:
         raise UsageError(f"no table by '{by}'", f"known: {', '.join(MEMORY_LEVELS)}")
     read = recordings(files, Memory, "memory")
-    parts = {each.path: _in_phase(each, phase) for each in read}
+    parts = {
+        each.path: only(each.path, each.tables["parts"], "phase", phase, "phase") for each in read
+    }
     if by == "batch-size":
         title, table = _by_batch_size(parts)
     else:
@@ -106,17 +108,6 @@ def memory_curves(files: Files) -> dict[str, pd.DataFrame]:
 
 def _head(table: pd.DataFrame, top: int | None) -> pd.DataFrame:
     return table if top is None else table.head(top)
-
-
-def _in_phase(recording: Memory, phase: str | None) -> pd.DataFrame:
-    parts = recording.tables["parts"]
-    if phase is None:
-        return parts
-    own: pd.DataFrame = parts[parts["phase"] == phase]
-    if own.empty:
-        known = ", ".join(parts["phase"].unique())
-        raise UsageError(f"{recording.path} has no phase '{phase}'", f"it has: {known}")
-    return own
 
 
 def _moment(parts: pd.DataFrame) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from detbench.api.files import Files, Monitoring, recordings
-from detbench.api.tables import joined, stack
+from detbench.api.tables import joined, only, stack
 from detbench.errors import UsageError
 from detbench.utilization import monitor
 from detbench.utilization.described import described
@@ -31,7 +31,9 @@ def monitoring(files: Files, by: str = "quantity", *, device: str | None = None)
     if by not in MONITORING_LEVELS:
         raise UsageError(f"no table by '{by}'", f"known: {', '.join(MONITORING_LEVELS)}")
     read = recordings(files, Monitoring, "monitoring")
-    samples = {each.path: _of_device(each, device) for each in read}
+    samples = {
+        each.path: only(each.path, each.tables["samples"], "gpu", device, "GPU") for each in read
+    }
     make = monitor.by_quantity if by == "quantity" else monitor.by_gpu
     table = stack({file: make(found) for file, found in samples.items()})
     lines = [line for found in samples.values() for cell in found["not told"].unique()
@@ -45,14 +47,3 @@ def monitoring(files: Files, by: str = "quantity", *, device: str | None = None)
         count=f"{sum(len(found) for found in samples.values()):,} samples",
         notes=[f"n/a: {line}" for line in dict.fromkeys(lines)],
     )
-
-
-def _of_device(recording: Monitoring, device: str | None) -> pd.DataFrame:
-    samples = recording.tables["samples"]
-    if device is None:
-        return samples
-    own: pd.DataFrame = samples[samples["gpu"] == device]
-    if own.empty:
-        known = ", ".join(samples["gpu"].unique())
-        raise UsageError(f"{recording.path} has no GPU '{device}'", f"it has: {known}")
-    return own

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from detbench.errors import BadFileError
+from detbench.errors import BadFileError, UsageError
 
 T = TypeVar("T")
 
@@ -34,6 +34,23 @@ def of_file(file: Path, remedy: str, function: Callable[..., T], *arguments: Any
         return function(*arguments)
     except ValueError as error:
         raise BadFileError(file, str(error), remedy) from error
+
+
+def only(
+    file: Path, table: pd.DataFrame, column: str, wanted: str | None, what: str
+) -> pd.DataFrame:
+    """The rows of a file's table whose `column` is `wanted`; all of them for None.
+
+    Raises:
+        UsageError: there is no such row; names the values there are of `what`.
+    """
+    if wanted is None:
+        return table
+    found: pd.DataFrame = table[table[column] == wanted]
+    if found.empty:
+        known = ", ".join(map(str, table[column].unique()))
+        raise UsageError(f"{file} has no {what} '{wanted}'", f"it has: {known or 'none'}")
+    return found
 
 
 def joined(texts: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from detbench.api.files import Counters, Files, PathLike, Recording, Summary, Timeline, recordings
-from detbench.api.tables import joined, of_file, stack
+from detbench.api.tables import joined, of_file, only, stack
 from detbench.errors import BadFileError, UsageError
 from detbench.gpus.counters import CORES
 from detbench.readers import timeline as timelines
@@ -110,7 +110,10 @@ def core_utilization(
     """
     _check_level(by, CORE_LEVELS)
     read = recordings(files, Counters, "counters")
-    chosen = {each.path: _on_device(each, device) for each in read}
+    chosen = {
+        each.path: only(each.path, each.content.table, "device", device, "launch on device")
+        for each in read
+    }
     graded = [each for each in read if isinstance(each.content, Levels)]
     if graded:
         if timeline is not None or len(graded) < len(read):
@@ -265,19 +268,6 @@ def _levels(chosen: dict[Path, pd.DataFrame], by: str, top: int | None) -> pd.Da
         count=f"{int(table['kernels'].sum()):,} launches of all units",
         notes=["nvprof grades use from 0 (idle) to 10 (max): no percentage can be made of it."],
     )
-
-
-def _on_device(recording: Counters, device: str | None) -> pd.DataFrame:
-    launches = recording.content.table
-    if device is None:
-        return launches
-    found: pd.DataFrame = launches[launches["device"] == device]
-    if found.empty:
-        known = ", ".join(sorted(launches["device"].unique()))
-        raise UsageError(
-            f"{recording.path} has no launch on device '{device}'", f"it has: {known or 'none'}"
-        )
-    return found
 
 
 def _missing_cores(chosen: dict[Path, pd.DataFrame]) -> list[str]:
