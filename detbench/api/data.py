@@ -38,7 +38,10 @@ def download_dataset(
     """
     from functools import partial
 
-    from detbench.datasets import datasets_root, download
+    from detbench.datasets import datasets_root
+    from detbench.datasets.archives import archives_of
+    from detbench.datasets.download import check_space, fetch
+    from detbench.datasets.unpack import is_unpacked, unpack
 
     tell = on_event or ignore
 
@@ -46,15 +49,15 @@ def download_dataset(
         tell({"event": "progress", "phase": phase, "done": done, "total": total})
 
     target = datasets_root() if root is None else Path(root)
-    archives = download.archives_of(name)
-    download.check_space(archives, target)
+    archives = archives_of(name)
+    check_space(archives, target)
     for archive in archives:
-        if download.is_unpacked(archive, target):
+        if is_unpacked(archive, target):
             tell({"event": "note", "text": f"{archive.name}: unpacked already"})
             continue
         fetched = partial(show, f"fetching {archive.name}")
-        download.fetch(archive, target, mirror=mirror, on_bytes=fetched)
-        download.unpack(archive, target, on_bytes=partial(show, f"unpacking {archive.name}"))
+        fetch(archive, target, mirror=mirror, on_bytes=fetched)
+        unpack(archive, target, on_bytes=partial(show, f"unpacking {archive.name}"))
         if not keep_archives:
             (target / archive.name).unlink()
     return target

@@ -1,30 +1,22 @@
-"""Traces of the PyTorch profiler (Kineto): Chrome trace JSON, plain or gzipped.
+"""Timelines from traces of the PyTorch profiler (Kineto).
 
-Times stand in microseconds in all versions, whatever `displayTimeUnit` says. A trace is read in
-blocks where it has the order of keys that Kineto writes, so that one of many GB needs no more
-memory than its activities do; any other order is read as a whole.
+Times stand in microseconds in all versions, whatever `displayTimeUnit` says.
 """
 
 from __future__ import annotations
 
-import gzip
-import re
-import zlib
 from array import array
-from collections.abc import Iterator
-from contextlib import contextmanager
-from decimal import Decimal
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import msgspec
 import numpy as np
 import pandas as pd
 
 from detbench.errors import BadFileError
+from detbench.readers.kineto_events import AGAIN, Arguments, Event, each_block
 from detbench.readers.numbers import LONGEST
 from detbench.readers.schema import categorical
-from detbench.readers.text import open_bytes
 from detbench.readers.timeline import (
     ACTIVITIES,
     CPU,
@@ -49,50 +41,8 @@ _INSTEAD = {
 # Calls that launch kernels, whatever the GPU's make.
 _CALLS = frozenset({"cuda_runtime", "cuda_driver", "Runtime", "xpu_runtime"})
 _ON_CPU = frozenset({"user_annotation", "cpu_op", "Operator"})
-_BLOCK = 1 << 17
-# The end of what lies between two events, up to the next one's first key. It cannot stand inside
-# a string, where a quote has a backslash before it.
-_BETWEEN = re.compile(rb"\}(\s*,\s*)\{\s*$")
-_FIRST_KEY = b'"ph"'
-_GAP = 64  # bytes that may lie between two events, white space above all
-_LIMIT = 1 << 62  # no time since an epoch is beyond it
-_AGAIN = "record the trace again, or copy it again"
-
-
-# Any value, decoded without the detour by Decimal that a plain Any would take.
-_Number = float | str | bool | list[Any] | dict[str, Any] | None
 _NONE = float("nan")
-
-
-class _Arguments(msgspec.Struct, gc=False):
-    device: Any = None
-    stream: Any = None
-    correlation: Any = None
-    blocks_per_sm: _Number = msgspec.field(name="blocks per SM", default=None)
-    occupancy: _Number = msgspec.field(name="est. achieved occupancy %", default=None)
-
-
-class _Event(msgspec.Struct, gc=False):
-    """The fields of an event that matter here; the decoder skips all others."""
-
-    ph: Any = None
-    cat: Any = None
-    name: Any = ""
-    ts: Any = None
-    dur: Any = None
-    pid: Any = None
-    tid: Any = None
-    args: _Arguments | list[Any] | str | None = None
-
-
-class _Document(msgspec.Struct):
-    traceEvents: list[_Event]  # noqa: N815 - the format's own name
-
-
-# Absolute times in microseconds with a fraction have more digits than a float.
-_DOCUMENT = msgspec.json.Decoder(_Document, float_hook=Decimal)
-_LIST = msgspec.json.Decoder(list[_Event], float_hook=Decimal)
-_UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ArithmeticError)
+_LIMIT = 1 << 62  # no time since an epoch is beyond it
 
 
 def read_kineto(path: Path, *, launches: bool = False) -> Timeline:
@@ -102,81 +52,14 @@ def read_kineto(path: Path, *, launches: bool = False) -> Timeline:
         BadFileError: it is unreadable, cut short or no such trace.
     """
     rows = _Rows(path, launches)
-    try:
-        with _opened(path) as stream:
-            for events in _blocks(stream):
-                rows.add(events)
-    except _UnusualOrderError:
+
+    def begin() -> Callable[[list[Event]], None]:
+        nonlocal rows
         rows = _Rows(path, launches)
-        with _opened(path) as stream:
-            rows.add(_decoded(path, stream.read()))
+        return rows.add
+
+    each_block(path, begin)
     return rows.timeline()
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
-    with open_bytes(path) as raw:
-        is_gzip = raw.read(2) == b"\x1f\x8b"
-        raw.seek(0)
-        try:
-            yield gzip.GzipFile(fileobj=raw) if is_gzip else raw  # type: ignore[misc]
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise BadFileError(path, f"the gzip data is damaged: {error}", _AGAIN) from error
-
-
-class _UnusualOrderError(Exception):
-    """A block did not decode on its own: the trace has another order of keys, or is damaged."""
-
-
-def _blocks(stream: IO[bytes]) -> Iterator[list[_Event]]:
-    """The events, some at a time: the text between two places where one event ends.
-
-    The first block has the document's head before its events and the last one its tail after
-    them; what is cut off is put back, so that each is a document and gets decoded as such.
-    """
-    head, is_list = b"", False
-    pending: list[bytes] = []
-    size = _BLOCK
-    while block := stream.read(size):
-        text = b"".join([*pending, block])
-        if not head:
-            is_list = text.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"["
-            head = b"[" if is_list else b'{"traceEvents":['
-        end = _last_end(text)
-        if end is None:
-            # In a trace of another order it is so to the end: doubling keeps that linear.
-            pending, size = [text], len(text)
-            continue
-        size = _BLOCK
-        yield _own(text[: end.start(1)] + (b"]" if is_list else b"]}"), is_list)
-        pending = [head, text[end.end(1) :]]
-    yield _own(b"".join(pending), is_list)
-
-
-def _last_end(text: bytes) -> re.Match[bytes] | None:
-    """What separates the last event that begins in `text` from the one before it."""
-    key = text.rfind(_FIRST_KEY)
-    while key > 0:
-        if found := _BETWEEN.search(text, max(0, key - _GAP), key):
-            return found
-        key = text.rfind(_FIRST_KEY, 0, key)
-    return None
-
-
-def _own(text: bytes, is_list: bool) -> list[_Event]:
-    try:
-        return _LIST.decode(text) if is_list else _DOCUMENT.decode(text).traceEvents
-    except _UNDECODABLE as error:
-        raise _UnusualOrderError from error
-
-
-def _decoded(path: Path, content: bytes) -> list[_Event]:
-    content = content.decode("utf-8-sig", errors="replace").encode()
-    try:
-        is_list = content.lstrip()[:1] == b"["
-        return _LIST.decode(content) if is_list else _DOCUMENT.decode(content).traceEvents
-    except _UNDECODABLE as error:
-        raise BadFileError(path, f"no trace of the PyTorch profiler: {error}", _AGAIN) from error
 
 
 class _Rows:
@@ -197,7 +80,7 @@ class _Rows:
         self._range_names: list[str] = []
         self._range_times = [array("q") for _ in range(3)]
 
-    def add(self, events: list[_Event]) -> None:
+    def add(self, events: list[Event]) -> None:
         """Take the events that are activities or ranges; the loop every trace goes through."""
         names, devices, kinds = self._names, self._devices, self._kinds
         name_codes, kind_codes, device_codes, streams, starts, durations = self._activities
@@ -239,13 +122,13 @@ class _Rows:
                 self._note = _INSTEAD[category]
         self._count += len(events)
 
-    def _refuse_damaged(self, event: _Event, index: int) -> None:
+    def _refuse_damaged(self, event: Event, index: int) -> None:
         """What Kineto never leaves out would leave out a kernel."""
         lacking = "ph" if event.ph is None else "cat" if event.cat is None else ""
         if lacking and (lacking == "ph" or event.ph == "X"):
-            raise BadFileError(self._path, f"it has no '{lacking}'", _AGAIN, place=f"event {index}")
+            raise BadFileError(self._path, f"it has no '{lacking}'", AGAIN, place=f"event {index}")
 
-    def _times(self, event: _Event, index: int) -> tuple[int, int]:
+    def _times(self, event: Event, index: int) -> tuple[int, int]:
         """Start and duration in ns."""
         try:
             start, duration = event.ts * 1000, event.dur * 1000
@@ -257,7 +140,7 @@ class _Rows:
             raise BadFileError(
                 self._path,
                 f"'{event.name}' has no usable time: {error}",
-                _AGAIN,
+                AGAIN,
                 place=f"event {index}",
             ) from error
         return start, duration
@@ -303,22 +186,22 @@ class _Rows:
         return joined(launched[own >= 0], calls[correlation >= 0])
 
 
-def _place(event: _Event, kind: str) -> tuple[str, int]:
+def _place(event: Event, kind: str) -> tuple[str, int]:
     """Device and stream of a GPU activity, or the CPU and thread of an operator."""
     if kind == "operator":
         thread = event.tid
         return CPU, thread if type(thread) is int and -_LIMIT < thread < _LIMIT else _integer(
             thread
         )
-    arguments = event.args if isinstance(event.args, _Arguments) else _Arguments()
+    arguments = event.args if isinstance(event.args, Arguments) else Arguments()
     device = event.pid if arguments.device is None else arguments.device
     return str(device), _integer(event.tid if arguments.stream is None else arguments.stream)
 
 
-def _estimates(event: _Event) -> tuple[float, float]:
+def _estimates(event: Event) -> tuple[float, float]:
     """Blocks per multiprocessor and occupancy; what cannot be is none."""
     arguments = event.args
-    if not isinstance(arguments, _Arguments):
+    if not isinstance(arguments, Arguments):
         return _NONE, _NONE
     blocks, occupancy = arguments.blocks_per_sm, arguments.occupancy
     return (
@@ -327,9 +210,9 @@ def _estimates(event: _Event) -> tuple[float, float]:
     )
 
 
-def _correlation(event: _Event) -> int:
+def _correlation(event: Event) -> int:
     arguments = event.args
-    if not isinstance(arguments, _Arguments) or arguments.correlation is None:
+    if not isinstance(arguments, Arguments) or arguments.correlation is None:
         return -1
     return _integer(arguments.correlation)
 

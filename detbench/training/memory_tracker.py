@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 import weakref
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -24,6 +23,7 @@ from detbench.records.spec import Window
 from detbench.training.device_memory import DeviceMemory, memory_of
 from detbench.training.memory_ledger import Account, Key, Ledger, parts_of
 from detbench.training.memory_tables import write_parts, write_timeline
+from detbench.training.module_at_work import ModuleAtWork
 from detbench.training.protocol import Hook, Step, Trainer
 
 _BATCH_DEPTH = 5  # how deep tensors lie in a batch: list, dict, Instances, Boxes, tensor
@@ -53,8 +53,7 @@ class MemoryTracker(Hook, TorchDispatchMode):
         self._ledger = Ledger(self._memory)
         self._live: dict[int, tuple[Account, weakref.ref[torch.UntypedStorage]]] = {}
         self._batch: set[int] = set()  # storages of the batch that lie on another device
-        self._modules: list[str] = []
-        self._turns: tuple[list[int], list[str]] = ([], [])
+        self._at_work = ModuleAtWork()
         self._removers: list[Callable[[], None]] = []
 
     # The hook's side: when to watch, and the phases of an iteration.
@@ -67,7 +66,7 @@ class MemoryTracker(Hook, TorchDispatchMode):
             self._attach(self._trainer.model, self._trainer.optimizer)
         if iteration in self._window:
             self._batch.clear()
-            self._turns = ([], [])
+            self._at_work.begin()
             self._ledger.begin(iteration)
 
     def after_step(self, step: Step) -> None:
@@ -125,35 +124,11 @@ class MemoryTracker(Hook, TorchDispatchMode):
         if not name:
             self._mark_inputs(inputs)
             self._ledger.enter("forward")
-        self._modules.append(name)
-        self._turn(name)
+        self._at_work.enter(name)
 
     def _leave_module(self, module: torch.nn.Module, inputs: Any, output: Any) -> None:
-        left = self._modules.pop()
-        self._turn(self._modules[-1] if self._modules else "")
-        if not left:
+        if not self._at_work.leave():
             self._ledger.enter("backward")
-
-    def _turn(self, name: str) -> None:
-        """From here on the nodes of the autograd graph are made by the module `name`."""
-        numbers, names = self._turns
-        numbers.append(torch._C._autograd._get_sequence_nr())
-        names.append(name)
-
-    def _module(self) -> str:
-        """Whose forward runs; in the backward pass whose forward made the node that runs.
-
-        Nodes are numbered as they are made, so a node's number tells during which turn that was.
-        Nothing has to be attached to what the modules take and return.
-        """
-        if self._modules:
-            return self._modules[-1]
-        node: Any = torch._C._current_autograd_node()
-        if node is None:
-            return ""
-        numbers, names = self._turns
-        turn = bisect_right(numbers, node._sequence_nr()) - 1
-        return names[turn] if turn >= 0 else ""
 
     def _optimizer_begins(self, *_: Any) -> None:
         self._ledger.enter("optimizer")
@@ -182,7 +157,7 @@ class MemoryTracker(Hook, TorchDispatchMode):
     def _mark_activation(self, tensor: torch.Tensor) -> torch.Tensor:
         known = self._live.get(tensor.untyped_storage()._cdata)
         if known is None or known[0].key[0] == "temporaries":
-            self._watch(tensor, ("activations", self._module()))
+            self._watch(tensor, ("activations", self._at_work.name()))
         if tensor.grad_fn is None:
             return tensor
         # A node that kept its own output itself would never be freed.
@@ -222,7 +197,7 @@ class MemoryTracker(Hook, TorchDispatchMode):
             return
         known = self._live.get(storage._cdata)
         if known is None:
-            self._begin(storage, key or ("temporaries", self._module()))
+            self._begin(storage, key or ("temporaries", self._at_work.name()))
         elif known[0].size != storage.nbytes():
             self._ledger.resize(known[0], storage.nbytes())
 

@@ -14,7 +14,8 @@ from tests.unit.in_process import detbench
 from tests.unit.test_results import SPEC
 from tests.unit.test_results_verb import keep
 
-PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md"),
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md",
+                *ROOT.glob("docs/*.md"),
                 *ROOT.glob("benchmarks/*/README.md")])  # fmt: skip
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 

@@ -16,8 +16,10 @@ import pytest
 from click.testing import CliRunner
 
 from detbench.cli.data import data
-from detbench.datasets import download
-from detbench.datasets.download import Archive, check_space, fetch, is_unpacked, unpack
+from detbench.datasets import archives, download
+from detbench.datasets.archives import Archive
+from detbench.datasets.download import check_space, fetch
+from detbench.datasets.unpack import is_unpacked, unpack
 from detbench.errors import BadFileError, MissingError, UsageError
 
 
@@ -241,7 +243,7 @@ def test_an_archive_in_the_archive(server: Server, tmp_path: Path) -> None:
 
 
 def test_the_verb(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(download.ARCHIVES, "coco", (archive(server),))
+    monkeypatch.setitem(archives.ARCHIVES, "coco", (archive(server),))
     options = ["download", "coco", "--root", str(tmp_path / "new"), "--mirror", server.url]
     done = CliRunner().invoke(data, options, catch_exceptions=False)
     assert done.exit_code == 0

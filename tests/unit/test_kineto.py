@@ -140,7 +140,7 @@ def test_blocks_of_any_size_give_the_same_table(
     whole = read_kineto(path).activities
     assert len(whole) == 50
     for size in (1, 7, 100, 1000):
-        monkeypatch.setattr("detbench.readers.kineto._BLOCK", size)
+        monkeypatch.setattr("detbench.readers.kineto_events._BLOCK", size)
         assert read_kineto(path).activities.equals(whole)
 
 

@@ -1,0 +1,155 @@
+"""The events of a PyTorch profiler's trace: Chrome trace JSON, plain or gzipped.
+
+A trace is decoded in blocks where it has the order of keys that Kineto writes, so that one of many
+GB needs no more memory than what is kept of it; any other order is decoded as a whole.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from detbench.errors import BadFileError
+from detbench.readers.text import open_bytes
+
+_BLOCK = 1 << 17
+# The end of what lies between two events, up to the next one's first key. It cannot stand inside
+# a string, where a quote has a backslash before it.
+_BETWEEN = re.compile(rb"\}(\s*,\s*)\{\s*$")
+_FIRST_KEY = b'"ph"'
+_GAP = 64  # bytes that may lie between two events, white space above all
+AGAIN = "record the trace again, or copy it again"
+"""The remedy for a damaged trace."""
+
+
+# Any value, decoded without the detour by Decimal that a plain Any would take.
+_Number = float | str | bool | list[Any] | dict[str, Any] | None
+
+
+class Arguments(msgspec.Struct, gc=False):
+    """What an event says of the launch behind it."""
+
+    device: Any = None
+    stream: Any = None
+    correlation: Any = None
+    blocks_per_sm: _Number = msgspec.field(name="blocks per SM", default=None)
+    occupancy: _Number = msgspec.field(name="est. achieved occupancy %", default=None)
+
+
+class Event(msgspec.Struct, gc=False):
+    """The fields of an event that matter here; the decoder skips all others."""
+
+    ph: Any = None
+    cat: Any = None
+    name: Any = ""
+    ts: Any = None
+    dur: Any = None
+    pid: Any = None
+    tid: Any = None
+    args: Arguments | list[Any] | str | None = None
+
+
+class _Document(msgspec.Struct):
+    traceEvents: list[Event]  # noqa: N815 - the format's own name
+
+
+# Absolute times in microseconds with a fraction have more digits than a float.
+_DOCUMENT = msgspec.json.Decoder(_Document, float_hook=Decimal)
+_LIST = msgspec.json.Decoder(list[Event], float_hook=Decimal)
+_UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ArithmeticError)
+
+
+def each_block(path: Path, begin: Callable[[], Callable[[list[Event]], None]]) -> None:
+    """Hand all events of a trace on, some at a time and in their order.
+
+    Args:
+        path: the trace.
+        begin: gives the function that takes them. It is called again, for another one, where the
+            trace turns out to have an order of keys by which it cannot be told apart in blocks.
+
+    Raises:
+        BadFileError: it is unreadable, cut short or no such trace.
+    """
+    take = begin()
+    try:
+        with _opened(path) as stream:
+            for events in _blocks(stream):
+                take(events)
+    except _UnusualOrderError:
+        take = begin()
+        with _opened(path) as stream:
+            take(_decoded(path, stream.read()))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    with open_bytes(path) as raw:
+        is_gzip = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        try:
+            yield gzip.GzipFile(fileobj=raw) if is_gzip else raw  # type: ignore[misc]
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise BadFileError(path, f"the gzip data is damaged: {error}", AGAIN) from error
+
+
+class _UnusualOrderError(Exception):
+    """A block did not decode on its own: the trace has another order of keys, or is damaged."""
+
+
+def _blocks(stream: IO[bytes]) -> Iterator[list[Event]]:
+    """The events, some at a time: the text between two places where one event ends.
+
+    The first block has the document's head before its events and the last one its tail after
+    them; what is cut off is put back, so that each is a document and gets decoded as such.
+    """
+    head, is_list = b"", False
+    pending: list[bytes] = []
+    size = _BLOCK
+    while block := stream.read(size):
+        text = b"".join([*pending, block])
+        if not head:
+            is_list = text.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"["
+            head = b"[" if is_list else b'{"traceEvents":['
+        end = _last_end(text)
+        if end is None:
+            # In a trace of another order it is so to the end: doubling keeps that linear.
+            pending, size = [text], len(text)
+            continue
+        size = _BLOCK
+        yield _own(text[: end.start(1)] + (b"]" if is_list else b"]}"), is_list)
+        pending = [head, text[end.end(1) :]]
+    yield _own(b"".join(pending), is_list)
+
+
+def _last_end(text: bytes) -> re.Match[bytes] | None:
+    """What separates the last event that begins in `text` from the one before it."""
+    key = text.rfind(_FIRST_KEY)
+    while key > 0:
+        if found := _BETWEEN.search(text, max(0, key - _GAP), key):
+            return found
+        key = text.rfind(_FIRST_KEY, 0, key)
+    return None
+
+
+def _own(text: bytes, is_list: bool) -> list[Event]:
+    try:
+        return _LIST.decode(text) if is_list else _DOCUMENT.decode(text).traceEvents
+    except _UNDECODABLE as error:
+        raise _UnusualOrderError from error
+
+
+def _decoded(path: Path, content: bytes) -> list[Event]:
+    content = content.decode("utf-8-sig", errors="replace").encode()
+    try:
+        is_list = content.lstrip()[:1] == b"["
+        return _LIST.decode(content) if is_list else _DOCUMENT.decode(content).traceEvents
+    except _UNDECODABLE as error:
+        raise BadFileError(path, f"no trace of the PyTorch profiler: {error}", AGAIN) from error
