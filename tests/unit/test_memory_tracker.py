@@ -19,6 +19,7 @@ from detbench.records.spec import Window
 from detbench.training.device_memory import DeviceMemory
 from detbench.training.memory_tracker import MemoryTracker
 from detbench.training.protocol import Step
+from tests.needed import package
 
 CPU = torch.device("cpu")
 FLOAT, INT64 = 4, 8
@@ -297,7 +298,7 @@ def test_the_peak_is_that_of_torchs_own_tracker(tmp_path: Path) -> None:
 
 
 def test_the_peak_of_a_detector_is_that_of_torchs_own_tracker(tmp_path: Path) -> None:
-    detection = pytest.importorskip("torchvision").models.detection
+    detection = package("torchvision", "bash scripts/make_venv.sh train test").models.detection
 
     def detector() -> Loop:
         torch.manual_seed(0)

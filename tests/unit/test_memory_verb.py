@@ -13,6 +13,7 @@ from detbench.readers.memory_file import read_memory
 from detbench.utilization import memory
 from tests.builders import MEMORY, MEMORY_CURVE
 from tests.conftest import Run, assert_refused
+from tests.needed import package
 
 MIB = 2**20
 
@@ -121,7 +122,7 @@ def test_batch_sizes_that_cannot_be_compared(tmp_path: Path) -> None:
 
 
 def test_the_picture_of_the_timeline(parser: Run, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
+    package("matplotlib", "bash scripts/make_venv.sh train test")
     run = tmp_path / "run" / "memory_csv_data"
     run.mkdir(parents=True)
     (run / "memory_bs4.csv").write_text(MEMORY)
@@ -142,7 +143,7 @@ def test_the_picture_of_the_timeline(parser: Run, tmp_path: Path) -> None:
 
 
 def test_what_the_picture_shows(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
+    package("matplotlib", "bash scripts/make_venv.sh train test")
     from matplotlib.figure import Figure
 
     from detbench.readers.memory_curve import read_memory_curve

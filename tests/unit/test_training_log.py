@@ -12,6 +12,7 @@ from detbench.utilization.throughput import throughput
 from detbench.utilization.time_to_train import time_to_train
 from tests.builders import DETECTRON2_LOG
 from tests.conftest import Run, assert_refused
+from tests.needed import package
 
 
 def metrics(path: Path, *entries: dict[str, float], end: str = "") -> Path:
@@ -334,7 +335,7 @@ def test_a_plot_is_a_new_png_and_the_table_is_printed_too(parser: Run, tmp_path:
 
 
 def test_what_a_plot_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    figure_module = pytest.importorskip("matplotlib.figure")
+    figure_module = package("matplotlib.figure", "bash scripts/make_venv.sh train test")
     kept = []
     monkeypatch.setattr(
         figure_module.Figure, "savefig", lambda figure, *_, **__: kept.append(figure)
