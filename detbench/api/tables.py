@@ -1,4 +1,4 @@
-"""What all tables of the API have in common: what their numbers are of, said in `attrs`."""
+"""What all tables of the API share: `attrs` with title, window, denominator and units."""
 
 from __future__ import annotations
 
@@ -30,16 +30,17 @@ def described(
     count: str,
     notes: Iterable[str] = (),
 ) -> pd.DataFrame:
-    """The table, with what its numbers are of in `attrs`.
+    """The table, with `attrs` that describe its numbers.
 
     Args:
-        table: any.
-        kind: which table it is, by which `detbench.plot` knows it: `compute_utilization by class`.
-        title: its heading, as the command line prints it.
-        window: the time or the iterations that it is about.
-        denominator: what its shares are shares of, or what its means are means over.
-        count: how many things were counted: kernels, iterations, samples.
-        notes: a sentence each: why a figure is missing, and what a reader has to know.
+        table: any table; it is changed in place.
+        kind: the kind of table, such as `compute_utilization by class`; `detbench.plot` picks the
+            chart by it.
+        title: the heading that the command line prints.
+        window: the time or the iterations that the table covers.
+        denominator: what shares are relative to, or what means are taken over.
+        count: the number of kernels, iterations or samples counted.
+        notes: one sentence each: why a figure is missing, and what else a reader has to know.
     """
     table.attrs = {
         "kind": kind,
@@ -54,13 +55,16 @@ def described(
 
 
 def units(table: pd.DataFrame) -> dict[str, str]:
-    """The units of the columns that name one: `busy (ms)` is in ms, `images/s` in images/s."""
+    """Units by column, for columns that name one: `busy (ms)` is in ms, `images/s` in images/s."""
     found = {str(name): _UNIT.search(str(name)) for name in table.columns}
     return {name: unit[1] or unit[2] for name, unit in found.items() if unit}
 
 
 def stack(tables: Mapping[Path, pd.DataFrame], *, always: bool = False) -> pd.DataFrame:
-    """One table of several files' tables, told apart by a first column where there are several."""
+    """Concatenate the tables of several files, with the file as the first column.
+
+    A single table stays as it is, unless `always` is set.
+    """
     if len(tables) == 1 and not always:
         return next(iter(tables.values()))
     columns = dict.fromkeys(name for table in tables.values() for name in table.columns)
@@ -70,7 +74,7 @@ def stack(tables: Mapping[Path, pd.DataFrame], *, always: bool = False) -> pd.Da
 
 
 def of_file(file: Path, remedy: str, function: Callable[..., T], *arguments: Any) -> T:
-    """What a formula makes of a file's table; that it cannot is the file's fault.
+    """The result of a formula on a file's table; a ValueError is blamed on the file.
 
     Raises:
         BadFileError: the formula raised ValueError.
@@ -82,12 +86,12 @@ def of_file(file: Path, remedy: str, function: Callable[..., T], *arguments: Any
 
 
 def joined(texts: Iterable[str]) -> str:
-    """Different texts of several files, each once."""
+    """The distinct, non-empty texts, joined."""
     return "; ".join(dict.fromkeys(text for text in texts if text))
 
 
 def short_names(files: Sequence[str]) -> dict[str, str]:
-    """Every file's path without the folders that all of them are in."""
+    """Each file's path relative to the folder that contains all of them."""
     folders = [Path(file).parent.absolute() for file in files]
     folder = os.path.commonpath(folders) if folders else ""
     return {file: str(Path(file).absolute().relative_to(folder)) for file in files}
