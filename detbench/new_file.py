@@ -1,4 +1,4 @@
-"""Files that a user names for output: always new ones, as nothing may be overwritten."""
+"""Output files that a user names: always new, because nothing may be overwritten."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _REMEDY = "name a new file"
 
 
 def refuse_existing(path: Path, what: str) -> None:
-    """Refuse a file that exists already, before the work that is to fill it begins.
+    """Refuse an existing output file before the work that would fill it.
 
     Args:
-        path: the file that is to be written.
-        what: what named it, such as `--output`.
+        path: the output file.
+        what: the option that named it, such as `--output`.
 
     Raises:
         UsageError: it exists, or its folder does not.
@@ -27,18 +27,18 @@ def refuse_existing(path: Path, what: str) -> None:
         raise UsageError(f"{what} {path} exists already", _REMEDY)
     folder = path.absolute().parent
     if not folder.is_dir():
-        raise UsageError(f"{what} {path}: there is no folder {path.parent}", "make it first")
+        raise UsageError(f"{what} {path}: there is no folder {path.parent}", "create it first")
 
 
 @contextmanager
 def new_file(path: Path, what: str) -> Iterator[BinaryIO]:
-    """Open a new file for writing; `what` named it, such as `--output`.
+    """Open a new file for writing; `what` is the option that named it, such as `--output`.
 
     Raises:
         UsageError: the file exists already, or cannot be written.
     """
     try:
-        with path.open("xb") as stream:  # never over a file that is there
+        with path.open("xb") as stream:  # never overwrites
             yield stream
     except OSError as error:
         raise UsageError(f"{what} {path} cannot be written: {error.strerror}", _REMEDY) from error

@@ -1,4 +1,4 @@
-"""Reading a file: `read` gives a recording, which the other functions make tables of."""
+"""Reads measurement files: `read` returns a recording, from which other functions make tables."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ R = TypeVar("R", bound="Recording")
 PathLike = str | os.PathLike[str]
 
 OnEvent = Callable[[Mapping[str, Any]], None]
-"""What is told how far something is: a dictionary whose `event` says what the others are."""
+"""A progress callback; it gets a dictionary whose `event` names the event and its other keys."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Source:
     """Where a recording comes from.
 
     Attributes:
-        tool: what wrote the file; empty where its content does not tell.
-        version: the tool's version, or that of the format; empty where the file does not tell it.
+        tool: the program that wrote the file; empty if its content does not say.
+        version: the version of the tool or of the format; empty if the file does not say.
         window: what was recorded: iterations, or a length of time.
     """
 
@@ -46,12 +46,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Recording:
-    """A file that was read.
+    """The content of a file.
 
     Attributes:
         kind: `timeline`, `summary`, `counters`, `training history`, `memory` or `monitoring`.
         path: the file.
-        tables: its content by name, with the columns that docs/formats.md lists.
+        tables: the content as tables by name; docs/formats.md lists their columns.
     """
 
     kind: ClassVar[str]
@@ -60,19 +60,19 @@ class Recording:
 
     @cached_property
     def source(self) -> Source:
-        """The tool that wrote it, its version, and the window."""
+        """The tool that wrote the file, its version, and the window."""
         told = Identity("timeline", "")
-        with suppress(BadFileError):  # its reader was named, and could make sense of it
+        with suppress(BadFileError):  # only the caller's `kind` identified it
             told = identify(self.path)
         return Source(told.tool, told.version, self._window())
 
     def _window(self) -> str:
-        return "not told"
+        return "unknown"
 
 
 @dataclass(frozen=True)
 class Timeline(Recording):
-    """What ran where, from when and for how long: tables `activities`, `ranges` and `launches`."""
+    """What ran on each device, when and for how long: tables `activities`, `ranges`, `launches`."""
 
     kind = "timeline"
     content: timeline.Timeline
@@ -80,7 +80,7 @@ class Timeline(Recording):
     def _window(self) -> str:
         found = devices(self.content)
         if not found:
-            return "nothing ran in it"
+            return "nothing ran"
         window = window_of(self.content, found[0])
         iterations = f"{window.num_iterations} " if window.num_iterations else ""
         return f"{iterations}{window.source}, {window.duration / 1e6:,.4g} ms"
@@ -88,7 +88,7 @@ class Timeline(Recording):
 
 @dataclass(frozen=True)
 class Summary(Recording):
-    """How long each kernel ran in all, but not when: table `kernels`."""
+    """The total time of each kernel, without start times: table `kernels`."""
 
     kind = "summary"
     content: timeline.KernelSums
@@ -96,7 +96,7 @@ class Summary(Recording):
 
 @dataclass(frozen=True)
 class Counters(Recording):
-    """Counters of each launch (table `launches`), or nvprof's levels of use (table `levels`)."""
+    """Counters per kernel launch (table `launches`), or nvprof's levels of use (table `levels`)."""
 
     kind = "counters"
     content: counters_file.Launches | counters_file.Levels
@@ -109,7 +109,7 @@ class Counters(Recording):
 
 @dataclass(frozen=True)
 class TrainingHistory(Recording):
-    """What a training says of itself: tables `reports`, `curves` and `evaluations`."""
+    """A training's own log: tables `reports`, `curves` and `evaluations`."""
 
     kind = "training history"
     content: TrainingLog
@@ -120,7 +120,7 @@ class TrainingHistory(Recording):
 
 @dataclass(frozen=True)
 class Memory(Recording):
-    """What memory was used for at each phase's peak: table `parts`, sizes in bytes."""
+    """Memory use at the peak of each phase: table `parts`, sizes in bytes."""
 
     kind = "memory"
 
@@ -130,32 +130,32 @@ class Memory(Recording):
 
 @dataclass(frozen=True)
 class Monitoring(Recording):
-    """Samples of GPUs and of the host: table `samples`."""
+    """Samples of the GPUs and the host: table `samples`."""
 
     kind = "monitoring"
 
     def _window(self) -> str:
         seconds = self.tables["samples"]["time (s)"]
-        return "not told" if seconds.isna().all() else f"{seconds.max():,.4g} s"
+        return "unknown" if seconds.isna().all() else f"{seconds.max():,.4g} s"
 
 
 Files = PathLike | Recording | Sequence[PathLike | Recording]
-"""What the functions take: a path, a recording, or several of them."""
+"""The input of the functions: a path, a recording, or several of them."""
 
 
 def read(path: PathLike, kind: Kind | None = None, *, launches: bool = True) -> Recording:
     """Read a file that a profiler, a monitor or a training wrote.
 
     Args:
-        path: the file. Its content decides what it is, not its name.
-        kind: what it has to be: `timeline` (a summary is one, too), `counters`, `memory`,
-            `monitoring` or `training history`; None takes whatever it is.
-        launches: whether to read which call launched what, where a timeline has that. Tables by
-            range need it; reading takes longer.
+        path: the file; it is recognized by its content, not by its name.
+        kind: the expected kind: `timeline` (summaries included), `counters`, `memory`,
+            `monitoring` or `training history`; None accepts any.
+        launches: whether to read which call launched which kernel, if a timeline records it.
+            Tables by range need it; reading takes longer.
 
     Raises:
-        BadFileError: it is nothing that is known here, not of this kind, or damaged.
-        MissingError: a package or program that its format needs is not installed.
+        BadFileError: the format is unknown, the file is of another kind, or it is damaged.
+        MissingError: a package or program that the format needs is not installed.
     """
     file = Path(path)
     match kind or identify(file).kind:
@@ -179,33 +179,35 @@ def read(path: PathLike, kind: Kind | None = None, *, launches: bool = True) -> 
             log = read_training_log(file)
             told = {"reports": log.reports, "curves": log.curves, "evaluations": log.evaluations}
             return TrainingHistory(file, told, log)
-    raise UsageError(f"no kind of file is called '{kind}'", f"known: {', '.join(get_args(Kind))}")
+    raise UsageError(f"no kind of file '{kind}'", f"known: {', '.join(get_args(Kind))}")
 
 
 def recordings(
     files: Files, recording: type[R] | tuple[type[R], ...], kind: Kind, *, launches: bool = False
 ) -> list[R]:
-    """The recordings among `files`, and those that paths lead to, in their order.
+    """The recordings in `files`, in their order; paths are read first.
 
     Raises:
-        UsageError: a recording is of another kind, or no file is named.
-        BadFileError, MissingError: as `read` does.
+        UsageError: a recording is of another kind, or `files` is empty.
+        BadFileError, MissingError: as in `read`.
     """
     given = [files] if isinstance(files, (str, os.PathLike, Recording)) else list(files)
     if not given:
-        raise UsageError("no file was named", "name one or more")
+        raise UsageError("no file was given", "pass one or more")
     found: list[R] = []
     for each in given:
         if not isinstance(each, Recording):
             each = read(each, kind, launches=launches)
         elif launches and isinstance(each, Timeline) and each.content.launches is None:
-            each = read(each.path, kind, launches=True)  # it may have been read without
+            each = read(each.path, kind, launches=True)  # may have been read without them
         if not isinstance(each, recording):
-            raise UsageError(f"{each.path} holds a {each.kind}, not a {kind}", "read another file")
+            raise UsageError(
+                f"{each.path} is of kind '{each.kind}', not '{kind}'", "pass another file"
+            )
         found.append(each)
     return found
 
 
 def _iterations(numbers: pd.Series) -> str:
     known = numbers.dropna()
-    return f"iterations {known.min()} to {known.max()}" if len(known) else "not told"
+    return f"iterations {known.min()} to {known.max()}" if len(known) else "unknown"

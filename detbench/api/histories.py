@@ -1,4 +1,4 @@
-"""Tables of trainings from their own logs: throughput, evaluations, time to train."""
+"""Tables from training logs: throughput, evaluations, time-to-train."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from detbench.utilization import throughput as speeds
 from detbench.utilization import time_to_train as times
 from detbench.utilization.described import described
 
-WARM_UP = 20  # iterations at the start that do not count
+WARM_UP = 20  # iterations
 OPTIONAL = (
     "dataset", "evaluation (s)", "inference (s/img)", "inference (s/batch)", "devices",
 )  # fmt: skip
-"""Columns of evaluations that a log need not tell."""
+"""Columns of `evaluations` that a log may lack."""
 
 
 def throughput(
     files: Files, *, batch_size: int | None = None, warmup: int | None = None
 ) -> pd.DataFrame:
-    """Images per second from a training's own reports, warm-up excluded: a row a file.
+    """Images per second from a training's own reports, warm-up excluded: one row per file.
 
-    The ratio of sums, images / time of the iterations reported on; docs/metrics.md says more.
+    The ratio of sums: images / time of the reported iterations (docs/metrics.md, "Throughput").
 
     Args:
-        files: `metrics.json` or `log.txt` of detectron2 or detbench: paths, or what `read` gave.
-        batch_size: images an iteration; None takes it from the log, or from `run.json` or
+        files: `metrics.json` or `log.txt` of detectron2 or detbench: paths or recordings.
+        batch_size: images per iteration; None takes it from the log, or from `run.json` or
             `config.yaml` beside it.
-        warmup: iterations at the start of a process that do not count; None for 20.
+        warmup: iterations to exclude at the start of each process; None means 20.
 
     Raises:
-        BadFileError: a file cannot be read, or tells no iteration's time behind the warm-up.
+        BadFileError: a file cannot be read, or has no iteration time after the warm-up.
     """
     left_out = WARM_UP if warmup is None else warmup
     read = recordings(files, TrainingHistory, "training history")
@@ -52,17 +52,17 @@ def throughput(
         kind="throughput",
         title="Throughput from the training's reports, warm-up excluded",
         window=joined(f"iterations {window}" for window in table["window"]),
-        denominator="images / time of the iterations reported on",
+        denominator="images / time of the reported iterations",
         count=f"{int(table['iterations'].sum()):,} iterations",
-        notes=[f"images/s is n/a: nothing tells the batch size of {file}" for file in unknown],
+        notes=[f"images/s is n/a: the batch size of {file} is unknown" for file in unknown],
     )
 
 
 def evaluations(files: Files) -> pd.DataFrame:
-    """The accuracy over a training: a row an evaluation, AP in percent.
+    """The accuracy over a training: one row per evaluation, AP in percent.
 
     Raises:
-        BadFileError: a file cannot be read, or has no evaluation in it.
+        BadFileError: a file cannot be read, or contains no evaluation.
     """
     read = recordings(files, TrainingHistory, "training history")
     table = stack({each.path: _evaluations(each) for each in read})
@@ -78,15 +78,15 @@ def evaluations(files: Files) -> pd.DataFrame:
 
 
 def time_to_train(files: Files, target: Mapping[str, float]) -> pd.DataFrame:
-    """How long each training took to the first evaluation that met the target, in minutes.
+    """The time each training took to the first evaluation that met the target, in minutes.
 
     Args:
-        files: logs of trainings: paths, or what `read` gave.
-        target: metrics and what they have to reach in percent: `{"box AP": 37.7}`; a word alone
-            (`box`) means its AP.
+        files: training logs: paths or recordings.
+        target: the percentage each metric has to reach: `{"box AP": 37.7}`; a single word
+            (`box`) stands for its AP.
 
     Raises:
-        BadFileError: a file cannot be read, or has no evaluation by such a metric.
+        BadFileError: a file cannot be read, or has no evaluation with such a metric.
     """
     goals = {name if " " in name else f"{name} AP": goal for name, goal in target.items()}
     read = recordings(files, TrainingHistory, "training history")
@@ -100,28 +100,26 @@ def time_to_train(files: Files, target: Mapping[str, float]) -> pd.DataFrame:
     return described(
         table,
         kind="time_to_train",
-        title="Time to train, to the first evaluation that met the target",
-        window="from a training's start to the evaluation that met all of the target",
-        denominator="wall time, evaluations included and pauses left out; see the column clock",
+        title="Time-to-train, up to the first evaluation that met the target",
+        window="from a training's start to the evaluation that met the whole target",
+        denominator="wall time, evaluations included, pauses excluded; see the column clock",
         count=f"{len(table):,} trainings",
         notes=[each.content.no_wall for each in read if each.content.no_wall],
     )
 
 
 def training_curves(files: Files) -> dict[str, TrainingLog]:
-    """The logs whose curves can be drawn, by what to call each.
+    """The logs to draw curves from, by a short name for each.
 
     Raises:
-        BadFileError: a file cannot be read, or has no iteration in it.
+        BadFileError: a file cannot be read, or contains no iteration.
     """
     read = recordings(files, TrainingHistory, "training history")
     for each in read:
         if each.content.reports.empty:
-            raise BadFileError(
-                each.path, "no iteration in it: no curve to draw", "leave --plot out"
-            )
+            raise BadFileError(each.path, "contains no iteration: no curve to draw", "omit --plot")
     names = short_names([str(each.path) for each in read])
-    if len(read) == 1:  # `metrics.json` alone would not tell which
+    if len(read) == 1:  # `metrics.json` alone would not say which run
         path = read[0].path
         names = {str(path): str(Path(*path.absolute().parts[-2:]))}
     return {names[str(each.path)]: each.content for each in read}
@@ -131,7 +129,7 @@ def _speed(recording: TrainingHistory, given: int | None, warmup: int) -> dict[s
     file, log = recording.path, recording.content
     if log.reports.empty:
         raise BadFileError(
-            file, "no iteration's time in it, only evaluations", "--by evaluation shows them"
+            file, "contains evaluations but no iteration times", "--by evaluation shows them"
         )
     facts = read_run_facts(file)
     size, source = _batch_size(given, log, facts)
@@ -154,7 +152,7 @@ def _speed(recording: TrainingHistory, given: int | None, warmup: int) -> dict[s
 def _batch_size(
     given: int | None, log: TrainingLog, facts: RunFacts
 ) -> tuple[int | None, str | None]:
-    """The batch size, and who says it."""
+    """The batch size and its source."""
     if given is not None:
         return given, "--batch-size"
     if log.batch_size is not None:
@@ -165,7 +163,7 @@ def _batch_size(
 def _evaluations(recording: TrainingHistory) -> pd.DataFrame:
     found = recording.content.evaluations
     if found.empty:
-        raise BadFileError(recording.path, "no evaluation in it", "leave --by out")
+        raise BadFileError(recording.path, "contains no evaluation", "omit --by")
     wall = found["wall (s)"]
     own = found[["training", "iteration", "dataset"]].copy()
     own["time (min)"] = wall.fillna(found["iterations (s)"]) / 60

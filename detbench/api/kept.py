@@ -1,4 +1,4 @@
-"""Runs that are kept: as a table, one by one, compared, checked, and on a page."""
+"""The runs in a results folder: listed, loaded, compared, verified, and reported on a page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from detbench.reporting.sections.comparison import against as section_against
 from detbench.utilization.described import described
 
 Wanted = str | Sequence[str] | None
-"""A value, several of them (or with commas between), or None for all."""
+"""A filter: one value, several (as a sequence or separated by commas), or None for all."""
 
 
 def runs(
@@ -40,22 +40,24 @@ def runs(
     status: Wanted = None,
     sql: str | None = None,
 ) -> pd.DataFrame:
-    """The runs that a results folder holds, oldest first: a row a run.
+    """The runs in a results folder, oldest first: one row per run.
 
-    The columns stand in docs/formats.md, "The table of runs"; what was not measured is missing.
+    docs/formats.md, "The table of runs", lists the columns. A value that was not measured is
+    missing.
 
     Args:
-        results: the folder; None for the one where runs are kept by default.
-        family: only runs of these families; so with the next four.
-        model: only of these models.
-        mode: only in these modes; `evaluation` where nothing was trained.
-        gpu_profile: only on these GPUs or slices.
-        status: only those that ended so.
-        sql: one SELECT over this table, which is called `runs`; needs duckdb.
+        results: the folder; None for the default results folder.
+        family: keep only runs of these families.
+        model: keep only runs of these models.
+        mode: keep only runs in these modes; `evaluation` for runs without training.
+        gpu_profile: keep only runs on these GPU profiles.
+        status: keep only runs with these statuses.
+        sql: one SELECT over this table, which is named `runs`; needs duckdb.
 
     Raises:
         BadFileError: a record cannot be read.
-        UsageError: the query is no SELECT, or DuckDB refuses it.
+        UsageError: the query is not one SELECT, or DuckDB rejects it.
+        MissingError: `sql` is given and duckdb is not installed.
     """
     root = _root(results)
     wanted = {
@@ -69,7 +71,7 @@ def runs(
         table if sql is None else query(table, sql),
         kind="runs" if sql is None else "query of runs",
         title="",
-        window="each run's own, in the column window",
+        window="each run's own; see the column window",
         denominator="images / wall time of the window",
         count=f"{len(table):,} runs",
         notes=[] if len(table) else [no_such],
@@ -77,10 +79,14 @@ def runs(
 
 
 def load(run: PathLike, results: PathLike | None = None) -> store.Run:
-    """A run's folder and record: by its folder, or by its name in a results folder.
+    """The folder and the record of a run.
+
+    Args:
+        run: its folder, or its name in the results folder.
+        results: the results folder; None for the default one.
 
     Raises:
-        UsageError: there is no such run, or several of that name.
+        UsageError: there is no such run, or several have that name.
         BadFileError: its record cannot be read.
     """
     return store.run_named(_root(results), os.fspath(run))
@@ -89,24 +95,24 @@ def load(run: PathLike, results: PathLike | None = None) -> store.Run:
 def compare(
     a: PathLike, b: PathLike, *, by: str | None = None, results: PathLike | None = None
 ) -> Comparison:
-    """Whether B is faster than A, model by model and batch size by batch size.
+    """Whether B is faster than A, per model and batch size.
 
-    Runs that are alike but for their seed are repeats; two or more on each side give the ratio of
-    images/s its 95 % interval (Welch, on logarithms).
+    Runs that differ only in their seed are repeats. Two or more repeats on each side give the
+    ratio of images/s a 95 % interval (Welch's, on logarithms).
 
     Args:
-        a: a results folder, one GPU profile's folder in it, or the folder of a single run; with
-            `by`, a value of that among the runs of one results folder.
-        b: the other one.
+        a: a results folder, a GPU profile's folder in it, or the folder of a single run; with
+            `by`, a value of that property among the runs of one results folder.
+        b: the same for the other side.
         by: `image`, `driver`, `gpu-profile` or `commit`.
-        results: that results folder; None for the default one.
+        results: the results folder for `by`; None for the default one.
 
     Raises:
-        UsageError: there is no run on a side, both have runs in common, or no speed was measured.
+        UsageError: a side has no runs, the sides share runs, or no throughput was measured.
         BadFileError: a record cannot be read.
     """
     if results is not None and by is None:
-        raise UsageError("--results is for --by", "without it A and B are folders")
+        raise UsageError("--results needs --by", "without --by, A and B are folders")
     if by is not None:
         kept = read_side(_root(results)).runs
         sides = group(kept, by, os.fspath(a)), group(kept, by, os.fspath(b))
@@ -114,21 +120,22 @@ def compare(
         sides = read_side(Path(a)), read_side(Path(b))
     folders = [{folder.resolve() for folder, _ in side.runs} for side in sides]
     if folders[0] & folders[1]:
-        raise UsageError(f"{a} and {b} have runs in common", "name two sets of different runs")
+        raise UsageError(f"{a} and {b} have runs in common", "pass two disjoint sets of runs")
     comparison = compare_sides(*sides)
     if not comparison.pairs:
         raise UsageError(
-            f"neither {comparison.a.name} nor {comparison.b.name} has a measured speed",
-            "detbench throughput FAMILY measures it: runs that went well, without a profiler",
+            f"neither {comparison.a.name} nor {comparison.b.name} has a measured throughput",
+            "detbench throughput FAMILY measures it",
         )
     return comparison
 
 
 def verify(results: PathLike | None = None) -> pd.DataFrame:
-    """Every file of every run, and its problem: empty where it is as its run left it (sha256).
+    """Check every file of every run against the size and sha256 in the run's record.
 
-    Raises:
-        UsageError: never; a record that cannot be read is a row with its problem.
+    Returns:
+        One row per file: its path and its problem, which is empty if the file is unchanged. A
+        record that cannot be read is a row, too.
     """
     root = _root(results)
     checked = [(str(each.path), each.problem) for each in integrity.check(root)]
@@ -144,12 +151,12 @@ def verify(results: PathLike | None = None) -> pd.DataFrame:
 
 
 class Page(NamedTuple):
-    """A page that was made.
+    """A report page.
 
     Attributes:
-        num_runs: on it.
-        num_bytes: its size.
-        left_out: a line for each record that could not be read.
+        num_runs: number of runs on the page.
+        num_bytes: size of the page.
+        left_out: one line per record that could not be read.
     """
 
     path: Path
@@ -165,19 +172,19 @@ def report(
     against: PathLike | None = None,
     on_event: OnEvent | None = None,
 ) -> Page:
-    """Make one HTML page of runs, which opens without a network and can be mailed.
+    """Write one self-contained HTML page about runs; it needs no network and can be mailed.
 
     Args:
-        runs: results folders, or folders of single runs; none for the default results folder.
-        output: a new file.
-        against: a results folder that the page compares these runs with.
+        runs: results folders or folders of single runs; empty for the default results folder.
+        output: the page, a new file.
+        against: a results folder to compare these runs with.
         on_event: called with `{"event": "found", "runs": 12}`, and with `{"event": "reading",
             "file": "..."}` before each measurement is read.
 
     Raises:
-        UsageError: the file exists already, or a folder does not.
-        MissingError: there is no run, or a package that makes pages is not installed.
-        BadFileError: a record of `against` cannot be read.
+        UsageError: `output` exists, or a folder does not.
+        MissingError: there is no run, or a package that the page needs is not installed.
+        BadFileError: a record in `against` cannot be read.
     """
     path = Path(output)
     refuse_existing(path, "--output")
@@ -195,7 +202,7 @@ def report(
         datetime.now(timezone.utc),
         makers,
     )
-    data = page.encode("utf-8", "backslashreplace")  # names of files need not be Unicode
+    data = page.encode("utf-8", "backslashreplace")  # file names may not be valid Unicode
     with new_file(path, "--output") as stream:
         stream.write(data)
     return Page(path, len(found.runs), len(data), found.unreadable)

@@ -1,4 +1,4 @@
-"""Tables of memory: what it was used for, and how that grows with the batch size."""
+"""Memory tables: what memory is used for, and how its use grows with the batch size."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ MEMORY_LEVELS = ("category", "module", "phase", "batch-size")
 _MIB = 2**20
 _TRACK_AGAIN = "track again: bash switch.sh memory && bash run.sh"
 _OWN_PHASES = ("data", "forward", "backward", "optimizer")
-_PARTS = "MiB are 2^20 bytes; shares are of all that the device shows at the peak"
+_PARTS = "MiB are 2^20 bytes; shares are of the memory that the device shows at the peak"
 _DENOMINATORS = {
     "category": _PARTS,
     "module": _PARTS,
     "phase": "MiB are 2^20 bytes at each phase's own peak",
-    "batch-size": "MiB are 2^20 bytes at the peak; the line is least squares over batch sizes",
+    "batch-size": "MiB are 2^20 bytes at the peak; a least-squares line over batch sizes",
 }
 
 
 def memory(
     files: Files, by: str = "category", *, phase: str | None = None, top: int | None = None
 ) -> pd.DataFrame:
-    """What memory was used for at the moment when tensors together held most.
+    """What memory was used for when tensors together took the most.
 
     Args:
-        files: memory CSVs of detbench or the TBD suite, or torch's memory timelines: paths, or
-            what `read` gave.
-        by: parts of the peak by `category` or `module`, every `phase`'s peak, or files of several
-            batch sizes side by side (`batch-size`): bytes per image, and the fixed part.
-        phase: only this phase, such as forward.
-        top: how many rows to list of each file; None for all.
+        files: memory CSVs of detbench or the TBD suite, or torch's memory timelines: paths or
+            recordings.
+        by: parts of the peak by `category` or `module`, the peak of each `phase`, or files of
+            several batch sizes side by side (`batch-size`): bytes per image, and the fixed part.
+        phase: consider only this phase, such as forward.
+        top: number of rows per file; None for all.
 
     Raises:
-        BadFileError: a file cannot be read, or is damaged.
-        UsageError: no such table or phase, or files that cannot be compared.
+        BadFileError: a file cannot be read or is damaged.
+        UsageError: there is no such table or phase, or the files cannot be compared.
     """
     if by not in MEMORY_LEVELS:
         raise UsageError(f"no table by '{by}'", f"known: {', '.join(MEMORY_LEVELS)}")
@@ -70,25 +70,25 @@ def memory(
 
 
 def memory_wide(file: PathLike | Recording) -> pd.DataFrame:
-    """Every iteration's peak in the wide form of the TBD suite, in whole MB of 10^6 bytes.
+    """The peak of every iteration in the TBD suite's wide form, in whole MB (10^6 bytes).
 
     Raises:
         BadFileError: the file cannot be read.
-        UsageError: it is no memory CSV of detbench.
+        UsageError: it is not a memory CSV of detbench.
     """
     (read,) = recordings(file, Memory, "memory")
     parts = read.tables["parts"]
     if not parts["phase"].isin(_OWN_PHASES).all():
-        raise UsageError(f"--wide: {read.path} is no memory CSV of detbench", _TRACK_AGAIN)
+        raise UsageError(f"--wide: {read.path} is not a memory CSV of detbench", _TRACK_AGAIN)
     return wide_form.wide(parts)
 
 
 def memory_curves(files: Files) -> dict[str, pd.DataFrame]:
-    """Memory over the iterations, of the timelines beside memory CSVs, by what to call each.
+    """Memory over the iterations, from the timelines beside memory CSVs, by a title for each.
 
     Raises:
         BadFileError: a timeline cannot be read.
-        UsageError: a file has none beside it.
+        UsageError: a file has no timeline beside it.
     """
     paths = [each.path for each in recordings(files, Memory, "memory")]
     names = short_names([str(path) for path in paths])
@@ -111,7 +111,7 @@ def _head(table: pd.DataFrame, top: int | None) -> pd.DataFrame:
 
 
 def _moment(parts: pd.DataFrame) -> str:
-    """How much there was at the peak, and when that was."""
+    """The size of the peak and its iteration and phase."""
     at = formulas.peak(parts)
     total = at["bytes"].sum() / _MIB
     tracked = at["bytes"][formulas.is_tracked(at)].sum() / _MIB
@@ -128,24 +128,24 @@ def _by_batch_size(parts: dict[Path, pd.DataFrame]) -> tuple[str, pd.DataFrame]:
         run = read_memory_run(file)
         if run.batch_size is None:
             raise UsageError(
-                f"{file} does not tell its batch size",
+                f"the batch size of {file} is unknown",
                 "name it memory_bs<N>.csv, or keep it in its run's folder",
             )
         if run.batch_size in found:
             raise UsageError(
                 f"{found[run.batch_size]} and {file} both have batch size {run.batch_size}",
-                "leave one of them out",
+                "omit one of them",
             )
         found[run.batch_size] = file
         if run.model is not None:
             models[run.model] = file
     if len(models) > 1:
         told = ", ".join(f"{file} of {model}" for model, file in models.items())
-        raise UsageError(f"these are files of different models: {told}", "compare one model's")
+        raise UsageError(f"files of different models: {told}", "pass the files of one model")
     sizes = sorted(found)
     phases = [formulas.peak(parts[found[size]])["phase"].iloc[0] for size in sizes]
     title = f"{next(iter(models), 'Memory')} at the peak, by images in a process's batch"
     if len(set(phases)) > 1:
         moves = ", ".join(f"{size}: {phase}" for size, phase in zip(sizes, phases, strict=True))
-        title += f"; the peak moves ({moves}), so no line fits: see --phase"
+        title += f"; the peak's phase changes ({moves}), so no line fits: see --phase"
     return title, formulas.by_batch_size({size: parts[found[size]] for size in sizes})

@@ -1,4 +1,4 @@
-"""Figures: what the report page draws of a table or a file, for a notebook."""
+"""The report page's charts of a table or a file, as figures for a notebook."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ _ACCURACIES = (" AP", " mAP", " PQ")
 
 
 def plot(table: pd.DataFrame | Recording, title: str | None = None) -> Figure:
-    """Draw what the report page draws of a table: a plotly figure, which a notebook shows.
+    """Draw a table as the report page does, as a plotly figure.
 
     Args:
-        table: what a function of this package returned, or a recording that `read` gave: of a
-            timeline its kernel classes, of counters the cores, of memory its categories, of
-            monitoring the samples over time, of a training the losses.
-        title: the figure's; None for the table's own.
+        table: a table from this package, or a recording from `read`. The figure of a timeline
+            shows its kernel classes, of counters the core utilization, of memory the categories,
+            of monitoring the samples over time, of a training its losses.
+        title: the figure's title; None for the table's own.
 
     Raises:
-        UsageError: nothing is drawn of such a table.
+        UsageError: there is no chart for such a table.
         MissingError: plotly is not installed.
     """
     if isinstance(table, Recording):
@@ -51,10 +51,10 @@ def plot(table: pd.DataFrame | Recording, title: str | None = None) -> Figure:
     kind = str(table.attrs.get("kind", ""))
     maker = _MAKERS.get(kind)
     if maker is None or table.empty:
-        what = f"the table '{kind}'" if kind else "a table that is none of this package's"
+        what = f"the table '{kind}'" if kind else "a table that this package did not make"
         raise UsageError(
-            f"nothing is drawn of {what if maker is None else 'a table without a row'}",
-            f"drawn are: {', '.join(_MAKERS)}; and recordings, as detbench.read gives them",
+            f"there is no chart for {what if maker is None else 'a table without rows'}",
+            f"plot one of: {', '.join(_MAKERS)}; or a recording from detbench.read",
         )
     own = str(table.attrs["title"])
     return figure_of(maker(table), own if title is None else title)
@@ -74,18 +74,18 @@ def _of_recording(recording: Recording) -> tuple[Chart, str]:
     if isinstance(recording, Monitoring):
         drawn = drawn_samples(recording.tables["samples"])
         if drawn.empty:
-            raise UsageError(f"{recording.path} has fewer than two moments", "sample for longer")
+            raise UsageError(f"{recording.path} has fewer than two samples", "sample for longer")
         return sample_lines(drawn), f"Samples: {name}"
     if isinstance(recording, TrainingHistory) and len(recording.content.reports):
         return _losses(recording), f"Loss: {name}"
     raise UsageError(
-        f"nothing is drawn of {recording.path}, a {recording.kind}",
+        f"there is no chart for {recording.path}, of kind '{recording.kind}'",
         "make a table of it: see the documentation of detbench.plot",
     )
 
 
 def _rows(table: pd.DataFrame, *named: str) -> pd.DataFrame:
-    """The table with a column run: the file where there are several, and the columns `named`."""
+    """The table with a column run: the file if there are several, and the columns `named`."""
     parts: list[pd.Series[str]] = []
     if "file" in table and table["file"].nunique() > 1:
         parts.append(table["file"].map(short_names(list(table["file"].unique()))))
@@ -130,7 +130,7 @@ def _modules(table: pd.DataFrame) -> Chart:
 
 def _phases(table: pd.DataFrame) -> Chart:
     if "file" in table:
-        raise UsageError("phases of several files are drawn one by one", "pass one file's table")
+        raise UsageError("one chart shows the phases of one file", "pass the table of one file")
     return phase_stacks(table)
 
 
@@ -153,11 +153,11 @@ def _accuracies(table: pd.DataFrame) -> Chart:
 
 
 def _speeds(table: pd.DataFrame) -> Chart:
-    """Throughput against batch size, of the runs of a table of runs."""
+    """Throughput against batch size, from a table of runs."""
     kept = Runs(gather([Path(run) for run in table["run"]]).runs)
     found = speed_table(repeated(kept, "noprofile"))
     if found.empty:
-        raise UsageError("no run in mode noprofile ended well", "nothing else has a throughput")
+        raise UsageError("no run in mode noprofile succeeded", "only such runs have a throughput")
     return speed_lines(found)
 
 

@@ -1,4 +1,4 @@
-"""Predictions of memory: which model and batch size a GPU profile would train."""
+"""Memory predictions: which models and batch sizes fit a GPU profile."""
 
 from __future__ import annotations
 
@@ -30,29 +30,32 @@ def fit(
     measure: bool = False,
     on_event: OnEvent | None = None,
 ) -> pd.DataFrame:
-    """Predict which batch sizes of a family's models a GPU's memory allows; needs no GPU.
+    """Predict which batch sizes of a family's models fit a GPU's memory. Needs no GPU.
 
-    docs/metrics.md, "Fit", says what the prediction is made of and how far off it was.
+    docs/metrics.md, "Fit", explains the prediction and its error.
 
     Args:
         family: `maskrcnn`, `faster_rcnn` or `efficientdet`.
-        model: a model or group of it, or several; None for the family's default on a GPU.
-        batch_size: images a GPU, or several: a row each, with the need by parts in GiB; None for
-            the table of the largest ones that fit.
-        gpu_profile: names of the catalogue, such as `A100D-2-20C`, or `auto` for the GPUs here.
-        image_size: width and height in pixels, before the model resizes them.
-        num_classes: of the dataset.
-        rois_per_image: regions that the heads are trained on; None for the model's own.
-        objects: the most that an image has.
-        precision: of the training.
-        processes: GPUs that train together; several hold every gradient twice.
-        measure: whether to measure this very setting first: two short trainings a model.
+        model: a model or group of the family, or several; None for its default model on a GPU.
+        batch_size: images per GPU, one or several. Each gets a row with the need by parts in GiB;
+            with None, the table has the largest batch sizes that fit.
+        gpu_profile: names from the catalogue, such as `A100D-2-20C`, or `auto` for the GPUs of
+            this machine.
+        image_size: width and height in pixels, before the model resizes the images.
+        num_classes: number of classes in the dataset.
+        rois_per_image: regions per image that the heads train on; None for the model's default.
+        objects: largest number of objects in an image.
+        precision: precision of the training.
+        processes: number of GPUs that train together; with several, each holds every gradient
+            twice.
+        measure: whether to measure this exact setting first: two short trainings per model.
         on_event: called with `{"event": "measured", "model": ..., "batch_size": ...}` after each
             such training.
 
     Raises:
-        UsageError: there is no such family, model or profile.
-        MissingError: `auto` where there is no GPU, or a training lacks a package.
+        UsageError: there is no such family, model or profile, or too little was measured of it.
+        MissingError: `auto` finds no GPU, or a training lacks a package.
+        RunFailedError: a training of `measure` failed.
     """
     loaded = load_family(family)
     setting = Setting(
@@ -74,17 +77,17 @@ def fit(
     sizes = [batch_size] if isinstance(batch_size, int) else list(batch_size or ())
     of = f"{len(names)} models on {len(profiles)} GPU profiles"
     window = f"images of {image_size[0]}x{image_size[1]}, {num_classes} classes, {precision}"
-    denominator = "predicted bytes at the peak of a training, and what the profile has, in GiB"
+    denominator = "predicted memory at the peak of a training, and the profile's memory, in GiB"
     if not sizes:
         return described(
             largest_table(asked, profiles),
             kind="fit, largest",
-            title="Largest batch size a GPU",
+            title="Largest batch size per GPU",
             window=window,
             denominator=denominator,
             count=of,
             notes=[
-                "A number behind `perhaps` is borderline by the intervals of need and capacity."
+                "Numbers after `perhaps` are borderline: intervals of need and capacity overlap."
             ],
         )
     return described(
@@ -94,7 +97,7 @@ def fit(
         window=window,
         denominator=denominator,
         count=f"{of}, {len(sizes)} batch sizes",
-        notes=["yes and no are certain by the intervals of need and capacity."],
+        notes=["yes and no are certain: the intervals of need and capacity do not overlap."],
     )
 
 

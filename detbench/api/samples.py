@@ -1,4 +1,4 @@
-"""Tables of monitoring: what was sampled beside a run."""
+"""Monitoring tables: samples taken during a run."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from detbench.utilization.described import described
 
 MONITORING_LEVELS = ("gpu", "quantity")
 
-_TITLES = {"quantity": "What was sampled, every sample weighing the same", "gpu": "Each GPU"}
+_TITLES = {"quantity": "Samples, all with equal weight", "gpu": "By GPU"}
 
 
 def monitoring(files: Files, by: str = "quantity", *, device: str | None = None) -> pd.DataFrame:
-    """Each GPU's utilization, memory, power, clocks and temperature, and the host's.
+    """Utilization, memory, power, clocks and temperature of each GPU, and the host's load.
 
     Args:
-        files: a run's monitoring.csv, or what nvidia-smi printed: paths, or what `read` gave.
-        by: a row for each GPU and `quantity` (mean, percentiles), or for each `gpu` (energy by the
-            trapezoid rule, throttling).
-        device: only this GPU, as the file calls it, or `host`.
+        files: a run's monitoring.csv, or output of nvidia-smi: paths or recordings.
+        by: one row per GPU and `quantity` (mean, percentiles), or per `gpu` (energy by the
+            trapezoidal rule, throttling).
+        device: only this GPU, by its name in the file, or `host`.
 
     Raises:
-        BadFileError: a file cannot be read, or is damaged.
-        UsageError: no such table or GPU.
+        BadFileError: a file cannot be read or is damaged.
+        UsageError: there is no such table or GPU.
     """
     if by not in MONITORING_LEVELS:
         raise UsageError(f"no table by '{by}'", f"known: {', '.join(MONITORING_LEVELS)}")
@@ -43,7 +43,7 @@ def monitoring(files: Files, by: str = "quantity", *, device: str | None = None)
         kind=f"monitoring by {by}",
         title=_TITLES[by],
         window=joined(each.source.window for each in read),
-        denominator="every sample weighs the same",
+        denominator="all samples, with equal weight",
         count=f"{sum(len(found) for found in samples.values()):,} samples",
         notes=[f"n/a: {line}" for line in dict.fromkeys(lines)],
     )

@@ -15,7 +15,10 @@ T = TypeVar("T")
 
 
 def stack(tables: Mapping[Path, pd.DataFrame], *, always: bool = False) -> pd.DataFrame:
-    """One table of several files' tables, told apart by a first column where there are several."""
+    """Concatenate the tables of several files, with the file as the first column.
+
+    A single table stays as it is, unless `always` is set.
+    """
     if len(tables) == 1 and not always:
         return next(iter(tables.values()))
     columns = dict.fromkeys(name for table in tables.values() for name in table.columns)
@@ -25,7 +28,7 @@ def stack(tables: Mapping[Path, pd.DataFrame], *, always: bool = False) -> pd.Da
 
 
 def of_file(file: Path, remedy: str, function: Callable[..., T], *arguments: Any) -> T:
-    """What a formula makes of a file's table; that it cannot is the file's fault.
+    """The result of a formula on a file's table; a ValueError is blamed on the file.
 
     Raises:
         BadFileError: the formula raised ValueError.
@@ -54,12 +57,12 @@ def only(
 
 
 def joined(texts: Iterable[str]) -> str:
-    """Different texts of several files, each once."""
+    """The distinct, non-empty texts, joined."""
     return "; ".join(dict.fromkeys(text for text in texts if text))
 
 
 def short_names(files: Sequence[str]) -> dict[str, str]:
-    """Every file's path without the folders that all of them are in."""
+    """Each file's path relative to the folder that contains all of them."""
     folders = [Path(file).parent.absolute() for file in files]
     folder = os.path.commonpath(folders) if folders else ""
     return {file: str(Path(file).absolute().relative_to(folder)) for file in files}

@@ -1,4 +1,4 @@
-"""Tables of utilization: how busy a device was, and which of its cores worked."""
+"""Utilization tables: how busy a device was, and which of its cores worked."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ COMPUTE_LEVELS = (
     "definition",
 )  # fmt: skip
 BY_LAUNCH = ("range", "definition")
-"""Levels that need to know which call launched what."""
+"""Levels that need to know which call launched which kernel."""
 SUMMARY_LEVELS = ("class", "kernel", "tensor")
-"""Levels that a summary has, which does not tell when kernels ran."""
+"""Levels available from a summary, which has no start times."""
 CORE_LEVELS = ("file", "device", "class", "kernel")
 
 _SHARES = "busy and idle times are shares of the window's wall time"
-_KERNEL_TIME = "summed durations of the {work}s in the window, which may overlap"
+_KERNEL_TIME = "sum of the durations of {work}s in the window, which may overlap"
 _DENOMINATORS = {
     "class": _KERNEL_TIME,
     "kernel": _KERNEL_TIME,
     "tensor": _KERNEL_TIME,
     "iteration": "each iteration's wall time",
     "range": "the wall time from a range's first kernel to its last",
-    "definition": "as the table says, each definition its own",
+    "definition": "each definition's own, as the table says",
 }
 _COUNTED = ("count", "kernels", "operators", "gaps")
 _COLLECT = "collect it: profile.sh nsight"
-_TENSOR = "DLProf's kernel and iteration reports say it"
+_TENSOR = "pass DLProf's kernel or iteration report"
 
 _Formula = Callable[[timelines.Timeline, list[str], str | None], pd.DataFrame]
 
@@ -55,29 +55,31 @@ def compute_utilization(
     range: str | None = None,
     top: int | None = None,
 ) -> pd.DataFrame:
-    """How much of the window at least one kernel was running, and what the time went to.
+    """The share of the window in which at least one kernel ran, and what took the time.
 
-    The busy time is the length of the union of kernel intervals over all streams of a device
-    (TBD suite, IISWC 2018, section 3). docs/metrics.md defines every column.
+    Busy time is the length of the union of kernel intervals over all streams of a device (TBD
+    suite, IISWC 2018, section 3). docs/metrics.md defines every column.
 
     Args:
-        files: timelines or summaries: paths, or what `read` gave.
-        by: a row for each `device`, `class`, `kernel`, use of `tensor` cores, `stream`,
-            `iteration`, `range`, `gap` length, `communication` or `definition`. A summary has
-            tables by class, kernel and tensor only.
+        files: timelines or summaries: paths or recordings.
+        by: one row per `device`, `class`, `kernel`, use of `tensor` cores, `stream`, `iteration`,
+            `range`, `gap` length, `communication` or `definition`. Summaries have tables by
+            class, kernel and tensor only.
         device: only this GPU number, or `cpu` for the CPU's operators; None for all GPUs.
-        range: only ranges of this name, which then are the window.
-        top: how many kernels or ranges to list; None for all.
+        range: use the ranges of this name as the window.
+        top: number of kernels or ranges to list; None for all.
 
     Raises:
-        BadFileError: a file cannot be read, or does not hold what the table is made of.
-        UsageError: no such table, device or mixture of files.
+        BadFileError: a file cannot be read, or lacks the data for the table.
+        UsageError: there is no such table or device, or summaries and timelines are mixed.
     """
     _check_level(by, COMPUTE_LEVELS)
     read = recordings(files, (Timeline, Summary), "timeline", launches=by in BY_LAUNCH)
     summaries = [each for each in read if isinstance(each, Summary)]
     if summaries and len(summaries) < len(read):
-        raise UsageError(f"{summaries[0].path} is a summary, others are not", "parse them apart")
+        raise UsageError(
+            f"{summaries[0].path} is a summary, others are not", "parse them separately"
+        )
     if summaries:
         return _of_summaries(summaries, by, top)
     return _of_timelines([t for t in read if isinstance(t, Timeline)], by, device, range, top)
@@ -91,22 +93,22 @@ def core_utilization(
     top: int | None = None,
     timeline: PathLike | Recording | None = None,
 ) -> pd.DataFrame:
-    """How much FMA, FP16, Tensor and SFU cores worked while kernels ran, weighted by cycles.
+    """The utilization of FMA, FP16, Tensor and SFU cores while kernels ran, weighted by cycles.
 
     U_m = sum over kernels (cycles * pct_m) / sum over kernels (cycles), as the TBD suite defines
-    it (IISWC 2018). Idle time between kernels is not part of it. A file of nvprof's levels gives a
-    table of levels from 0 to 10, which are no percentages.
+    it (IISWC 2018). Idle time between kernels is excluded. A file with nvprof's levels gives a
+    table of levels from 0 to 10, which are not percentages.
 
     Args:
-        files: counters of Nsight Compute or nvprof: paths, or what `read` gave.
-        by: a row for each `file`, `device`, kernel `class` or `kernel` name.
-        device: only the launches on this device.
-        top: how many classes or kernels to list; None for all.
-        timeline: a timeline of the same run: shares of its wall time are added.
+        files: counters from Nsight Compute or nvprof: paths or recordings.
+        by: one row per `file`, `device`, kernel `class` or `kernel` name.
+        device: only launches on this device.
+        top: number of classes or kernels to list; None for all.
+        timeline: a timeline of the same run, which adds shares of its wall time.
 
     Raises:
-        BadFileError: a file cannot be read, or lacks cycles or every core's metric.
-        UsageError: no such table or device, or levels and percentages together.
+        BadFileError: a file cannot be read, or lacks the cycles or the metrics of all cores.
+        UsageError: there is no such table or device, or levels and percentages are mixed.
     """
     _check_level(by, CORE_LEVELS)
     read = recordings(files, Counters, "counters")
@@ -117,7 +119,7 @@ def core_utilization(
     graded = [each for each in read if isinstance(each.content, Levels)]
     if graded:
         if timeline is not None or len(graded) < len(read):
-            raise UsageError(f"{graded[0].path} holds levels, no percentages", "parse it apart")
+            raise UsageError(f"{graded[0].path} has levels, not percentages", "parse it separately")
         return _levels(chosen, by, top)
     busy = None if timeline is None else _busy_share(timeline, device)
     tables = {
@@ -127,7 +129,7 @@ def core_utilization(
     title = "Core utilization, share of kernel cycles"
     if busy is not None:
         of = timeline.path if isinstance(timeline, Recording) else timeline
-        title += f"; of wall time: times the {busy:.4g} % that {of} is busy"
+        title += f"; of wall time: times the busy share of {of}, {busy:.4g} %"
     kernels = sum(len(found) for found in chosen.values())
     return described(
         stack(tables, always=True),
@@ -141,10 +143,10 @@ def core_utilization(
 
 
 def devices_of(recording: Timeline, wanted: str | None) -> list[str]:
-    """The devices a table is about: all that ran kernels, or the `wanted` one.
+    """The devices that a table covers: all that ran kernels, or the `wanted` one.
 
     Raises:
-        BadFileError: nothing ran in the recording, or no kernel of a GPU.
+        BadFileError: the recording is empty, or contains no GPU kernel.
         UsageError: it has no device of that name.
     """
     file, content = recording.path, recording.content
@@ -152,11 +154,13 @@ def devices_of(recording: Timeline, wanted: str | None) -> list[str]:
     if wanted == timelines.CPU and (content.activities["kind"] == "operator").any():
         return [timelines.CPU]
     if not found:
-        raise BadFileError(file, "no kernel and no operator in it", "record a window of training")
+        raise BadFileError(
+            file, "contains no kernel and no operator", "record a window of training"
+        )
     if wanted is None and found == [timelines.CPU]:
         raise BadFileError(
             file,
-            f"no GPU kernel in it: {content.note or 'it was recorded on a CPU alone'}",
+            f"contains no GPU kernel: {content.note or 'it was recorded on a CPU'}",
             "--device cpu shows the CPU's operators",
         )
     if wanted is not None and wanted not in found:
@@ -198,7 +202,7 @@ def _of_timelines(
 
 
 def _formula(by: str, top: int | None, work: str) -> tuple[str, _Formula]:
-    """Title and formula of a table of compute utilization."""
+    """The title and the formula of a table of compute utilization."""
 
     def by_name(
         level: str, timeline: timelines.Timeline, chosen: list[str], name: str | None
@@ -222,21 +226,21 @@ def _formula(by: str, top: int | None, work: str) -> tuple[str, _Formula]:
         "tensor": (f"By use of Tensor Cores, share of {work} time", partial(by_name, "tensor")),
         "stream": ("By stream, share of the window", compute.by_stream),
         "iteration": ("By iteration, share of each", compute.by_iteration),
-        "range": (f"By range{listed}, of the kernels it launched", by_range_name),
-        "gap": (f"Stretches without a {work}, share of the window", compute.by_gap),
+        "range": (f"By range{listed}, with the kernels it launched", by_range_name),
+        "gap": (f"Gaps without a {work}, share of the window", compute.by_gap),
         "communication": ("Communication, share of the window", compute.by_communication),
-        "definition": ("As others define it", by_definition),
+        "definition": ("By other tools' definitions", by_definition),
     }
     return tables[by]
 
 
 def _of_summaries(read: list[Summary], by: str, top: int | None) -> pd.DataFrame:
-    """A table that summaries have; that there is no utilization in them is said."""
+    """A table of summaries, with the note that no utilization follows from them."""
     if by not in SUMMARY_LEVELS:
         raise BadFileError(
             read[0].path,
-            f"a summary, which does not tell when kernels ran: no table by {by}",
-            "--by class or kernel, or take a timeline (nsys export --type sqlite)",
+            f"a summary has no start times: no table by {by}",
+            "use --by class or kernel, or a timeline (nsys export --type sqlite)",
         )
     tables = {
         each.path: of_file(each.path, _TENSOR, compute.of_sums, each.content, by).head(
@@ -248,41 +252,41 @@ def _of_summaries(read: list[Summary], by: str, top: int | None) -> pd.DataFrame
     return described(
         table,
         kind=f"compute_utilization by {by}",
-        title=f"By {by}, share of summed kernel time (a summary: no utilization can be told)",
-        window="not told by a summary",
-        denominator="summed durations of all kernels in the summary, which may overlap",
+        title=f"By {by}, share of summed kernel time (a summary: no utilization)",
+        window="unknown: a summary does not have it",
+        denominator="sum of the durations of all kernels in the summary, which may overlap",
         count=f"{int(sum(each.content.kernels['count'].sum() for each in read)):,} kernels",
-        notes=["A summary does not tell when kernels ran: no utilization follows from it."],
+        notes=["A summary has no start times, so no utilization follows from it."],
     )
 
 
 def _levels(chosen: dict[Path, pd.DataFrame], by: str, top: int | None) -> pd.DataFrame:
-    """The levels of nvprof, a table of their own."""
+    """The table of nvprof's levels."""
     table = stack({file: levels.by(found, by, top) for file, found in chosen.items()})
     return described(
         table,
         kind=f"core_utilization by {by} (levels)",
         title=levels.TITLE,
         window="all profiled kernels",
-        denominator="levels are means over launches, weighted by them",
+        denominator="levels are means over launches",
         count=f"{int(table['kernels'].sum()):,} launches of all units",
-        notes=["nvprof grades use from 0 (idle) to 10 (max): no percentage can be made of it."],
+        notes=["nvprof grades use from 0 (idle) to 10 (max); these levels are not percentages."],
     )
 
 
 def _missing_cores(chosen: dict[Path, pd.DataFrame]) -> list[str]:
-    """Why a core's utilization is missing, `core: reason`, each once."""
+    """Why a core's utilization is missing: distinct lines `core: reason`."""
     reasons = [core.core_utilization(found).reason for found in chosen.values()]
     lines = [f"{name}: {why[name]}" for why in reasons for name in (*CORES,) if name in why]
     return list(dict.fromkeys(lines))
 
 
 def _busy_share(timeline: PathLike | Recording, device: str | None) -> float:
-    """Compute utilization of the one device of a timeline, in percent."""
+    """Compute utilization of a timeline's only device, in percent."""
     (read,) = recordings(timeline, (Timeline, Summary), "timeline")
     if not isinstance(read, Timeline):
-        raise BadFileError(read.path, "a summary, which tells no busy share", "give a timeline")
+        raise BadFileError(read.path, "a summary has no busy share", "pass a timeline")
     found = devices_of(read, device)
     if len(found) > 1:
-        raise UsageError(f"{read.path} has several devices", f"--device: one of {', '.join(found)}")
+        raise UsageError(f"{read.path} has several devices", f"pass --device {'|'.join(found)}")
     return float(compute.by_device(read.content, found)["busy (%)"].iloc[0])

@@ -1,4 +1,4 @@
-"""The verbs of the `detbench` command, and the one place where errors become lines and codes."""
+"""The verbs of `detbench`, and the only place where errors become lines and exit codes."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class _LazyGroup(click.Group):
 
 @cache
 def command(verb: str) -> click.Command:
-    """A verb's command; its module is imported now."""
+    """The command of a verb; imports its module."""
     module, function = _VERBS[verb]
     found = getattr(import_module(f"detbench.cli.{module}"), function)
     assert isinstance(found, click.Command)
@@ -76,9 +76,9 @@ def cli() -> None:
 
     \b
     detbench train maskrcnn              train to accuracy and time it
-    detbench switch maskrcnn memory      choose what the next runs attach
+    detbench switch maskrcnn memory      choose the mode of the next runs
     detbench run maskrcnn                run a short window in that mode
-    detbench memory-util FILE            turn what it left into a table
+    detbench memory-util FILE            print its measurement as a table
 
     Results go to stdout, progress and notes to stderr.
 
@@ -92,14 +92,14 @@ add_loudness(cli)
 
 
 def main() -> None:
-    """Run the command line; every error the user can cause ends in one line and its code."""
+    """Run the command line; an error that a user can cause ends in one line and its exit code."""
     run_command(cli, prog_name="detbench")
 
 
 def run_command(command: click.Command, **options: Any) -> None:
     """Run one command as a program."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # Names in files hold what a terminal's encoding may lack: shown escaped, as on stderr.
+        # Names in files may not fit the terminal's encoding; they are escaped, as on stderr.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with usual_afterwards():
@@ -121,7 +121,7 @@ def run_command(command: click.Command, **options: Any) -> None:
     except (click.Abort, KeyboardInterrupt):
         _fail("interrupted", 130)
     except BrokenPipeError:
-        # The reader of our output has gone, as in `... | head`: nobody is left to tell.
+        # The reader of our output is gone, as in `... | head`, and so is anyone to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
 

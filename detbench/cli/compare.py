@@ -1,4 +1,4 @@
-"""The verb that says whether one set of runs is faster than another."""
+"""`compare`: whether one set of runs is faster than another."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _percent(context: click.Context, parameter: click.Parameter, value: str | No
     except ValueError:
         percent = math.nan
     if not 0 <= percent < 100:
-        raise click.BadParameter(f"'{value}' is no percentage, such as 5%", context, parameter)
+        raise click.BadParameter(f"'{value}' is not a percentage, such as 5%", context, parameter)
     return percent
 
 
@@ -38,26 +38,26 @@ def _percent(context: click.Context, parameter: click.Parameter, value: str | No
 @click.option(
     "--by",
     type=click.Choice(["image", "driver", "gpu-profile", "commit"]),
-    help="A and B are values of this, or how they begin, among the runs of one results folder.",
+    help="Compare runs of one results folder; A and B are values of this property, or prefixes.",
 )
 @click.option(
     "--results",
     type=click.Path(path_type=Path, file_okay=False),
-    help="That folder, with --by.  [default: results/, in a container /scratch/measurements]",
+    help="The results folder for --by.  [default: results/, in a container /scratch/measurements]",
 )
 @click.option(
     "--fail-if-slower",
     metavar="PERCENT",
     callback=_percent,
-    help="Exit with 4 where B is shown to be slower by more than this: its whole interval is.",
+    help="Exit with 4 if the whole interval of a ratio shows B slower by more than this.",
 )
 @click.option(
     "--if-unknown",
     type=click.Choice(["fail", "pass"]),
     default="fail",
     show_default=True,
-    help="What --fail-if-slower does where A has a figure and no ratio with an interval can be"
-    " told: fail exits with 4 as well.",
+    help="What --fail-if-slower does if A has a figure but there is no ratio with an interval:"
+    " fail exits with 4, too.",
 )
 @format_option()
 def compare(
@@ -69,15 +69,15 @@ def compare(
     if_unknown: str,
     style: str,
 ) -> None:
-    """Say whether B is faster than A, model by model and batch size by batch size.
+    """Say whether B is faster than A, per model and batch size.
 
-    A and B are results folders, one GPU profile's folders in them, or folders of single runs. Runs
-    that are alike but for their seed are repeats; two or more on each side give the ratio of
-    images/s its 95 % interval. Only runs of the same work are compared: the same window,
-    precision, dataset, weights and batch size. What accounts for a difference is told as far as it
-    was measured: waiting for data always, kernel classes and idle time where both sides have a run
-    in mode nvprof or torch, memory by category where both have one in mode memory. CSV has the
-    verdicts alone, JSON all of it.
+    A and B are results folders, GPU profiles' folders in them, or folders of single runs. Runs
+    that differ only in their seed are repeats; two or more on each side give the ratio of images/s
+    a 95 % interval. Only runs of the same work are compared: same window, precision, dataset,
+    weights and batch size. Differences are explained as far as they were measured: by waiting for
+    data always, by kernel classes and idle time if both sides have a run in mode nvprof or torch,
+    by memory categories if both have one in mode memory. CSV has only the verdicts, JSON
+    everything.
 
     \b
     Examples:
@@ -103,7 +103,7 @@ def _print(comparison: Comparison, style: str) -> None:
     elif style == "csv":
         print_table(found["verdicts"], style)
     else:
-        found.pop("soft numbers", None)  # a line a kind is enough for the eye
+        found.pop("soft numbers", None)  # in print, the lines below summarize them
         for table in found.values():
             print_table(table, style)
             click.echo()
@@ -112,7 +112,7 @@ def _print(comparison: Comparison, style: str) -> None:
 
 
 def _json(comparison: Comparison, found: dict[str, pd.DataFrame]) -> str:
-    """An object: the tables by their names, and what the lines say."""
+    """One object: the tables by name, and the content of the printed lines."""
     import json
 
     from detbench.comparison.comparing import changes
@@ -129,10 +129,10 @@ def _json(comparison: Comparison, found: dict[str, pd.DataFrame]) -> str:
 
 
 def _fail_if_slower(comparison: Comparison, percent: float, if_unknown: str) -> None:
-    """Fail where anything is slower by more than this, as CI wants to know.
+    """Fail if anything is slower by more than `percent`, for use in CI.
 
     Raises:
-        RunFailedError: something is, or cannot be told and unknowns fail.
+        RunFailedError: something is slower, or a verdict is unknown and unknowns fail.
     """
     from detbench.comparison.gate import gate
 

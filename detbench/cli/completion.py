@@ -1,4 +1,4 @@
-"""What a shell offers for a family, model, mode or GPU profile, read when it asks."""
+"""Shell completion of families, models, modes and GPU profiles, looked up on request."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def of_families(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
 
 
 def of_models(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
-    """The models and groups of the family named before; of all families where none was."""
+    """The models and groups of the family on the command line, or of all families."""
     from detbench.suite import family_names, load_family
 
-    # While a line is unfinished, click has not told its words apart yet.
+    # On an unfinished line, click has not assigned all words to parameters yet.
     typed = {context.params.get("family"), *context.args}
     known = family_names()
     families = [load_family(name) for name in known if name in typed or not typed & {*known}]
@@ -35,13 +35,13 @@ def of_modes(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
 
 
 def of_gpu_profiles(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
-    """The catalogue's names."""
+    """The GPU profiles of the catalogue."""
     from detbench.gpus.profiles import matching
 
     return _offered([profile.name for profile in matching("")], begun)
 
 
 def _offered(names: Iterable[str], begun: str) -> list[str]:
-    """Names that go on from what was typed; in a list with commas, from its last part."""
+    """Names that complete the typed text, or the last part of a comma-separated list."""
     before, comma, last = begun.rpartition(",")
     return [before + comma + name for name in names if name.startswith(last)]

@@ -1,4 +1,4 @@
-"""The files that a verb is given: patterns and folders."""
+"""Expands a verb's file arguments: paths and glob patterns."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from detbench.errors import BadFileError, UsageError
 
 
 def expand(given: Sequence[str]) -> tuple[Path, ...]:
-    """The files that paths and patterns name, each once; a pattern's in natural order.
+    """The files that paths and patterns match, each once; those of a pattern in natural order.
 
-    A shell expands a pattern already, unless it is quoted. A file that is not there is left to
-    its reader.
+    Shells expand unquoted patterns themselves. A missing file is reported by its reader.
 
     Raises:
         BadFileError: a path is a folder.
@@ -24,7 +23,7 @@ def expand(given: Sequence[str]) -> tuple[Path, ...]:
     found: dict[Path, None] = {}
     for text in given:
         path = Path(text)
-        # os.path's questions are answered also where there is no permission to ask them.
+        # os.path's tests return False without permission, where pathlib's may raise.
         if os.path.isdir(path):  # noqa: PTH112
             raise BadFileError(path, "is a folder", f"name files in it, such as '{path / '*'}'")
         if os.path.exists(path) or not glob.has_magic(text):  # noqa: PTH110
@@ -39,7 +38,7 @@ def expand(given: Sequence[str]) -> tuple[Path, ...]:
 
 
 def natural(path: Path) -> list[tuple[int, int, str]]:
-    """Sorts bs2 before bs10."""
+    """A sort key that puts bs2 before bs10."""
     return [
         (0, int(part), part) if part.isdigit() else (1, 0, part)
         for part in re.split(r"(\d+)", str(path))

@@ -1,4 +1,4 @@
-"""`fit`: which model and batch size a GPU profile has the memory for, told without the GPU."""
+"""`fit`: which models and batch sizes fit a GPU profile, predicted without the GPU."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def _size(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, int]:
     width, _, height = value.partition("x")
     if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise click.BadParameter(f"'{value}' is no WIDTHxHEIGHT, such as 1024x1024")
+        raise click.BadParameter(f"'{value}' is not WIDTHxHEIGHT, such as 1024x1024")
     return int(width), int(height)
 
 
@@ -29,13 +29,13 @@ def _size(context: click.Context, parameter: click.Parameter, value: str) -> tup
 @click.option(
     "--models",
     shell_complete=of_models,
-    help="Models or groups, with commas.  [default: the family's on a GPU]",
+    help="Models or groups, comma-separated.  [default: the family's default on a GPU]",
 )
 @click.option(
     "--batch-sizes",
     metavar="N,N,...",
     callback=whole_numbers,
-    help="Images a GPU.  [default: the largest that fits is looked for]",
+    help="Images per GPU.  [default: find the largest that fits]",
 )
 @click.option(
     "--gpu-profile",
@@ -43,7 +43,7 @@ def _size(context: click.Context, parameter: click.Parameter, value: str) -> tup
     shell_complete=of_gpu_profiles,
     default="auto",
     show_default=True,
-    help="auto for the GPUs here, or names with commas; see `detbench gpus --catalogue`.",
+    help="auto for this machine's GPUs, or comma-separated names from `detbench gpus --catalogue`.",
 )
 @click.option(
     "--image-size",
@@ -51,7 +51,7 @@ def _size(context: click.Context, parameter: click.Parameter, value: str) -> tup
     default="1333x800",
     show_default=True,
     callback=_size,
-    help="Of the images in pixels, before the model resizes them.",
+    help="Size of the images in pixels, before the model resizes them.",
 )
 @click.option("--num-classes", type=click.IntRange(1), default=80, show_default=True)
 @click.option(
@@ -64,7 +64,7 @@ def _size(context: click.Context, parameter: click.Parameter, value: str) -> tup
     type=click.IntRange(1),
     default=60,
     show_default=True,
-    help="The most that an image has.",
+    help="Largest number of objects in an image.",
 )
 @click.option("--precision", type=click.Choice(["fp32", "amp"]), default="fp32", show_default=True)
 @click.option(
@@ -72,14 +72,14 @@ def _size(context: click.Context, parameter: click.Parameter, value: str) -> tup
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="GPUs: several hold every gradient twice.",
+    help="GPUs that train together; with several, each holds every gradient twice.",
 )
-@click.option("--parts", is_flag=True, help="Show what each prediction is made of.")
+@click.option("--parts", is_flag=True, help="Show the parts of each prediction.")
 @click.option(
     "--measure",
     "measures",
     is_flag=True,
-    help="Measure this very setting first, on the CPU: two short trainings a model.",
+    help="Measure this exact setting on the CPU first: two short trainings per model.",
 )
 @format_option()
 def fit(
@@ -97,11 +97,11 @@ def fit(
     measures: bool,
     style: str,
 ) -> None:
-    """Predict which batch sizes of a FAMILY's models a GPU's memory allows. Needs no GPU.
+    """Predict which batch sizes of a FAMILY's models fit a GPU's memory. Needs no GPU.
 
-    yes and no are certain by the intervals of need and capacity, borderline is in between. What a
-    training's tensors take was measured on a CPU; what comes on top on a GPU is known from
-    published figures (docs/metrics.md, "Fit").
+    yes and no are certain: the intervals of need and capacity do not overlap. If they do, the
+    answer is borderline. The memory of a training's tensors was measured on a CPU; what a GPU
+    adds comes from published figures (docs/metrics.md, "Fit").
 
     \b
     Examples:
@@ -139,7 +139,7 @@ def _say_measured(event: Mapping[str, Any]) -> None:
 
 
 def _matrix(rows: pd.DataFrame) -> pd.DataFrame:
-    """Models by batch sizes: the answer, and the need from its least to its most."""
+    """Models x batch sizes: the answer, and the interval of the need."""
     cells = rows.assign(
         cell=[
             f"{row['fits']}: {row['need, low (GiB)']:.1f} to {row['need, high (GiB)']:.1f}"

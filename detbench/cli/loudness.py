@@ -1,4 +1,4 @@
-"""How much is said on stderr: errors always, progress and notes as a rule, each step if asked."""
+"""What goes to stderr: errors always, progress and notes by default, each step on request."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _CHOSEN = "detbench.loudness"
 
 
 def add_loudness(command: click.Command) -> None:
-    """Give a command, and the commands in it, the options --quiet and --verbose."""
+    """Add the options --quiet and --verbose to a command and its subcommands."""
     for name, callback, told in (
-        ("--quiet", _quiet, "No progress and no notes on stderr, only errors."),
-        ("--verbose", _verbose, "Say on stderr what is done, and the commands that are run."),
+        ("--quiet", _quiet, "Print only errors to stderr, no progress or notes."),
+        ("--verbose", _verbose, "Print each step and the commands it runs to stderr."),
     ):
-        # Not a value of the verb's: `run_command` undoes what the callback does.
+        # The verb gets no value: the callback does it all, and `run_command` undoes it.
         command.params.append(
             click.Option(
                 [name],
@@ -39,7 +39,7 @@ def add_loudness(command: click.Command) -> None:
 
 @contextmanager
 def usual_afterwards() -> Iterator[None]:
-    """Whatever is chosen within ends with it, so that an error's line is always seen."""
+    """Restore the default loudness on exit, so that an error's line is always printed."""
     stderr = sys.stderr
     try:
         yield
@@ -65,9 +65,9 @@ def _verbose(context: click.Context, parameter: click.Parameter, given: bool) ->
 
 
 def _is_new(context: click.Context, parameter: click.Parameter) -> bool:
-    """Whether it has not been said before the verb already."""
+    """Whether the option was not already given before the verb."""
     before = context.meta.get(_CHOSEN)
     if before not in (None, parameter.name):
-        raise click.UsageError("--quiet and --verbose cannot be had at once", context)
+        raise click.UsageError("--quiet and --verbose exclude each other", context)
     context.meta[_CHOSEN] = parameter.name
     return before is None

@@ -1,4 +1,4 @@
-"""Options that several verbs share, and printing tables."""
+"""Options that several verbs share, and the printing of tables."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Spelled here as well as in report.tables, which imports pandas: --help has to be instant.
+# Repeats reporting.tables.FORMATS: that module imports pandas, and --help has to be instant.
 FORMATS = ("table", "csv", "json", "md")
 _JSON = "detbench.json"
 
 
 def family_argument(default: str | None = None) -> Callable[[F], F]:
-    """The family that a verb is about."""
-    if default is None:  # which click would take for a default, too
+    """The argument FAMILY of a verb."""
+    if default is None:  # click would take an explicit None for a default, too
         return click.argument("family", shell_complete=of_families)
     return click.argument("family", default=default, shell_complete=of_families)
 
 
 def files_argument(function: F) -> F:
-    """One or more input files, or quoted patterns of them; the verb gets paths."""
+    """One or more input files or quoted glob patterns; the verb gets paths."""
     return click.argument("files", nargs=-1, required=True, metavar="FILE...", callback=_expand)(
         function
     )
@@ -43,7 +43,7 @@ def _expand(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tu
 
 
 def format_option(default: str | None = "table", more: tuple[str, ...] = ()) -> Callable[[F], F]:
-    """How the table is printed; the verb gets one of `FORMATS` or `more`, however it was said."""
+    """The options --format and --json; the verb gets one of `FORMATS` or `more` as `style`."""
 
     def decorate(function: F) -> F:
         short = click.option(
@@ -60,7 +60,7 @@ def format_option(default: str | None = "table", more: tuple[str, ...] = ()) -> 
             type=click.Choice((*FORMATS, *more)),
             default=default,
             callback=_style,
-            help="How to print it.",
+            help="The output format.",
         )
         return long(short(function))
 
@@ -76,12 +76,12 @@ def _style(context: click.Context, parameter: click.Parameter, style: str | None
         return style
     named = context.get_parameter_source("style") is ParameterSource.COMMANDLINE
     if named and style != "json":
-        raise click.UsageError(f"--json and --format {style} cannot be had at once", context)
+        raise click.UsageError(f"--json and --format {style} exclude each other", context)
     return "json"
 
 
 def output_option(function: F) -> F:
-    """Where the tables go instead of stdout."""
+    """The option --output: a new file for the tables, instead of stdout."""
     return click.option(
         "--output",
         type=click.Path(path_type=Path, dir_okay=False),
@@ -90,19 +90,19 @@ def output_option(function: F) -> F:
 
 
 def print_table(table: pd.DataFrame, style: str, title: str | None = None) -> None:
-    """Print a table on stdout, under `title` or else under its own."""
+    """Print a table to stdout, under `title` or its own title."""
     show([table], style, None, title)
 
 
 def show(
     tables: Sequence[pd.DataFrame], style: str, output: Path | None, title: str | None = None
 ) -> None:
-    """Print tables under their titles on stdout, or write them into a new file.
+    """Print tables under their titles to stdout, or write them to a new file.
 
-    A table's title is in its `attrs`; `title` takes its place.
+    A table's title is in its `attrs`; `title` overrides it.
 
     Raises:
-        UsageError: the file exists already, or cannot be written.
+        UsageError: the file exists, or cannot be written.
     """
     from detbench.reporting.tables import render
 
@@ -124,7 +124,11 @@ def show(
 
 
 def targets(target: str) -> dict[str, float]:
-    """What `--target` asks for: a metric's name and percent."""
+    """Metrics and percentages from the value of `--target`.
+
+    Raises:
+        UsageError: a part of it is not NAME=PERCENT.
+    """
     goals: dict[str, float] = {}
     for part in target.split(","):
         name, _, value = (piece.strip() for piece in part.partition("="))
@@ -133,12 +137,14 @@ def targets(target: str) -> dict[str, float]:
         except ValueError:
             name = ""
         if not name:
-            raise UsageError(f"--target: '{part}' is no NAME=PERCENT", "as in box=37.7,mask=33.9")
+            raise UsageError(
+                f"--target: '{part}' is not NAME=PERCENT", "write it as in box=37.7,mask=33.9"
+            )
     return goals
 
 
 def _shortened(table: pd.DataFrame) -> pd.DataFrame:
-    """The table for the eye: files without the folders that they share."""
+    """The table for print: files without the folder that they share."""
     if "file" not in table or not table["file"].map(lambda value: isinstance(value, str)).all():
         return table  # a query's column may have any name
     from detbench.api.tables import short_names

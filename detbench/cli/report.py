@@ -1,4 +1,4 @@
-"""`report`: the page that shows what runs measured."""
+"""`report`: one HTML page about runs."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _MIB = 1 << 20
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path("report.html"),
     show_default=True,
-    help="A new file.",
+    help="The page, a new file.",
 )
 @click.option(
     "--against",
     type=click.Path(path_type=Path),
-    help="A results folder that the page compares these runs with, as `detbench compare` does.",
+    help="A results folder to compare these runs with, as `detbench compare` does.",
 )
 def report(results: tuple[Path, ...], output: Path, against: Path | None) -> None:
-    """Make one HTML page of runs, which opens without a network and can be mailed.
+    """Write one self-contained HTML page about runs; it needs no network and can be mailed.
 
-    RESULTS are results folders or folders of single runs; without any, where runs are kept by
-    default. A measurement that cannot be read is left out, and the page says why.
+    RESULTS are results folders or folders of single runs; by default, the default results folder.
+    A measurement that cannot be read is left out, and the page says why.
 
     \b
     Examples:

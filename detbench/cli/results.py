@@ -1,4 +1,4 @@
-"""`results`: the runs that are kept, listed, exported, queried and checked."""
+"""`results`: the runs in a results folder, listed, exported, queried and verified."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from detbench.records.store import Run
 
 
-# Column of the table for programs -> its name for the eye.
+# Column of the table for programs -> its header in print.
 _LISTED = {
     "model": "model",
     "batch_size": "batch size",
@@ -38,16 +38,16 @@ _STATUSES = ("ok", "oom", "host_oom", "timeout", "failed", "interrupted")
     "--results",
     "root",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where runs are kept.  [default: results/, in a container /scratch/measurements]",
+    help="The results folder.  [default: results/, in a container /scratch/measurements]",
 )
 @click.option("--family", shell_complete=of_families, help="Only runs of this family.")
-@click.option("--model", shell_complete=of_models, help="Only runs of these models, with commas.")
-@click.option("--mode", shell_complete=of_modes, help="Only runs in these modes, with commas.")
-@click.option("--gpu-profile", shell_complete=of_gpu_profiles, help="Only runs on these.")
-@click.option("--status", type=click.Choice(_STATUSES), help="Only runs that ended so.")
-@click.option("--show", "shown", metavar="RUN", help="All of one run: its folder, or its name.")
-@click.option("--sql", metavar="SELECT", help="A query of the table `runs`; needs duckdb.")
-@click.option("--verify", is_flag=True, help="Check every file against the sha256 of its record.")
+@click.option("--model", shell_complete=of_models, help="Only runs of these models (commas).")
+@click.option("--mode", shell_complete=of_modes, help="Only runs in these modes (commas).")
+@click.option("--gpu-profile", shell_complete=of_gpu_profiles, help="Only runs on these (commas).")
+@click.option("--status", type=click.Choice(_STATUSES), help="Only runs with this status.")
+@click.option("--show", "shown", metavar="RUN", help="Show one run, by its folder or its name.")
+@click.option("--sql", metavar="SELECT", help="Query the table `runs`; needs duckdb.")
+@click.option("--verify", is_flag=True, help="Check every file against its run's record (sha256).")
 @format_option(more=("parquet",))
 @output_option
 def results(
@@ -59,10 +59,10 @@ def results(
     output: Path | None,
     **wanted: str | None,
 ) -> None:
-    """List the runs that are kept, or export, query or check them.
+    """List the runs in a results folder, or export, query or verify them.
 
-    CSV, JSON and Parquet have a column for everything that a record tells (docs/formats.md, "The
-    table of runs"); so has the table `runs` of --sql, which the filters apply to as well.
+    CSV, JSON, Parquet and the table `runs` of --sql have a column for every value in a record
+    (docs/formats.md, "The table of runs"). The filters apply to --sql, too.
 
     \b
     Examples:
@@ -75,9 +75,12 @@ def results(
     from detbench.api import kept
 
     if (shown is not None) + (sql is not None) + verify > 1:
-        raise UsageError("--show, --sql and --verify are one thing each", "pass one of them")
+        raise UsageError("--show, --sql and --verify exclude each other", "pass one of them")
     if style == "parquet" and (shown is not None or verify or output is None):
-        raise UsageError("--format parquet writes the table of runs", "--output FILE names where")
+        raise UsageError(
+            "--format parquet writes the table of runs to a file",
+            "pass --output FILE, and neither --show nor --verify",
+        )
     if verify:
         _print_checked(kept.verify(root), root, style, output)
     elif shown is not None:
@@ -93,7 +96,7 @@ def _print_runs(table: pd.DataFrame, style: str, output: Path | None, *, is_quer
     if style == "parquet":
         from detbench.reporting.run_query import write_parquet
 
-        assert output is not None  # asked for above
+        assert output is not None  # checked above
         write_parquet(table, output)
         return
     if style in ("table", "md") and not is_query:
@@ -104,7 +107,7 @@ def _print_runs(table: pd.DataFrame, style: str, output: Path | None, *, is_quer
 
 
 def _with_plain_times(table: pd.DataFrame) -> pd.DataFrame:
-    """Moments as text, 2026-11-24T12:00:00 in UTC, and spans of time as `0 days 00:01:00`."""
+    """Times as text, such as 2026-11-24T12:00:00 in UTC, and durations as `0 days 00:01:00`."""
     import pandas as pd
 
     plain = table.copy()
@@ -134,7 +137,7 @@ def _show_run(run: Run, style: str, output: Path | None) -> None:
     tables = [
         ("Run", pd.DataFrame(facts, columns=columns)),
         ("Environment", pd.DataFrame(around, columns=columns)),
-        ("What it left", pd.DataFrame(left, columns=["measurement", "bytes", "sha256"])),
+        ("Measurements", pd.DataFrame(left, columns=["measurement", "bytes", "sha256"])),
     ]
     shown = [table.assign() for _, table in tables if len(table)]
     for each, title in zip(shown, [title for title, table in tables if len(table)], strict=True):
@@ -145,10 +148,10 @@ def _show_run(run: Run, style: str, output: Path | None) -> None:
 def _print_checked(
     checked: pd.DataFrame, root: Path | None, style: str, output: Path | None
 ) -> None:
-    """Print what is not as it was left; that something is not ends in an error.
+    """Print the files with a problem, and fail if there are any.
 
     Raises:
-        BadFileError: naming the first such file.
+        BadFileError: for the first file with a problem.
     """
     from detbench.records.store import default_root
 
@@ -157,7 +160,7 @@ def _print_checked(
         show([bad], style, output)
     else:
         folder = root or default_root()
-        click.echo(f"{folder}: {len(checked):,} files are as their runs left them")
+        click.echo(f"{folder}: {len(checked):,} files are unchanged since their runs")
     if len(bad):
         more = f" ({len(bad)} files)" if len(bad) > 1 else ""
         first = bad.iloc[0]

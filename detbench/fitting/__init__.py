@@ -1,1 +1,1 @@
-"""Does a training fit? What it needs, predicted from footprints measured on a CPU."""
+"""Predicts whether a training fits a GPU's memory, from footprints measured on a CPU."""

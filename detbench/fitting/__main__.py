@@ -1,6 +1,6 @@
-"""Measure the footprints in the package: `python -m detbench.fitting FAMILY [MODEL...]`.
+"""Measure the footprints that the package ships: `python -m detbench.fitting FAMILY [MODEL...]`.
 
-Goes on where an interrupted one stopped. About 15 s a training on one core.
+An interrupted measurement is resumed. A training takes about 15 s on one core.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from detbench.fitting.measure import framework_of, measure_new, setting_of
 from detbench.suite import Family, load_family
 
 _FEW_ROIS = 32
-# Between them every term of the law varies: batch, area, classes and regions.
+# Together, these settings vary every term of the law: batch, area, classes and regions.
 _DESIGN = (
     (Setting(), (2, 4)),
     (Setting(width=800, rois_per_image=_FEW_ROIS, num_classes=1), (2, 4)),
@@ -26,11 +26,11 @@ _DESIGN = (
 
 
 def main(family: Family, models: list[str]) -> None:
-    """Measure what is not known yet of one model an architecture."""
+    """Measure the missing footprints, for one model per architecture."""
     for model in {architecture(m): m for m in models}.values():
         for setting, batch_sizes in _DESIGN:
             if setting.precision == "amp" and framework_of(family, model) != "detectron2":
-                continue  # a CPU's autocast casts other operators than CUDA's
+                continue  # autocast casts other operators on a CPU than on CUDA
             wanted = setting_of(family, model, setting)
             for footprint in measure_new(family, model, wanted, batch_sizes):
                 print(model, wanted, footprint.batch_size, file=sys.stderr, flush=True)

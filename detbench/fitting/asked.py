@@ -1,4 +1,4 @@
-"""A model whose memory needs are asked for, at any batch size, and the table of the answers."""
+"""The need of a model at any batch size, and the table of what fits which GPU profile."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ _MEASURED = (2, 4)  # batch sizes: a line needs two
 
 @dataclass(frozen=True)
 class Asked:
-    """A model whose needs are asked for.
+    """A model in a setting, whose need is predicted.
 
     Attributes:
-        processes: GPUs that train together; several hold every gradient twice.
+        processes: number of GPUs that train together; with several, each holds every gradient
+            twice.
     """
 
     model: str
@@ -35,20 +36,23 @@ class Asked:
 
     @staticmethod
     def of(family: Family, model: str, wanted: Setting, processes: int) -> Asked:
-        """The model with the footprints that are known, in `wanted` as far as it concerns it."""
+        """The model with its known footprints, in the part of `wanted` that applies to it."""
         footprints = known(framework_of(family, model), model)
         return Asked(model, footprints, setting_of(family, model, wanted), processes)
 
     def need(self, batch_size: int) -> Need:
-        """What it needs at a batch size, in images a GPU."""
+        """The need at a batch size, in images per GPU."""
         return need(self.model, self.footprints, self.setting, batch_size, self.processes)
 
 
 def measure_first(family: Family, model: str, wanted: Setting) -> Iterator[int]:
-    """Measure this very setting on the CPU, unless it is known: two short trainings.
+    """Measure this exact setting on the CPU in two short trainings, unless it is known.
 
     Yields:
-        The batch size of each training that ended.
+        The batch size of each finished training.
+
+    Raises:
+        RunFailedError: a training failed.
     """
     setting = setting_of(family, model, wanted)
     for footprint in measure_new(family, model, setting, _MEASURED):
@@ -56,11 +60,11 @@ def measure_first(family: Family, model: str, wanted: Setting) -> Iterator[int]:
 
 
 def profiles_named(names: str) -> list[GpuProfile]:
-    """The catalogue's profiles of these names, with commas between; of the GPUs here for `auto`.
+    """Profiles from the catalogue: comma-separated names, or `auto` for this machine's GPUs.
 
     Raises:
-        UsageError: the catalogue has no such profile.
-        MissingError: there is no GPU here.
+        UsageError: the catalogue lacks a name or a GPU.
+        MissingError: `auto` finds no GPU.
     """
     if names != "auto":
         return [profile_named(name) for name in names.split(",")]
@@ -73,14 +77,14 @@ def profiles_named(names: str) -> list[GpuProfile]:
     found = [gpu.catalogued for gpu in here]
     if None in found:
         name = here[found.index(None)].name
-        raise UsageError(f"'{name}' is not in the catalogue", "name a profile of the same memory")
+        raise UsageError(f"'{name}' is not in the catalogue", "name a profile with the same memory")
     return list(dict.fromkeys(profile for profile in found if profile is not None))
 
 
 def answers(
     asked: Sequence[Asked], batch_sizes: Sequence[int], profiles: Sequence[GpuProfile]
 ) -> pd.DataFrame:
-    """A row a profile, model and batch size: whether it fits, and all parts of the need in GiB."""
+    """One row per profile, model and batch size: whether it fits, and the need by parts in GiB."""
     needs = {(each.model, size): each.need(size) for each in asked for size in batch_sizes}
     rows: list[dict[str, Any]] = []
     for profile in profiles:

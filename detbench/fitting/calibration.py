@@ -1,8 +1,8 @@
-"""What published figures say of the memory that no tensor explains: cuDNN's workspaces.
+"""Estimates the memory that no tensor accounts for, cuDNN's workspaces, from published figures.
 
-A published peak of the allocator, less the tensors that were measured, is what operators took
-within themselves. It is of the same order in models that differ by a factor of five, so that it is
-one number here, and its spread the interval's.
+A published peak of the allocator minus the measured tensors is what operators allocated
+internally. It is of the same order in models whose peaks differ by a factor of five, so one
+number and its spread serve all models.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _GIB = 1 << 30
 
 @dataclass(frozen=True)
 class Published:
-    """A published figure and what was measured of the same model.
+    """A published figure, and the measured tensors of the same model.
 
     Attributes:
-        allocated: bytes, as published.
-        tensors: bytes of the tensors that its training holds at its peak, as measured.
+        allocated: published peak of the allocator, in bytes.
+        tensors: measured tensors at the peak of the training, in bytes.
     """
 
     model: str
@@ -36,7 +36,7 @@ class Published:
 
 
 def published() -> list[Published]:
-    """The figures, one an architecture: another schedule's is no other figure."""
+    """The published figures, one per architecture: schedules share their figure."""
     data = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
     found = {}
     for figures in data["memory_gib"].values():
@@ -49,22 +49,22 @@ def published() -> list[Published]:
 
 
 def predicted(row: Published, others: list[Published]) -> float:
-    """Bytes that the allocator gives out at most for `row`'s training, by the other figures."""
+    """The predicted peak of the allocator for `row` in bytes, calibrated on the other figures."""
     return row.tensors + float(np.median([o.allocated - o.tensors for o in others]))
 
 
 @cache
 def workspace() -> tuple[float, float, float]:
-    """Bytes within operators: the 10th percentile, the median and the 90th."""
+    """Memory inside operators, in bytes: the 10th percentile, the median and the 90th."""
     rests = [max(0.0, row.allocated - row.tensors) for row in published()]
     low, middle, high = np.percentile(rests, [10, 50, 90])
     return float(low), float(middle), float(high)
 
 
 def peak(parts: Parts, processes: int) -> dict[str, float]:
-    """The parts of the phase that holds most.
+    """The parts of the phase with the highest total, in bytes.
 
-    Several processes have a second copy of every gradient, in DistributedDataParallel's buckets.
+    With several processes, DistributedDataParallel's buckets hold a second copy of each gradient.
     """
     buckets = max(own["gradients"] for own in parts.values()) if processes > 1 else 0.0
     highest = max(parts.values(), key=lambda own: sum(own.values()))
@@ -72,6 +72,6 @@ def peak(parts: Parts, processes: int) -> dict[str, float]:
 
 
 def with_kept_gradients(parts: Parts) -> Parts:
-    """The parts as they were before torch 2.0, whose zero_grad gives gradients back by default."""
+    """The parts as before torch 2.0, when zero_grad did not free gradients by default."""
     most = max(own["gradients"] for own in parts.values())
     return {phase: {**own, "gradients": most} for phase, own in parts.items()}

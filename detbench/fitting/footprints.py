@@ -1,4 +1,4 @@
-"""Footprints: what a model's training holds, tensor by tensor, at one setting and batch size."""
+"""Footprints: the memory of a training's tensors, at one setting and batch size."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class _Document(BaseModel):
 
 
 class Setting(_Document):
-    """What a training's memory depends on, beside its model and batch size.
+    """What a training's memory depends on, besides its model and batch size.
 
     Attributes:
-        width, height: of the images in pixels, before the model resizes them.
-        num_objects: the most that an image has; every one is matched with every anchor.
-        rois_per_image: regions that the heads are trained on; None is the model's own number, or
-            that it has no such heads.
+        width, height: size of the images in pixels, before the model resizes them.
+        num_objects: largest number of objects in an image; each is matched with every anchor.
+        rois_per_image: regions per image that the heads train on; None for the model's default,
+            or for a model without such heads.
     """
 
     width: int = 1333
@@ -41,14 +41,14 @@ class Setting(_Document):
     precision: Precision = "fp32"
 
     def resized(self, shortest: int = 800, longest: int = 1333) -> tuple[int, int]:
-        """Width and height as detectron2's defaults make them at most (config/defaults.py)."""
+        """The largest width and height after detectron2's default resizing (config/defaults.py)."""
         scale = shortest / min(self.width, self.height)
         scale = min(scale, longest / max(self.width, self.height))
         return round(self.width * scale), round(self.height * scale)
 
     def in_words(self) -> str:
-        """The setting as a user would say it."""
-        regions = f", {self.rois_per_image} regions an image" if self.rois_per_image else ""
+        """The setting in words, for messages."""
+        regions = f", {self.rois_per_image} regions per image" if self.rois_per_image else ""
         return (
             f"{self.width}x{self.height} pixels, {self.num_objects} objects and"
             f" {self.num_classes} classes, {self.precision}{regions}"
@@ -56,11 +56,11 @@ class Setting(_Document):
 
 
 class Footprint(_Document):
-    """What one training held.
+    """The memory that one training held.
 
     Attributes:
-        parts: bytes by phase (forward, backward, optimizer) and category at the phase's peak.
-        versions: of what was measured with.
+        parts: bytes by phase (forward, backward, optimizer) and category, at the phase's peak.
+        versions: versions of the software that it was measured with.
     """
 
     framework: str
@@ -77,17 +77,17 @@ def architecture(model: str) -> str:
 
 
 def known(framework: str, model: str) -> list[Footprint]:
-    """The footprints of a model: those that come with the package, and those measured here.
+    """The footprints of a model: those that the package ships and those measured here.
 
     Raises:
-        BadFileError: a file of them is damaged.
+        BadFileError: a footprints file is damaged.
     """
     name = architecture(model)
     return [f for f in _all() if f.framework == framework and f.architecture == name]
 
 
 def keep(footprints: Iterable[Footprint]) -> Path:
-    """Keep footprints for this user's later predictions; returns their file."""
+    """Store footprints for this user's later predictions, and return their file."""
     file = _own()
     file.parent.mkdir(parents=True, exist_ok=True)
     fresh = {_key(f): f for f in [*read(file), *footprints]}
@@ -99,16 +99,16 @@ def keep(footprints: Iterable[Footprint]) -> Path:
 
 
 def as_text(footprints: Iterable[Footprint]) -> str:
-    """The file that holds these, a line each."""
+    """The content of a footprints file, one footprint per line."""
     lines = (json.dumps(f.model_dump(), separators=(",", ":")) for f in footprints)
     return "[\n" + ",\n".join(lines) + "\n]\n"
 
 
 def read(file: Path) -> list[Footprint]:
-    """The footprints in a file, none where it is not there.
+    """The footprints in a file; none if it does not exist.
 
     Raises:
-        BadFileError: it is damaged.
+        BadFileError: the file is damaged.
     """
     if not file.is_file():
         return []
@@ -117,13 +117,13 @@ def read(file: Path) -> list[Footprint]:
     except (ValueError, ValidationError, TypeError) as error:
         said = str(error).splitlines()[0]
         raise BadFileError(
-            file, f"not a file of footprints: {said}", "remove it, and measure again"
+            file, f"not a footprints file: {said}", "remove it, and measure again"
         ) from error
 
 
 @cache
 def _all() -> list[Footprint]:
-    """What was measured here comes last, and counts."""
+    """All footprints; one measured here replaces the shipped one."""
     return list({_key(f): f for f in [*read(_SHIPPED), *read(_own())]}.values())
 
 

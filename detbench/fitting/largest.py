@@ -1,4 +1,4 @@
-"""The largest batch size that a GPU profile has the memory for, by bisection over predictions."""
+"""The largest batch size that fits a GPU profile, by bisection over predictions."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from detbench.fitting.asked import Asked
 from detbench.fitting.need import answer, capacity
 from detbench.gpus.profiles import GpuProfile
 
-_MOST = 4096  # images a GPU: more than any of today's has the memory for
+_MOST = 4096  # images per GPU: more than any current GPU has memory for
 
 
 def largest(asked: Asked, profile: GpuProfile, answers: Sequence[str]) -> int:
-    """The largest batch size whose answer is one of `answers`; 0 where none is.
+    """The largest batch size whose answer is one of `answers`; 0 if there is none.
 
-    The need grows with the batch size, so the answers go from yes to no once.
+    The need grows with the batch size, so the answers go from yes to no only once.
     """
     available = capacity(profile)
     low, high = 0, _MOST  # low fits, high does not
@@ -29,7 +29,7 @@ def largest(asked: Asked, profile: GpuProfile, answers: Sequence[str]) -> int:
 
 
 def largest_table(asked: Sequence[Asked], profiles: Sequence[GpuProfile]) -> pd.DataFrame:
-    """Models by profiles: the largest batch size that fits for certain, and perhaps."""
+    """Models x profiles: the largest batch sizes that certainly and perhaps fit."""
     rows = []
     for each in asked:
         row: dict[str, Any] = {"model": each.model}

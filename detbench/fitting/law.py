@@ -1,12 +1,12 @@
-"""What a training holds at a setting and batch size that may not have been measured.
+"""The memory of a training at any setting and batch size, measured or not.
 
-A footprint's parts are linear in the batch size B, the area A of an image, the number of classes C
-and the regions R an image that heads are trained on, as convolutions, anchors and heads are:
+The parts of a footprint grow with the batch size B, the area A of an image, the number of classes
+C and the number R of regions per image, as convolutions, anchors and heads do:
 
     part = a + b C + B (c + d A + e A C + f R)
 
-Where a setting was measured at two batch sizes or more, the line through the two largest is taken;
-elsewhere the terms are fitted to all that was measured of the model.
+If a setting was measured at two or more batch sizes, the line through the two largest is used;
+otherwise the coefficients are fitted to all footprints of the model.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ _CATEGORIES = (
 def parts_at(
     architecture: str, footprints: Sequence[Footprint], setting: Setting, batch_size: int
 ) -> tuple[Parts, bool]:
-    """The parts at this setting and batch size, and whether that very setting was measured.
+    """The parts in bytes at a setting and batch size, and whether this exact setting was measured.
 
     Raises:
-        UsageError: too little was measured of the model to tell.
+        UsageError: the known footprints of the model do not determine the parts.
     """
     same = [f for f in footprints if _inputs(f.setting) == _inputs(setting)]
     here = sorted(same, key=lambda f: f.batch_size)
@@ -53,7 +53,7 @@ def parts_at(
 
 @cache
 def _inputs(setting: Setting) -> tuple[object, ...]:
-    """What the model gets: images that it resizes to the same size are the same to it."""
+    """The setting as the model sees it: images that it resizes to the same size are equal."""
     regions = setting.rois_per_image or _ROIS
     return setting.resized(), setting.num_objects, setting.num_classes, regions, setting.precision
 
@@ -83,8 +83,8 @@ def _fitted(
     scale = np.maximum(1.0, terms.max(axis=0))
     if not _is_combination(terms / scale, wanted / scale):
         raise UsageError(
-            f"what was measured of {architecture} does not tell of {setting.in_words()}",
-            "--measure takes this very setting, in less than a minute",
+            f"the known footprints of {architecture} do not cover {setting.in_words()}",
+            "--measure measures this setting in less than a minute",
         )
     found: Parts = {}
     for phase in alike[0].parts:
@@ -96,7 +96,7 @@ def _fitted(
 
 
 def _is_combination(terms: np.ndarray, wanted: np.ndarray) -> bool:
-    """Whether the measured terms tell of the wanted ones, even if not each from every other."""
+    """Whether the wanted terms are a linear combination of the measured ones."""
     rank = np.linalg.matrix_rank
     return bool(rank(np.vstack([terms, wanted]), tol=1e-6) == rank(terms, tol=1e-6))
 

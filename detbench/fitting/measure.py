@@ -1,4 +1,4 @@
-"""Measures footprints: two iterations of the very model on this machine's CPU, per batch size."""
+"""Measures footprints: two iterations of the actual model on this CPU, per batch size."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from detbench.running.execute import execute
 from detbench.suite import Family
 
 ROIS = "MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE"
-"""detectron2's key for the regions an image that heads are trained on."""
+"""detectron2's key for the number of regions per image that the heads train on."""
 _WITH_REGIONS = ("faster_rcnn", "mask_rcnn", "panoptic_fpn")  # configs of detectron2
 _NUM_STUFF = 53  # of COCO's panoptic annotations
-_SECOND = Window(start=1, count=1)  # from the second on the optimizer has its state
+_SECOND = Window(start=1, count=1)  # the first iteration creates the optimizer's state
 _VERSIONS = ("detbench", "torch", "torchvision", "detectron2", "detectron2_build", "effdet")
 
 
 def framework_of(family: Family, model: str) -> str:
-    """The framework that a model's footprints are of: the first of the family's that has it."""
+    """The framework that a model is measured in: the family's first one that has the model."""
     return next(f for f in family.frameworks if f in family.model(model).frameworks())
 
 
 def setting_of(family: Family, model: str, setting: Setting) -> Setting:
-    """The setting as far as it concerns the model: no regions without heads on them."""
+    """The part of the setting that applies to the model: no regions without region heads."""
     section = family.model(model)
     config = section.detectron2.config.rpartition("/")[2] if section.detectron2 else ""
     update: dict[str, int | None] = {}
     if not config.startswith(_WITH_REGIONS):
         update["rois_per_image"] = None
-    if section.effdet:  # whatever comes in is made the model's own size
+    if section.effdet:  # effdet resizes every image to the model's own size
         update |= {"width": Setting().width, "height": Setting().height}
     return setting.model_copy(update=update)
 
@@ -47,7 +47,7 @@ def setting_of(family: Family, model: str, setting: Setting) -> Setting:
 def measure_new(
     family: Family, model: str, setting: Setting, batch_sizes: tuple[int, ...]
 ) -> Iterator[Footprint]:
-    """Measure, keep and yield the footprints that are not known yet, as `measure` does."""
+    """Measure, store and yield the footprints that are not known yet; see `measure`."""
     known = footprints.known(framework_of(family, model), model)
     there = {f.batch_size for f in known if f.setting == setting}
     for footprint in measure(
@@ -60,12 +60,12 @@ def measure_new(
 def measure(
     family: Family, model: str, setting: Setting, batch_sizes: tuple[int, ...]
 ) -> Iterator[Footprint]:
-    """Train two iterations at each batch size and yield what they held.
+    """Train two iterations at each batch size and yield their footprint.
 
-    Feature maps are not computed (`RunSpec.probe`), which changes none of it.
+    Feature maps are not computed (`RunSpec.probe`); that does not change the footprint.
 
     Raises:
-        RunFailedError: a training failed; names its cause.
+        RunFailedError: a training failed; the message has its cause.
     """
     section = family.model(model)
     framework = framework_of(family, model)

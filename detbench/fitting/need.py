@@ -1,4 +1,4 @@
-"""What a training needs of a GPU, part by part, and whether a GPU profile has it."""
+"""The GPU memory that a training needs, by parts, and whether a GPU profile has it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MIB, _GIB = 1 << 20, 1 << 30
 
 @dataclass(frozen=True)
 class Range:
-    """Bytes: the least, the likeliest and the most."""
+    """An interval in bytes: the least, the likeliest and the most."""
 
     low: float
     middle: float
@@ -29,33 +29,33 @@ class Range:
 
     @staticmethod
     def around(middle: float, share: float) -> Range:
-        """From `share` of it below to as much above."""
+        """`middle` plus and minus its `share`."""
         return Range(middle * (1 - share), middle, middle * (1 + share))
 
 
-# How far tensors may be from what was measured: images of other shapes in a batch, other counts of
-# objects; where the setting itself was not measured, the law's own error too (docs/metrics.md).
+# Relative error of the tensors: image shapes and object counts differ between batches. The law
+# adds its own error if the setting was not measured (docs/metrics.md).
 _MEASURED, _BY_THE_LAW = 0.02, 0.03
 
-# Reserved by the caching allocator beyond what it gave out, as a share of that, when memory is
+# What the caching allocator reserves beyond the allocated memory, as a share of it, when memory is
 # short: 0.5, 4.3 and 6.9 % in the out-of-memory messages of GPT2-Chinese#215, BrushNet#81 and
-# CoSeR#10 (GitHub). Before it fails, it gives back every block that is not in use.
+# CoSeR#10 (GitHub). Before it fails, it frees every block that is not in use.
 _FRAGMENTATION = (0.005, 0.04, 0.07)
 
-# Outside the allocator: 300 to 426 MiB with CUDA 11.7 and later, which loads kernels when they are
-# first used (pytorch#107667, pytorch#109888, unsloth-zoo#1053); what training loads comes on top.
+# Memory outside the allocator: 300 to 426 MiB with CUDA 11.7 and later, which loads kernels on
+# first use (pytorch#107667, pytorch#109888, unsloth-zoo#1053), plus the kernels of a training.
 _CONTEXT = Range(300 * _MIB, 450 * _MIB, 600 * _MIB)
 
-# What CUDA can hand out of the total that NVML shows: 79.15 of 80 GiB on an A100.
+# The share of NVML's total memory that CUDA can allocate: 79.15 of 80 GiB on an A100.
 _OF_NVML = 0.985
 
 
 @dataclass(frozen=True)
 class Need:
-    """The memory of a training by part; tensors first, as docs/metrics.md names them.
+    """The memory that a training needs, by parts: tensors first, named as in docs/metrics.md.
 
     Attributes:
-        is_measured: whether this very setting was measured, at other batch sizes.
+        is_measured: whether this exact setting was measured, if only at other batch sizes.
     """
 
     parts: dict[str, Range]
@@ -63,7 +63,7 @@ class Need:
 
     @property
     def total(self) -> Range:
-        """All parts."""
+        """The sum of all parts."""
         return sum(self.parts.values(), Range(0, 0, 0))
 
 
@@ -74,17 +74,17 @@ def need(
     batch_size: int,
     processes: int = 1,
 ) -> Need:
-    """What each of `processes` needs, with `batch_size` images of its own an iteration.
+    """The need of each of `processes`, with `batch_size` images per process and iteration.
 
     Raises:
-        UsageError: too little was measured of the model.
+        UsageError: the known footprints of the model do not determine the need.
     """
     parts, is_measured = parts_at(model, footprints, setting, batch_size)
     tensors = peak(parts, processes)
     share = _MEASURED if is_measured else _BY_THE_LAW
     found = {name: Range.around(size, share) for name, size in tensors.items() if size}
-    # An operator that lacks memory for the workspace it would like best takes one with less
-    # (ATen/native/cudnn: the next algorithm is tried), so that none is the least it needs.
+    # An operator that cannot allocate its preferred workspace tries the next algorithm, with a
+    # smaller one (ATen/native/cudnn), so the lower bound is zero.
     _, middle, high = workspace()
     found["workspace"] = Range(0, middle, high)
     allocated = sum(found.values(), Range(0, 0, 0))
@@ -97,14 +97,14 @@ def need(
 
 
 def capacity(profile: GpuProfile) -> Range:
-    """The memory that one process can have on a profile."""
+    """The memory that one process can allocate on a GPU profile."""
     total = float(profile.memory_bytes)
     if profile.memory_is == "cuda":
         return Range(total, total, total)
     if profile.kind == "vgpu":
         # At most a sixteenth of the frame buffer and 16 MiB are reserved (NVIDIA vGPU Software User
-        # Guide, "reserved frame buffer"; HBM has no further share for ECC), and never is there more
-        # than the MIG instance that it runs on has.
+        # Guide, "reserved frame buffer"; HBM reserves no more for ECC). The memory of the MIG
+        # instance that the vGPU runs on is an upper bound.
         instance = find(f"{profile.gpu}-{profile.mig_profile}")
         most = min(total, instance.memory_bytes) if instance else total
         least = min(most, total * 15 / 16 - 16 * _MIB)
@@ -113,7 +113,7 @@ def capacity(profile: GpuProfile) -> Range:
 
 
 def answer(needed: Need, available: Range) -> Answer:
-    """Whether it fits: for certain, by the intervals of both sides, or perhaps."""
+    """Yes or no if the intervals of need and capacity do not overlap, otherwise borderline."""
     total = needed.total
     if total.high <= available.low:
         return "yes"

@@ -1,4 +1,4 @@
-"""What a table's numbers are of, said in its `attrs`."""
+"""Describes a table in its `attrs`: title, window, denominator, count, units and notes."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ def described(
     count: str,
     notes: Iterable[str] = (),
 ) -> pd.DataFrame:
-    """The table, with what its numbers are of in `attrs`.
+    """The table, with `attrs` that describe its numbers.
 
     Args:
-        table: any.
-        kind: which table it is, by which `detbench.plot` knows it: `compute_utilization by class`.
-        title: its heading, as the command line prints it.
-        window: the time or the iterations that it is about.
-        denominator: what its shares are shares of, or what its means are means over.
-        count: how many things were counted: kernels, iterations, samples.
-        notes: a sentence each: why a figure is missing, and what a reader has to know.
+        table: any table; it is changed in place.
+        kind: the kind of table, such as `compute_utilization by class`; `detbench.plot` picks the
+            chart by it.
+        title: the heading that the command line prints.
+        window: the time or the iterations that the table covers.
+        denominator: what shares are relative to, or what means are taken over.
+        count: the number of kernels, iterations or samples counted.
+        notes: one sentence each: why a figure is missing, and what else a reader has to know.
     """
     table.attrs = {
         "kind": kind,
@@ -47,6 +48,6 @@ def described(
 
 
 def units(table: pd.DataFrame) -> dict[str, str]:
-    """The units of the columns that name one: `busy (ms)` is in ms, `images/s` in images/s."""
+    """Units by column, for columns that name one: `busy (ms)` is in ms, `images/s` in images/s."""
     found = {str(name): _UNIT.search(str(name)) for name in table.columns}
     return {name: unit[1] or unit[2] for name, unit in found.items() if unit}

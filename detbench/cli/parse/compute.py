@@ -9,7 +9,7 @@ import click
 from detbench.cli.options import files_argument, format_option, output_option, show
 from detbench.cli.parse.progress import reading
 
-_LEVELS = (  # api.utilization.COMPUTE_LEVELS, which cannot be imported before --help is shown
+_LEVELS = (  # repeats api.utilization.COMPUTE_LEVELS, whose import would slow --help down
     "device", "class", "kernel", "tensor", "stream", "iteration", "range", "gap", "communication",
     "definition",
 )  # fmt: skip
@@ -23,11 +23,11 @@ _SHOWN_OF_SUMMARIES = ("class", "kernel")
     "--by",
     "level",
     type=click.Choice(_LEVELS),
-    help="One row of what; without it, the tables of " + ", ".join(_SHOWN) + ".",
+    help="What a row stands for.  [default: the tables by " + ", ".join(_SHOWN) + "]",
 )
 @click.option("--device", help="Only this GPU number, or `cpu` for the CPU's operators.")
-@click.option("--range", "range_", help="Only the ranges of this name: they are the window.")
-@click.option("--top", default=10, show_default=True, help="How many kernels or ranges to list.")
+@click.option("--range", "range_", help="Use the ranges of this name as the window.")
+@click.option("--top", default=10, show_default=True, help="Number of kernels or ranges to list.")
 @format_option()
 @output_option
 def compute_util(
@@ -39,14 +39,14 @@ def compute_util(
     style: str,
     output: Path | None,
 ) -> None:
-    """Compute utilization: how much of the profiled time at least one kernel was running.
+    """Compute utilization: the share of the profiled time in which at least one kernel ran.
 
-    FILE is what `profile.sh nvprof` or `profile.sh torch` left: an export of Nsight Systems
-    (.sqlite), a file of nvprof (.nvvp, or CSV of --print-gpu-trace), a trace of the PyTorch
-    profiler (.json or .json.gz); or a trace of `nsys stats` (cuda_gpu_trace), or DLProf's iteration
-    report. Summaries (nsys stats, nvprof, DLProf's kernel report) have tables by class and kernel
-    only. `--by tensor` is for DLProf's reports, which say what uses Tensor Cores. A trace made
-    without a GPU holds no kernels; `--device cpu` shows its operators.
+    FILE is a measurement of `profile.sh nvprof` or `profile.sh torch`: an Nsight Systems export
+    (.sqlite), an nvprof file (.nvvp, or CSV of --print-gpu-trace), or a PyTorch profiler trace
+    (.json or .json.gz). It may also be a trace of `nsys stats` (cuda_gpu_trace) or DLProf's
+    iteration report. Summaries (nsys stats, nvprof, DLProf's kernel report) have tables by class
+    and kernel only. `--by tensor` needs DLProf's reports, which say what uses Tensor Cores. A
+    trace recorded without a GPU has no kernels; `--device cpu` shows its operators.
 
     \b
     Example:

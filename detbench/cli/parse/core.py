@@ -13,7 +13,7 @@ from detbench.cli.parse.progress import reading
 if TYPE_CHECKING:
     import pandas as pd
 
-_PERCENT_DIGITS = 5  # what the seed suite's analyzer prints, and scripts cut out
+_PERCENT_DIGITS = 5  # as in the seed suite's analyzer, whose output scripts parse
 
 
 @click.command("core-util")
@@ -22,14 +22,14 @@ _PERCENT_DIGITS = 5  # what the seed suite's analyzer prints, and scripts cut ou
     "--by",
     "level",
     type=click.Choice(["file", "device", "class", "kernel"]),
-    help="One row a file, device, kernel class or kernel name.  [default: file]",
+    help="One row per file, device, kernel class or kernel name.  [default: file]",
 )
 @click.option("--device", help="Only the launches on this device.")
-@click.option("--top", default=20, show_default=True, help="How many classes or kernels to list.")
+@click.option("--top", default=20, show_default=True, help="Number of classes or kernels to list.")
 @click.option(
     "--timeline",
     type=click.Path(path_type=Path),
-    help="A timeline of the same run: shares of wall time are added, by its busy share.",
+    help="A timeline of the same run; its busy share adds shares of wall time.",
 )
 @format_option(default=None)
 @output_option
@@ -44,14 +44,14 @@ def core_util(
 ) -> None:
     """Core utilization: how much FMA, FP16, Tensor and SFU cores worked while kernels ran.
 
-    FILE is what `profile.sh nsight` left: Nsight Compute's CSV (`ncu --csv --log-file FILE`), or
-    a report of it (.ncu-rep, needs the package ncu-report). Weighted by each kernel's cycles; idle
-    time between kernels is not part of it.
+    FILE is a measurement of `profile.sh nsight`: Nsight Compute's CSV (`ncu --csv --log-file
+    FILE`) or its report (.ncu-rep, needs the package ncu-report). Kernels are weighted by their
+    cycles; idle time between kernels is excluded.
 
-    FILE may also be what `nvprof --metrics` printed: its levels of use, 0 to 10, are shown as such.
+    FILE may also be the output of `nvprof --metrics`; its levels of use, 0 to 10, stay levels.
 
-    For one file and no option four lines are printed, `fma<TAB>17.50765 %` and so on, for
-    scripts; otherwise a table.
+    For one file without options, four lines such as `fma<TAB>17.50765 %` are printed, for scripts;
+    otherwise a table.
 
     \b
     Examples:
@@ -72,7 +72,7 @@ def core_util(
 
 
 def _print_four_lines(table: pd.DataFrame) -> None:
-    """A core and its utilization a line, for scripts; what is missing is explained on stderr."""
+    """Print one line per core, for scripts; reasons for missing values go to stderr."""
     import pandas as pd
 
     from detbench.gpus.counters import CORES

@@ -18,24 +18,25 @@ from detbench.cli.parse.progress import reading
     type=click.Choice(["category", "module", "phase", "batch-size"]),
     default="category",
     show_default=True,
-    help="Parts of the peak by category, by module (and at the peaks of forward and backward), "
-    "every phase's peak, or files of several batch sizes side by side: bytes an image, and fixed.",
+    help="Parts of the peak by category or by module (also at the peaks of forward and backward), "
+    "the peak of each phase, or files of several batch sizes side by side: bytes per image, and "
+    "the fixed part.",
 )
-@click.option("--phase", help="The peak of this phase alone, such as forward.")
+@click.option("--phase", help="Only the peak of this phase, such as forward.")
 @click.option(
-    "--top", type=click.IntRange(1), default=20, show_default=True, help="How many rows to print."
+    "--top", type=click.IntRange(1), default=20, show_default=True, help="Number of rows to print."
 )
 @click.option(
     "--timeline",
     metavar="PNG",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Draw memory over the iterations into this new picture too.",
+    help="Also draw memory over the iterations into this new file.",
 )
 @click.option(
     "--wide",
     metavar="CSV",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write every iteration's peak into this new file too, in the TBD suite's wide form.",
+    help="Also write the peak of every iteration to this new file, in the TBD suite's wide form.",
 )
 @format_option()
 @output_option
@@ -49,10 +50,10 @@ def memory_util(
     style: str,
     output: Path | None,
 ) -> None:
-    """Memory: what it was used for at the moment when tensors together held most.
+    """Memory: what it was used for when tensors together took the most.
 
-    FILE is what memory mode left (memory_csv_data/memory_bs4.csv, and timeline_bs4.csv beside
-    it, which --timeline draws), the memory CSV of the TBD suite's profiler, or torch's memory
+    FILE is a measurement of memory mode (memory_csv_data/memory_bs4.csv; --timeline draws the
+    timeline_bs4.csv beside it), the memory CSV of the TBD suite's profiler, or torch's memory
     timeline (export_memory_timeline to *.raw.json.gz).
 
     \b
@@ -72,7 +73,7 @@ def memory_util(
         draw(memory_curves(found), timeline)
     if wide is not None:
         if len(found) > 1:
-            raise UsageError("--wide takes one FILE", "call it once for each")
+            raise UsageError("--wide takes one FILE", "run it once per file")
         rows = memory_wide(found[0])
         with new_file(wide, "--wide") as stream:
             rows.to_csv(stream, index=False, lineterminator="\n")

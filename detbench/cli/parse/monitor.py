@@ -1,4 +1,4 @@
-"""`monitor-util`: what was sampled beside a run, or by nvidia-smi."""
+"""`monitor-util`: samples taken during a run, or by nvidia-smi."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _SHOWN = ("quantity", "gpu")  # without --by
     "--by",
     "level",
     type=click.Choice(["gpu", "quantity"]),
-    help="One row a GPU, or a GPU and quantity; without it, both tables.",
+    help="One row per GPU, or per GPU and quantity.  [default: both tables]",
 )
-@click.option("--device", help="Only this GPU, as the file calls it, or host.")
+@click.option("--device", help="Only this GPU, by its name in the file, or host.")
 @format_option()
 @output_option
 def monitor_util(
@@ -30,10 +30,10 @@ def monitor_util(
     style: str,
     output: Path | None,
 ) -> None:
-    """Monitoring: each GPU's utilization, memory, power, clocks and temperature, and the host's.
+    """Monitoring: utilization, memory, power, clocks and temperature per GPU, and the host's load.
 
-    FILE is a run's monitoring.csv, or what `nvidia-smi --query-gpu=... --format=csv -l 1` or
-    `nvidia-smi dmon` printed.
+    FILE is a run's monitoring.csv, or the output of `nvidia-smi --query-gpu=... --format=csv -l 1`
+    or `nvidia-smi dmon`.
 
     \b
     Example:

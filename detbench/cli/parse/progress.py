@@ -1,4 +1,4 @@
-"""A progress line on a terminal's stderr, for reading that lasts."""
+"""A progress line on a terminal's stderr, for files that take long to read."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _DESCRIPTORS = Path("/proc/self/fd")
 
 @contextmanager
 def reading(files: Sequence[Path]) -> Iterator[Iterator[Path]]:
-    """Go through files; when that lasts more than two seconds, a terminal is shown how far it is.
+    """Iterate over files, and after two seconds show the progress on a terminal.
 
-    The readers know nothing of it: a thread wakes when it is time, and asks the system how far
-    the open file was read. Elsewhere than on Linux the line has files and seconds only.
+    The readers are not involved: a thread asks the operating system how far the open file has been
+    read. On systems other than Linux, the line has only files and seconds.
     """
     if not sys.stderr.isatty():
         yield iter(files)
@@ -76,7 +76,7 @@ class _Watcher(threading.Thread):
 
 
 def _share_read(file: Path) -> float:
-    """How much of a file this process has read, 0 to 1; 0 where that is not known."""
+    """The share of a file that this process has read, 0 to 1; 0 if unknown."""
     try:
         size, name = file.stat().st_size, str(file.resolve())
         for descriptor in _DESCRIPTORS.iterdir():

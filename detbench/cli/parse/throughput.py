@@ -1,4 +1,4 @@
-"""`throughput-util`: the speed that a training's own log tells, and its way to accuracy."""
+"""`throughput-util`: throughput, accuracy and time-to-train from a training's own log."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from detbench.errors import UsageError
     "--by",
     "level",
     type=click.Choice(["file", "evaluation"]),
-    help="One row a file: throughput; or an evaluation: AP.  [default: file]",
+    help="One row per file, with throughput, or per evaluation, with AP.  [default: file]",
 )
 @click.option(
     "--target",
-    help="When AP in percent was reached, such as box=37.7,mask=33.9; one row a training.",
+    help="Show when AP in percent was reached, such as box=37.7,mask=33.9; one row per training.",
 )
 @click.option(
     "--plot",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Draw losses, learning rate and AP into this new PNG too.",
+    help="Also draw losses, learning rate and AP into this new PNG file.",
 )
 @click.option(
-    "--batch-size", type=click.IntRange(1), help="Images an iteration, where nothing tells it."
+    "--batch-size", type=click.IntRange(1), help="Images per iteration, if the log lacks it."
 )
 @click.option(
     "--warmup",
     type=click.IntRange(0),
     default=20,
     show_default=True,
-    help="Iterations at the start that do not count.",
+    help="Iterations to exclude at the start.",
 )
 @format_option()
 @output_option
@@ -50,10 +50,10 @@ def throughput_util(
     style: str,
     output: Path | None,
 ) -> None:
-    """Throughput from a training's own log, warm-up excluded; AP over time; time to train.
+    """Throughput from a training's own log, warm-up excluded; AP over time; time-to-train.
 
-    FILE is detectron2's `metrics.json` or `log.txt`, or a detbench run's. A batch size that the
-    log does not tell is taken from run.json or config.yaml beside it.
+    FILE is the `metrics.json` or `log.txt` of detectron2 or of a detbench run. If the log lacks
+    the batch size, it is taken from run.json or config.yaml beside it.
 
     \b
     Examples:
@@ -72,7 +72,7 @@ def throughput_util(
     from detbench.reporting.training_curve import draw
 
     if level and target:
-        raise UsageError("--target has a table of its own", "leave --by out")
+        raise UsageError("--target has a table of its own", "omit --by")
     goals = None if target is None else targets(target)
     with reading(files) as each:
         logs = [read(file, "training history") for file in each]
@@ -80,7 +80,7 @@ def throughput_util(
         table = time_to_train(logs, goals)
     elif level == "evaluation":
         table = evaluations(logs)
-        if style in ("table", "md"):  # columns that no log tells are left out for the eye
+        if style in ("table", "md"):  # print no columns that all logs lack
             table = table.drop(columns=[c for c in OPTIONAL if table[c].isna().all()])
     else:
         table = throughput(logs, batch_size=batch_size, warmup=warmup)
