@@ -141,7 +141,7 @@ def _speed(recording: TrainingHistory, given: int | None, warmup: int) -> dict[s
         "iterations": one.num_iterations,
         "restarts": log.num_restarts,
         "batch size": size,
-        "batch size from": source,
+        "batch size source": source,
         "s / iteration (median)": one.iteration_seconds,
         "images/s": one.images_per_second,
         "data wait (%)": one.data_wait_percent,

@@ -104,7 +104,7 @@ def _verdict_table(pairs: Sequence[Compared]) -> pd.DataFrame:
                 "from (95 %)": found and found.low,
                 "to (95 %)": found and found.high,
                 "verdict": verdict.outcome,
-                "because": verdict.because or reason,
+                "reason": verdict.because or reason,
             }
         )
     numbers = ("A (images/s)", "B (images/s)", "B / A", "from (95 %)", "to (95 %)")

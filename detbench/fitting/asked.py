@@ -96,7 +96,7 @@ def answers(
                     "model": model,
                     "batch size": batch_size,
                     "fits": answer(needed, available),
-                    "leans to": "yes" if needed.total.middle <= available.middle else "no",
+                    "likelier answer": "yes" if needed.total.middle <= available.middle else "no",
                     **_in_gib("need", needed.total),
                     **_in_gib("capacity", available),
                     "setting": "measured" if needed.is_measured else "by the law",

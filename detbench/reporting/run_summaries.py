@@ -75,7 +75,7 @@ def speed_table(runs: Sequence[Run]) -> pd.DataFrame:
                 "repeats": len(speeds),
                 "images/s": middle,
                 "± 95 %": half,
-                "images/s a process": middle / number,
+                "images/s per process": middle / number,
                 "efficiency (%)": single and 100 * scaling_efficiency(middle, single, number),
                 "s / iteration (median)": mean([s.iteration_seconds_median for s in speeds]),
                 "data wait (%)": 100 * mean([s.data_wait_share for s in speeds]),
@@ -109,7 +109,7 @@ def time_table(runs: Sequence[Run]) -> pd.DataFrame:
                 "time-to-train (s)": found.seconds
                 if found.reached
                 else f"not reached after {found.iterations} iterations",
-                "of it evaluation (s)": found.evaluation_seconds,
+                "evaluation (s)": found.evaluation_seconds,
                 "evaluations": found.num_evaluations,
                 "epochs": found.epochs,
                 "images": found.images,

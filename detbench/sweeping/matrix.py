@@ -31,7 +31,7 @@ def cells(
                     "implied by": state.by,
                     "cause": state.cause,
                     "images/s": speed,
-                    "images/s a compute slice": speed / compute_slices
+                    "images/s per compute slice": speed / compute_slices
                     if speed is not None and compute_slices
                     else None,
                     "peak memory (MiB)": _mib(state.peak_bytes),

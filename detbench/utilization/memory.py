@@ -85,10 +85,10 @@ def by_batch_size(files: dict[int, pd.DataFrame]) -> pd.DataFrame:
         spread = sum((size - mean) ** 2 for size in sizes)
         slope = sum((size - mean) * table[size] for size in sizes) / spread
         fixed = table.mean(axis=1) - slope * mean
-        shown["an image (MiB)"] = slope
+        shown["per image (MiB)"] = slope
         shown["fixed (MiB)"] = fixed
         misses = [(table[size] - fixed - slope * size).abs() for size in sizes]
-        shown["off by at most (MiB)"] = pd.concat(misses, axis=1).max(axis=1)
+        shown["largest miss (MiB)"] = pd.concat(misses, axis=1).max(axis=1)
     return shown.rename_axis("category").reset_index()
 
 

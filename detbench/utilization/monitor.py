@@ -33,7 +33,7 @@ def by_quantity(samples: pd.DataFrame) -> pd.DataFrame:
                     "p95": p95,
                     "max": told.max(),
                     "samples": len(told),
-                    "n/a because": _words(reasons[quantity], len(own)),
+                    "reason for n/a": _words(reasons[quantity], len(own)),
                 }
             )
     return pd.DataFrame(rows)
@@ -64,7 +64,7 @@ def by_gpu(samples: pd.DataFrame) -> pd.DataFrame:
                 "duration (s)": None if time.isna().all() else time.max() - time.min(),
                 "energy (J)": energy,
                 "throttled (%)": 100 * throttled.mean() if len(throttled) else None,
-                "n/a because": "; ".join(why),
+                "reason for n/a": "; ".join(why),
             }
         )
     return pd.DataFrame(rows)

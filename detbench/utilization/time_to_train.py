@@ -43,8 +43,8 @@ def _row(own: pd.DataFrame, targets: Mapping[str, float], log: TrainingLog) -> d
         "result": "reached",
         "iteration": None,
         "time (min)": math.nan,
-        "of it evaluation (min)": math.nan,
-        "pauses, not in it (min)": math.nan,
+        "evaluation (min)": math.nan,
+        "excluded pauses (min)": math.nan,
         "clock": "wall time" if has_wall else f"iterations only: {log.no_wall}",
         **{f"best {metric}": own[metric].max() for metric in targets},
     }
@@ -57,6 +57,6 @@ def _row(own: pd.DataFrame, targets: Mapping[str, float], log: TrainingLog) -> d
     row["time (min)"] = first["wall (s)" if has_wall else "iterations (s)"] / 60
     if has_wall:
         until = own.loc[: met.index[0], "evaluation (s)"].sum(skipna=False)
-        row["of it evaluation (min)"] = until / 60
-        row["pauses, not in it (min)"] = first["pauses (s)"] / 60
+        row["evaluation (min)"] = until / 60
+        row["excluded pauses (min)"] = first["pauses (s)"] / 60
     return row

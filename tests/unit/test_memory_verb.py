@@ -93,9 +93,9 @@ def test_batch_sizes_side_by_side(tmp_path: Path) -> None:
     ):
         row = found[category]
         assert [row[f"batch size {size} (MiB)"] for size in (2, 4, 8)] == pytest.approx(sizes)
-        assert row["an image (MiB)"] == pytest.approx(slope)
+        assert row["per image (MiB)"] == pytest.approx(slope)
         assert row["fixed (MiB)"] == pytest.approx(fixed)
-        assert row["off by at most (MiB)"] == pytest.approx(0, abs=1e-9)
+        assert row["largest miss (MiB)"] == pytest.approx(0, abs=1e-9)
     alone = table(named, "--by", "batch-size")
     assert set(alone[0]) == {"category", "batch size 4 (MiB)"}
 

@@ -63,19 +63,19 @@ def test_our_file_says_why_a_quantity_was_not_told_and_leaves_out_what_a_row_lac
         ("host", "GPUs watched"),
         ("host", "run's CPU (cores)"),
     }
-    assert found["0:1", "utilization (%)"]["n/a because"] == "Not Supported"
-    assert found["0:1", "memory used (MiB)"]["n/a because"] == "GPU is lost (1 of 2)"
+    assert found["0:1", "utilization (%)"]["reason for n/a"] == "Not Supported"
+    assert found["0:1", "memory used (MiB)"]["reason for n/a"] == "GPU is lost (1 of 2)"
     assert found["0:1", "memory used (MiB)"]["mean"] == 500
     assert found["host", "run's CPU (cores)"]["mean"] == 1.5  # the first sample has no rate
-    assert found["host", "run's CPU (cores)"]["n/a because"] == ""
+    assert found["host", "run's CPU (cores)"]["reason for n/a"] == ""
 
 
 def test_what_is_missing_of_energy_and_throttling_has_its_reason(tmp_path: Path) -> None:
     content = SMI.replace(" 20.00 W", " [Not Supported]").replace("W, Active", "W, [N/A]")
     first, second = monitor.by_gpu(read_monitoring(file(tmp_path, content))).to_dict("records")
-    assert (first["energy (J)"], first["n/a because"]) == (300, "throttled: N/A (1 of 2)")
+    assert (first["energy (J)"], first["reason for n/a"]) == (300, "throttled: N/A (1 of 2)")
     assert second["energy (J)"] != second["energy (J)"]  # NaN
-    assert second["n/a because"] == "energy: Not Supported"
+    assert second["reason for n/a"] == "energy: Not Supported"
 
 
 @pytest.mark.parametrize(

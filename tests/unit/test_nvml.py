@@ -207,7 +207,7 @@ def test_a_mig_instance_has_its_memory_and_its_gpu_the_power(library: Path, tmp_
     assert rows["0:2", "memory used (MiB)"]["mean"] == 500
     assert rows["0", "power (W)"]["mean"] == 250.5
     utilization = rows["0:0", "utilization (%)"]
-    assert (utilization["mean"], utilization["n/a because"]) == (None, "Not Supported")
+    assert (utilization["mean"], utilization["reason for n/a"]) == (None, "Not Supported")
     assert ",[N/A: Not Supported]," in file.read_text()
 
 
@@ -223,17 +223,17 @@ def test_a_gpu_that_is_lost_midway_says_so_and_the_other_goes_on(
     assert set(power["0"][2:]) == {"[N/A: GPU is lost]"}
     assert power["1"] == ["250.50"] * len(power["0"])
     lost = f"GPU is lost ({len(power['0']) - 2} of {len(power['0'])})"
-    assert by_quantity(file)["0", "power (W)"]["n/a because"] == lost
+    assert by_quantity(file)["0", "power (W)"]["reason for n/a"] == lost
 
 
 def test_what_nvml_will_not_tell_has_its_words(library: Path, tmp_path: Path) -> None:
     rows = by_quantity(monitored(library, "no_permission", tmp_path, 2))
-    assert rows["0", "power (W)"]["n/a because"] == "Insufficient Permissions"
+    assert rows["0", "power (W)"]["reason for n/a"] == "Insufficient Permissions"
     assert rows["0", "temperature (C)"]["mean"] == 61
     (tmp_path / "cpu").mkdir()
     rows = by_quantity(monitored(library, "version_mismatch", tmp_path / "cpu", 2))
     watched = rows["host", "GPUs watched"]
-    assert watched["n/a because"] == "RM has detected an NVML/RM version mismatch."
+    assert watched["reason for n/a"] == "RM has detected an NVML/RM version mismatch."
 
 
 def test_a_full_disk_ends_the_samples_with_a_whole_row_and_not_the_run(

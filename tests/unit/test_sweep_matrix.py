@@ -56,13 +56,13 @@ def test_a_row_a_cell_with_what_was_measured_and_how() -> None:
     assert (measured["status"], measured["source"], measured["run"]) == (
         "fits", "measured", "folder",
     )  # fmt: skip
-    assert (measured["images/s"], measured["images/s a compute slice"]) == (12, 6)
+    assert (measured["images/s"], measured["images/s per compute slice"]) == (12, 6)
     assert measured["peak memory (MiB)"] == 3
     assert (measured["predicted low (MiB)"], measured["predicted to fit"]) == (2048, True)
     implied = table.iloc[0]
     assert (implied["source"], implied["implied by"]) == ("implied", 2)
     assert implied[["images/s", "peak memory (MiB)"]].isna().all()
-    assert cells(ROWS, "cpu")["images/s a compute slice"].isna().all()
+    assert cells(ROWS, "cpu")["images/s per compute slice"].isna().all()
     lines = render(table, "csv").splitlines()
     assert lines[1].startswith("small,noprofile,1,A100D-2-20C,fits,implied,2,as batch size 2 fits,")
 

@@ -192,8 +192,8 @@ def test_time_to_train_counts_lost_work_but_no_pause(tmp_path: Path) -> None:
     assert row["result"] == "reached"
     assert row["iteration"] == 59
     assert row["time (min)"] == pytest.approx(9)
-    assert row["of it evaluation (min)"] == pytest.approx(4)
-    assert row["pauses, not in it (min)"] == pytest.approx(57)
+    assert row["evaluation (min)"] == pytest.approx(4)
+    assert row["excluded pauses (min)"] == pytest.approx(57)
     assert row["clock"] == "wall time"
 
 
@@ -308,7 +308,7 @@ def test_the_batch_size_comes_from_beside_the_log_and_says_so(parser: Run, tmp_p
     def told(*options: str) -> tuple[object, object, object]:
         done = parser("throughput.py", path, "--format", "json", *options)
         (row,) = json.loads(done.stdout)
-        return row["batch size"], row["batch size from"], row["images/s"]
+        return row["batch size"], row["batch size source"], row["images/s"]
 
     assert told() == (None, None, None)
     (tmp_path / "config.yaml").write_text(
