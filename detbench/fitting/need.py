@@ -113,7 +113,7 @@ def capacity(profile: GpuProfile) -> Range:
 
 
 def answer(needed: Need, available: Range) -> Answer:
-    """yes or no if the intervals of need and capacity do not overlap, otherwise borderline."""
+    """Yes or no if the intervals of need and capacity do not overlap, otherwise borderline."""
     total = needed.total
     if total.high <= available.low:
         return "yes"
