@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """core_util against a bare pandas.read_csv of the same log: python perf/core_util.py [KERNELS].
 
-Both as whole processes: start, imports, reading, and ours the formula too. The answer is checked
-against the generator's closed form. A million kernels, 1.7 GB, take a minute.
+Both are timed as whole processes: start, imports and reading; ours also computes the result, which
+is checked against the generator's closed form. A million kernels (1.7 GB) take a minute.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def percents(output: str) -> dict[str, float]:
 
 
 def main(num_kernels: int) -> None:
-    """Generate a log, time both sides, check the answer."""
+    """Generate a log, time both sides, and check the answer."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "nsight_bs2.csv"
         make_ncu_log.write(log, num_kernels)

@@ -1,8 +1,8 @@
 """Predicted training memory against detectron2's published figures: `python perf/fit.py`.
 
-Leave-one-out: the one term that is calibrated (cuDNN's workspaces) is taken from all other models,
-then the model's own figure is predicted. Prints each error, the median and the largest, and the
-same without that term, which is what counting tensors alone gives.
+Leave-one-out: the only calibrated term (cuDNN's workspaces) is taken from all other models, and
+the model's own figure is predicted with it. Prints each error, the median and the largest error,
+and the same without that term, that is, for the tensors alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _GIB = 1 << 30
 
 
 def main() -> None:
-    """Print the table and what it comes to."""
+    """Print the table and its summary."""
     rows = published()
     guesses = [predicted(row, [other for other in rows if other is not row]) for row in rows]
     table = pd.DataFrame(
@@ -32,7 +32,7 @@ def main() -> None:
             ],
         }
     )
-    print(render(table, "table", title="Leave-one-out, a row an architecture"))
+    print(render(table, "table", title="Leave-one-out, one row per architecture"))
     for name, column in (("predicted", "predicted (GiB)"), ("tensors alone", "tensors (GiB)")):
         errors = 100 * np.abs(table[column] / table["published (GiB)"] - 1)
         print(f"{name}: median error {errors.median():.1f} %, largest {errors.max():.1f} %")

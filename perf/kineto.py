@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Reading a Kineto trace: python perf/kineto.py TRACE [PYTHON], or KERNELS instead of TRACE.
+"""Time the reading of a Kineto trace: python perf/kineto.py TRACE|KERNELS [PYTHON].
 
-With PYTHON, an interpreter that has HolisticTraceAnalysis 0.5, against that. Timed is what both
-do for one trace: load it and split the time from its first to its last GPU activity into busy
-and idle; imports are not. HTA's idle time has whole microseconds. For KERNELS a trace of so many
-is generated, 1.3 kB each, and compute_util as a whole process is checked against its closed form.
+PYTHON is an interpreter with HolisticTraceAnalysis 0.5 to compare with. Both load the trace and
+split the time from its first to its last GPU activity into busy and idle; imports are not timed.
+HTA rounds idle time to whole microseconds. With KERNELS, a trace of that many kernels is generated
+(1.3 kB each), and the answer of compute_util as a whole process is checked against the closed form.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def ours(trace: Path) -> Side:
 
 
 def theirs(trace: Path, python: str) -> Side | None:
-    """HolisticTraceAnalysis, where there is one."""
+    """HolisticTraceAnalysis, if it is installed."""
     found = subprocess.run([python, "-c", "import hta"], capture_output=True, check=False)
     if found.returncode:
         return None
@@ -57,7 +57,7 @@ def theirs(trace: Path, python: str) -> Side | None:
 
 
 def of_trace(trace: Path, python: str | None) -> None:
-    """Time both sides, or ours where the other is not there."""
+    """Time both sides, or only ours if the other is not installed."""
     opened = gzip.open if trace.suffix == ".gz" else open
     with opened(trace, "rb") as stream:
         size = sum(map(len, iter(lambda: stream.read(1 << 20), b"")))
@@ -67,11 +67,11 @@ def of_trace(trace: Path, python: str | None) -> None:
     if len(answers) == 2:
         agree("idle (us)", float(str(answers[0])), float(str(answers[1])), 1)
     else:
-        print(f"HolisticTraceAnalysis is not there; idle: {answers[0]} us")
+        print(f"HolisticTraceAnalysis is not installed; idle: {answers[0]} us")
 
 
 def of_generated(num_kernels: int) -> None:
-    """Time compute_util on a generated trace, check what it says."""
+    """Time compute_util on a generated trace, and check its answer."""
     with tempfile.TemporaryDirectory() as folder:
         trace = Path(folder) / "torch_bs2.pt.trace.json"
         make_kineto.write(trace, num_kernels)
@@ -87,7 +87,7 @@ def _busy(output: str) -> float:
 
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    options.add_argument("trace", help="a trace, or how many kernels to generate one of")
+    options.add_argument("trace", help="a trace, or the number of kernels to generate one with")
     options.add_argument("python", nargs="?", help="an interpreter with HolisticTraceAnalysis")
     given = options.parse_args()
     if given.trace.isdecimal():

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Write a trace of the PyTorch profiler of any size: python perf/make_kineto.py KERNELS FILE.
+"""Write a PyTorch profiler trace of any size: python perf/make_kineto.py KERNELS FILE.
 
-In the layout of PyTorch 2: for every kernel an operator, the call that launched it, the flow
-between the two and the kernel itself, 1.3 kB together; a step is a thousand kernels. Kernel k
-starts at 20 us * k and lasts 4 us to 12 us, so that `busy_percent` is known in closed form.
+The trace has PyTorch 2's layout: each kernel comes with an operator, the call that launched it and
+the flow between the two, 1.3 kB together; a step has a thousand kernels. Kernel k starts at
+20 us * k and lasts 4 us to 12 us, so `busy_percent` has a closed form.
 """
 
 from __future__ import annotations
@@ -80,12 +80,12 @@ _TAIL = """
 
 
 def duration(kernel: int) -> int:
-    """Of a kernel, in ns."""
+    """The duration of a kernel in ns."""
     return 4_000 + kernel * 37 % 8_000
 
 
 def busy_percent(num_kernels: int) -> float:
-    """Compute utilization over the steps, which is what the whole trace says."""
+    """Compute utilization over all steps in percent, which is the answer for the trace."""
     num_steps = -(-num_kernels // _IN_STEP)
     return 100 * sum(map(duration, range(num_kernels))) / (num_steps * _IN_STEP * _EVERY)
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Write an Nsight Compute CSV log of any size: python perf/make_ncu_log.py KERNELS FILE.
 
-The long form of `ncu --csv --metrics ...`, with the lines that ncu puts around it. Values follow
-from the kernel's number, so that `expected` can say the core utilization in closed form.
+The log has the long form of `ncu --csv --metrics ...`, with the lines that ncu prints around it.
+All values derive from the kernel's number, so `expected` has a closed form.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ NAME = (
 
 
 def cycles(kernel: int) -> int:
-    """Cycles of a kernel: from a thousand to a million, so that digits get grouped."""
+    """Cycles of a kernel: a thousand to a million, so that ncu's digit grouping occurs."""
     return 1000 + kernel * 7919 % 1_000_000
 
 
 def percent(kernel: int, core: str) -> float:
-    """Utilization of a core by a kernel, with two decimals as ncu prints it."""
+    """Utilization of a core by a kernel in percent, with two decimals like ncu's."""
     return (kernel * (3 + list(CORES).index(core)) % 10_000) / 100
 
 

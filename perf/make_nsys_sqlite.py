@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Write an Nsight Systems export of any size: python perf/make_nsys_sqlite.py KERNELS FILE.
 
-The tables of schema 3 that compute utilization needs. Kernel k starts at 10 us * k and lasts
-4 us to 12 us on one of four streams, so that neighbours overlap now and then. It was launched
-5 us before; a thousand launches are an iteration.
+The export has the tables of schema 3 that compute utilization needs. Kernel k starts at 10 us * k
+and lasts 4 us to 12 us on one of four streams, so neighbours sometimes overlap. It is launched
+5 us earlier; a thousand launches form an iteration.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def launches(num_kernels: int) -> Iterator[tuple[int | None, ...]]:
 
 
 def end_of_iterations(num_kernels: int) -> int:
-    """When the last iteration ends, in ns; a kernel may go on."""
+    """The end of the last iteration in ns; a kernel may end later."""
     return max(start + length for start, length in _spans(num_kernels))
 
 

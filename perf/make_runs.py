@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Write a results folder of generated runs of any number: python perf/make_runs.py RUNS FOLDER.
+"""Write a results folder with any number of generated runs: python perf/make_runs.py RUNS FOLDER.
 
-For the report page: runs of all modes on a slice of a GPU, with measurements in the formats of
-their profilers, repeats, a sweep's table, and every 20th run out of memory. Every figure is made
-up from the run's number; none was measured.
+It is meant for the report page: runs of all modes on a GPU slice, with measurements in the formats
+of their profilers, repeats, a sweep's table, and every 20th run out of memory. All values derive
+from the run's number; none was measured.
 """
 
 from __future__ import annotations
@@ -51,16 +51,17 @@ def write(
     seconds: int = 60,
     num_kernels: int = 300,
 ) -> list[Path]:
-    """Write the runs; returns their folders.
+    """Write the runs, and return their folders.
 
     Args:
         root: the results folder.
-        num_runs: every six of them are three repeats in noprofile and one in each other mode.
-        model: what all are called; by default they are of several models.
-        log: of every run.
-        cause: of every failed run.
-        seconds: how long every run was sampled, once a second.
-        num_kernels: in every trace and file of counters.
+        num_runs: number of runs; each six are three repeats in noprofile and one in each other
+            mode.
+        model: the model of all runs; by default, several models are used.
+        log: the log of each run.
+        cause: the cause of each failed run.
+        seconds: duration of the monitoring, with one sample per second.
+        num_kernels: number of kernels in each trace and each file of counters.
     """
     folders = []
     for number in range(num_runs):
@@ -95,12 +96,12 @@ def write(
 
 
 def images_per_second(number: int, batch_size: int) -> float:
-    """The throughput of a generated run in noprofile."""
+    """The throughput of a generated run in noprofile, in images/s."""
     return 10 + batch_size + number % len(_MODES) / 10
 
 
 def peak_mib(batch_size: int) -> dict[str, int]:
-    """The memory of a generated run at its peak, by category."""
+    """The memory of a generated run at its peak by category, in MiB."""
     return {"weights": 200, "gradients": 200, "activations": 1000 * batch_size, "unattributed": 300}
 
 

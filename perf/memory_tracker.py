@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""What our memory tracker costs an iteration, beside torch's own MemTracker.
+"""The cost of our memory tracker per iteration, compared with torch's own MemTracker.
 
     python perf/memory_tracker.py [--iterations 20] [--repeats 5]
 
 The tiny Mask R-CNN of `benchmarks/maskrcnn` trains on the CPU with the embedded dataset and the
 same seed: bare, with our tracker, and with torch.distributed._tools.mem_tracker.MemTracker, in
-turn and in processes of their own. Printed are each one's median iteration, the least of all turns,
-what it adds to the bare one, and how much of MemTracker's cost ours is. The losses after the last
-iteration must be the same.
+turn, each in its own process. Prints the median iteration time of each side (the minimum over all
+turns), the time it adds to the bare iteration, and the ratio of our cost to MemTracker's. The
+losses after the last iteration must be equal.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Clock(HookBase):
     def before_step(self):
         if self.trainer.iter not in window:
             return
-        if side == "MemTracker":  # it follows one iteration, so each has one of its own
+        if side == "MemTracker":  # it tracks a single iteration, so each one gets a new tracker
             self.tracker = MemTracker()
             self.tracker.track_external(self.trainer.model, self.trainer.optimizer)
             self.tracker.__enter__()
@@ -62,7 +62,7 @@ class Clock(HookBase):
 
 ours = framework._Trainer.build_hooks
 
-# The clock last: what a tracker does to attach itself is no part of an iteration.
+# The clock comes last: the time to attach a tracker is not part of an iteration.
 framework._Trainer.build_hooks = lambda self: [*ours(self), Clock()]
 assert training.main(spec_path, output) == 0
 print("TOLD", json.dumps({"seconds": seconds, "loss": losses[-1]}))
@@ -74,7 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--iterations", type=int, default=20, help="of the window")
+    parser.add_argument("--iterations", type=int, default=20, help="length of the window")
     parser.add_argument("--repeats", type=int, default=5)
     given = parser.parse_args()
     least = dict.fromkeys(SIDES, float("inf"))
@@ -97,7 +97,7 @@ def main() -> None:
 
 
 def _measure(side: str, iterations: int) -> dict[str, list[float]]:
-    """The seconds of the window's iterations, in a process of its own."""
+    """The seconds of each iteration in the window, and the last loss, from a separate process."""
     mode = MODES["memory" if side == _OURS else "noprofile"]
     request = Request(
         device="cpu", start=_WARMUP, count=iterations, num_iterations=_WARMUP + iterations

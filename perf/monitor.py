@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What monitoring beside a run costs: CPU time of its thread, in percent of a core.
+"""The cost of monitoring during a run: CPU time of its thread, in percent of a core.
 
     python perf/monitor.py [--seconds 10] [--every 1] [--gpus 8] [--processes 72]
 
-The GPUs are those of tests/nvml_standin, compiled here: real calls through the real binding, into
-a library that answers at once. A driver's own time comes on top. The run has as many idle
-processes as asked for: 8 trainings with 8 data loaders each are 72.
+The GPUs come from tests/nvml_standin, which is compiled here: real calls through the real binding
+into a library that answers at once. A driver would add its own time. The run has the given number
+of idle processes: 8 trainings with 8 data loaders each are 72.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _again(folder: Path, num_gpus: int) -> int:
 def _measure(file: Path, every: float, seconds: float) -> tuple[float, int]:
     gpus = survey().gpus
     with Monitor(file, every=every, gpus=gpus):
-        time.sleep(every)  # its beginning, and what Python imports then, are not in it
+        time.sleep(every)  # the monitor's start and its imports are not measured
         wall, spent = time.perf_counter(), time.process_time()
         time.sleep(seconds)
         spent, wall = time.process_time() - spent, time.perf_counter() - wall

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """compute_util against `nsys stats` on one export: python perf/nsys.py [KERNELS].
 
-Ours makes three tables (by device, class and kernel), `nsys stats` its one of kernel sums. Both
-as whole processes, and ours a second time without its start and imports, which weigh the less
-the more kernels there are. The sums of both are compared, and the busy share with the
-generator's own count.
+Ours makes three tables (by device, class and kernel), `nsys stats` one of kernel sums. Both are
+timed as whole processes, and ours also without its start and imports, whose share shrinks as the
+number of kernels grows. The kernel sums of both are compared, and the busy time with the
+generator's.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ answer = len(tables)
 
 
 def total_ns(table: str) -> int:
-    """Sum of the total times in nsys's CSV, which stands below other lines."""
+    """Sum of the total times in nsys's CSV in ns; other lines precede the CSV."""
     lines = table.splitlines()
     header = next(i for i, line in enumerate(lines) if "Total Time (ns)" in line)
     rows = csv.DictReader(line for line in lines[header:] if line)
@@ -38,7 +38,7 @@ def total_ns(table: str) -> int:
 
 
 def peer(export: Path) -> Side | None:
-    """`nsys stats`, where it is installed."""
+    """`nsys stats`, if it is installed."""
     nsys = shutil.which("nsys")
     if nsys is None:
         return None
@@ -49,7 +49,7 @@ def peer(export: Path) -> Side | None:
 
 
 def main(num_kernels: int) -> None:
-    """Generate an export, time both sides, check the answers."""
+    """Generate an export, time both sides, and check the answers."""
     with tempfile.TemporaryDirectory() as folder:
         export = Path(folder) / "nsys_bs2.sqlite"
         make_nsys_sqlite.write(export, num_kernels)
@@ -71,16 +71,16 @@ def main(num_kernels: int) -> None:
 
         agree("busy (ms)", asked("device")[0]["busy (ms)"], _busy(num_kernels) / 1e6, 1e-6)
         if theirs is None:
-            print("nsys is not installed: no other side")
+            print("nsys is not installed: nothing to compare with")
         else:
             ours = sum(row["total (ms)"] for row in asked("class"))
             agree("kernel time (ms)", ours, int(str(answers[-1])) / 1e6, 1e-6)
 
 
 def _busy(num_kernels: int) -> int:
-    """Length of the union of the generator's kernels, which come by their start, in ns.
+    """Length of the union of the generator's kernels in ns; they are sorted by start.
 
-    Of one that goes on after the last iteration only what lies in it.
+    The part of a kernel after the end of the last iteration does not count.
     """
     busy, reached, last = 0, 0, make_nsys_sqlite.end_of_iterations(num_kernels)
     for start, end, *_ in make_nsys_sqlite.kernels(num_kernels):

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""What detbench costs a training: images/s of bare detectron2 beside the same in our modes.
+"""The overhead of detbench: images/s of bare detectron2, and of the same training in our modes.
 
     python perf/overhead.py [--iterations 60] [--repeats 5]
 
-Bare is upstream's DefaultTrainer with the same config and nothing of ours. All are timed by one
-hook of upstream's kind, from the start of one iteration to the start of another, so that whatever
-happens between iterations is in it. They take turns; printed are means, 95 % intervals and the
-ratio to bare. On the CPU, with the embedded dataset.
+Bare is upstream's DefaultTrainer with the same config and none of our code. The same upstream-style
+hook times all sides from the start of one iteration to the start of another, so time between
+iterations counts. They take turns, on the CPU, with the embedded dataset. Prints means, 95 %
+intervals and the ratio to bare.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--iterations", type=int, default=60, help="of the window")
+    parser.add_argument("--iterations", type=int, default=60, help="length of the window")
     parser.add_argument("--repeats", type=int, default=5)
     given = parser.parse_args()
     sides = (_BARE, "noprofile", "torch", "memory")
@@ -89,7 +89,7 @@ def main() -> None:
     print(f"\n{'mode':22}{'images/s':>10}{'± 95 %':>9}{'of bare (%)':>13}{'± 95 %':>9}")
     for side in sides:
         mean, half = interval(speeds[side])
-        # Of the same turn: what the machine did meanwhile is in both.
+        # Ratios within a turn: a change in the machine's load affects both.
         shares = [100 * a / b for a, b in zip(speeds[side], speeds[_BARE], strict=True)]
         share, share_half = interval(shares)
         print(f"{side:22}{mean:10.3f}{half or 0:9.3f}{share:13.2f}{share_half or 0:9.2f}")
@@ -97,7 +97,7 @@ def main() -> None:
 
 
 def _measure(side: str, iterations: int) -> float:
-    """Images per second of one training in a process of its own."""
+    """Images per second of one training in its own process."""
     mode = MODES["noprofile" if side == _BARE else side]
     request = Request(
         device="cpu", start=_WARMUP, count=iterations, num_iterations=_WARMUP + iterations + 1

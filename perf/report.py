@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""How long a report page of 200 runs takes, and how large it is: python perf/report.py [RUNS].
+"""The time and the size of a report page about 200 runs: python perf/report.py [RUNS].
 
-The bounds that are meant to hold are 10 s and 15 MB.
+The intended bounds are 10 s and 15 MB.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from pathlib import Path
 import make_runs
 
 _RUNS = 200
-_SECONDS = 600  # that each run was sampled
+_SECONDS = 600  # of monitoring per run
 
 
 def main() -> None:
-    """Write the runs, make the page, print its figures."""
+    """Write the runs, make the page, and print its time and size."""
     number = int(sys.argv[1]) if len(sys.argv) > 1 else _RUNS
     with tempfile.TemporaryDirectory() as folder:
         root, page = Path(folder) / "results", Path(folder) / "report.html"

@@ -1,6 +1,6 @@
-"""Runs contestants in turn, each in a process of its own, and prints what they took side by side.
+"""Runs contestants in turn, each in its own process, and prints their costs side by side.
 
-Taken is the least of several runs: what others do on the machine only ever adds to it.
+A cost is the minimum over several runs, because other load on the machine only adds to it.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ print(json.dumps({"wall": time.perf_counter() - began[0], "cpu": time.process_ti
 
 @dataclass(frozen=True)
 class Side:
-    """One contestant: a command, and what its output says.
+    """One contestant: a command, and a function that gets the answer from its output.
 
-    With `part` the last line of the output tells the times, those of a part of the process.
+    With `part`, the last line of the output has the times, which are those of a part of the
+    process.
     """
 
     name: str
@@ -44,7 +45,7 @@ def parser(name: str, *arguments: str, answer: Callable[[str], object] = str.str
 
 
 def piece(name: str, setup: str, code: str, python: str = sys.executable) -> Side:
-    """A piece of Python: `setup` is not timed, `code` is and leaves its result in `answer`."""
+    """A piece of Python: `setup` is not timed; `code` is, and assigns its result to `answer`."""
     program = f"{setup}\n{_PROLOGUE}{code}{_EPILOGUE}"
     return Side(
         name,
@@ -55,7 +56,7 @@ def piece(name: str, setup: str, code: str, python: str = sys.executable) -> Sid
 
 
 def compare(sides: Sequence[Side], repeats: int = 5) -> list[object]:
-    """Run the sides in turn, print the least each took and its ratio to the first: the answers."""
+    """Run the sides in turn, print their minima and ratios to the first, and return their answers."""
     taken: dict[str, list[tuple[float, float, float]]] = {side.name: [] for side in sides}
     answers: dict[str, object] = {}
     for _ in range(repeats):
@@ -75,7 +76,7 @@ def compare(sides: Sequence[Side], repeats: int = 5) -> list[object]:
 
 
 def agree(what: str, ours: float, theirs: float, tolerance: float) -> None:
-    """Print whether two answers are the same."""
+    """Print whether two answers agree within `tolerance`."""
     verdict = "agree" if abs(ours - theirs) <= tolerance else "DIFFER"
     print(f"{what}: {ours:.10g} and {theirs:.10g} {verdict}")
 
@@ -88,7 +89,7 @@ def _run(side: Side) -> tuple[float, float, float, str]:
     ) as process:
         assert process.stdout is not None
         output = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)  # of this process and those it waited for
+        _, status, usage = os.wait4(process.pid, 0)  # includes children that it waited for
         process.returncode = os.waitstatus_to_exitcode(status)
     wall, cpu = time.perf_counter() - began, usage.ru_utime + usage.ru_stime
     if process.returncode:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""How long the parsers take for almost nothing: python perf/small_files.py.
+"""The time that parsers take for small files: python perf/small_files.py.
 
-That is what a user waits for who asks for --help or reads a small file. Beside them a bare
-Python, and one that only imports pandas, without which there is no table.
+This is how long a user waits for --help or for the table of a small file. For comparison, it times
+bare Python, and Python importing only pandas, which every table needs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NUM_KERNELS = 1000
 
 
 def main() -> None:
-    """Write small files, time the parsers on them, check two answers."""
+    """Write small files, time the parsers on them, and check two answers."""
     with tempfile.TemporaryDirectory() as folder:
         log, trace, export = (Path(folder) / name for name in ("a.csv", "b.json", "c.sqlite"))
         make_ncu_log.write(log, _NUM_KERNELS)

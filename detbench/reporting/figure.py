@@ -1,4 +1,4 @@
-"""A chart as a plotly figure, which a notebook shows."""
+"""A chart as a plotly figure, for notebooks."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from detbench.reporting.charts.parts import Chart, plain
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-_TITLE_HEIGHT, _LEGEND_LINE, _LEGEND_COLUMNS = 46, 20, 5  # pixels, and how many names fit
+_TITLE_HEIGHT, _LEGEND_LINE, _LEGEND_COLUMNS = 46, 20, 5  # pixels; names in a legend line
 
 
 def figure_of(chart: Chart, title: str) -> Figure:
-    """The figure, its title above and its legend between title and plot.
+    """The figure, with the title on top and the legend between title and plot.
 
     Raises:
         MissingError: plotly is not installed.
@@ -31,7 +31,7 @@ def figure_of(chart: Chart, title: str) -> Figure:
     lines = -(-len(named) // _LEGEND_COLUMNS) if layout["showlegend"] else 0
     top = _TITLE_HEIGHT + _LEGEND_LINE * lines
     layout["margin"] = {**layout["margin"], "t": top}
-    # Above the plot, whatever the figure's height: a legend in it would hide rows.
+    # The legend stays above the plot at any height; inside, it would hide rows.
     layout["legend"] = {
         "orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "xanchor": "left",
         "traceorder": "normal",

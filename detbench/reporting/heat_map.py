@@ -1,4 +1,4 @@
-"""The picture of a feasibility matrix: models over batch sizes, a color a status."""
+"""The picture of a feasibility matrix: models x batch sizes, one color per status."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from detbench.sweeping.search import CellState, CellStatus, Row, states
 
 _WHAT: Final = "the heat map"
 _CELL: Final = (1.5, 0.62)  # inches
-_MARGIN: Final = (3.4, 1.7)  # of the models' names, and of the title with the legend
+_MARGIN: Final = (3.4, 1.7)  # inches for model names, and for the title and the legend
 COLORS: Final[dict[CellStatus, str]] = {
     "fits": "#7fbf7b",
     "oom": "#d6604d",
@@ -26,13 +26,13 @@ _LONGEST: Final = 18  # characters of a line in a cell
 
 
 def draw(rows: Sequence[Row], gpu_profile: str, path: Path) -> None:
-    """Draw a matrix into a new PNG.
+    """Draw a matrix into a new PNG file.
 
-    What was measured is plain, what follows from it is hatched, what was predicted is dotted.
+    Measured cells are plain, implied ones are hatched, predicted ones are dotted.
 
     Raises:
         MissingError: matplotlib is not installed.
-        UsageError: the file exists already, or cannot be written.
+        UsageError: the file exists, or cannot be written.
     """
     sizes = sorted({size for row in rows for size in row.batch_sizes})
     width, height = (
@@ -40,7 +40,7 @@ def draw(rows: Sequence[Row], gpu_profile: str, path: Path) -> None:
         for count, cell, margin in zip((len(sizes), len(rows)), _CELL, _MARGIN, strict=True)
     )
     figure = new_figure(_WHAT, width, height)
-    from matplotlib.patches import Patch, Rectangle  # there, as the figure is
+    from matplotlib.patches import Patch, Rectangle  # new_figure checked that it is installed
 
     axis = figure.subplots()
     shown: set[tuple[CellStatus, str]] = set()
@@ -54,7 +54,7 @@ def draw(rows: Sequence[Row], gpu_profile: str, path: Path) -> None:
                 bbox={"facecolor": color, "edgecolor": "none", "pad": 1.5},
             )  # fmt: skip
             shown.add((state.status, state.source))
-    axis.set(xlim=(0, len(sizes)), ylim=(len(rows), 0), xlabel="batch size (images an iteration)")
+    axis.set(xlim=(0, len(sizes)), ylim=(len(rows), 0), xlabel="batch size (images per iteration)")
     axis.set_xticks([x + 0.5 for x in range(len(sizes))], [str(size) for size in sizes])
     axis.set_yticks([y + 0.5 for y in range(len(rows))], [f"{r.model}\n{r.mode}" for r in rows])
     axis.tick_params(length=0)
@@ -74,6 +74,6 @@ def draw(rows: Sequence[Row], gpu_profile: str, path: Path) -> None:
 
 
 def _text(state: CellState) -> str:
-    """The cell's words on lines short enough for it."""
+    """The text of a cell, in lines short enough for it."""
     text = cell_text(state)
     return text.replace(" (", "\n(") if len(text) > _LONGEST else text

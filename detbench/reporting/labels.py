@@ -1,4 +1,4 @@
-"""What to call runs: by their model and batch size, and whatever else tells them apart."""
+"""Names for runs: model, batch size, and any other property in which they differ."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from detbench.records.spec import RunRecord
 from detbench.sizes import size_name
 
 _DIGEST = 19  # characters of sha256:... that tell images apart
-_TOLD = ("GPU", "driver", "torch")  # by the training itself, unless it was killed
+_TOLD = ("GPU", "driver", "torch")  # recorded by the training itself, unless it was killed
 
 
 def facts(record: RunRecord) -> dict[str, str]:
-    """All that makes a run comparable with others, each in words that stand alone.
+    """All properties that a run's speed is known to depend on, each as a self-contained text.
 
-    Runs with equal facts and windows are repeats: their speed depends on nothing else known.
-    What a run does not have, or its record does not tell, is left out.
+    Runs with equal facts and equal windows are repeats. Properties that a run or its record lacks
+    are left out.
     """
     spec, environment = record.spec, record.environment
     limits = environment.get("limits") or {}
@@ -48,9 +48,9 @@ def _called(name: str, value: Any) -> str:
 
 
 def labels(records: Sequence[RunRecord], *, with_mode: bool = True) -> list[str]:
-    """A name for each run: its model, batch size, and what else they differ in.
+    """A name for each run: model, batch size, and the other properties in which the runs differ.
 
-    Repeats are told apart by when they began. Without modes, windows are left out, too.
+    Repeats are distinguished by their start. Without modes, windows are left out, too.
     """
     told = [
         facts(r) | ({"mode": r.spec.mode, "window": _window(r)} if with_mode else {})
@@ -65,13 +65,13 @@ def labels(records: Sequence[RunRecord], *, with_mode: bool = True) -> list[str]
 
 
 def series(records: Sequence[RunRecord]) -> list[str]:
-    """A name for each run, but for its batch size."""
+    """A name for each run, without its batch size."""
     told = [facts(r) | {"window": _window(r)} for r in records]
     return _names([{k: v for k, v in t.items() if k != "batch size"} for t in told], ("model",))
 
 
 def windows(records: Sequence[RunRecord]) -> str:
-    """The windows of runs, in words: a few of them one by one."""
+    """The windows of runs in words; the four most common are spelled out."""
     found = Counter(_window(r) for r in records)
     few = ", ".join(name for name, _ in found.most_common(4))
     more = f" and {len(found) - 4} others" if len(found) > 4 else ""
@@ -84,7 +84,7 @@ def several(number: int, what: str) -> str:
 
 
 def _names(told: Sequence[dict[str, str]], always: Sequence[str]) -> list[str]:
-    """The values of `always` and of what differs; what a killed run could not tell does not."""
+    """The values of `always` and of varying keys; gaps of killed runs do not count as varying."""
     keys = dict.fromkeys(key for each in told for key in each if key not in always)
     varying = [
         key

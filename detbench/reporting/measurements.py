@@ -1,4 +1,4 @@
-"""The measurement files of runs, each read once into the tables that the sections need."""
+"""The measurements of runs, each file read once into the tables that the sections need."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from detbench.utilization.window import devices
 T = TypeVar("T")
 
 MOST_MONITORED: Final = 40
-"""Runs whose samples are read: a night's would take longer than all else."""
+"""Most runs whose samples are read: those of a whole night would take longer than all the rest."""
 
 _TIMELINES: Final = {
     "torch": ("torch_bs*.json.gz",),
@@ -37,7 +37,7 @@ _TIMELINES: Final = {
 
 @dataclass(frozen=True)
 class Reading(Generic[T]):
-    """What was read from a run's file."""
+    """The content of one measurement of a run."""
 
     folder: Path
     record: RunRecord
@@ -47,20 +47,20 @@ class Reading(Generic[T]):
 
 @dataclass(frozen=True)
 class Readings(Generic[T]):
-    """What was read of all files of a kind, oldest run first; what could not be, a line each."""
+    """The readable measurements of one kind, oldest run first, and one line per unreadable one."""
 
     read: Sequence[Reading[T]]
     problems: Sequence[str]
 
     @property
     def records(self) -> list[RunRecord]:
-        """The runs of what was read."""
+        """The records of the runs that were read."""
         return [reading.record for reading in self.read]
 
 
 @dataclass(frozen=True)
 class TimelineTables:
-    """Tables of a timeline: `compute.by_device`, `by_name` of classes, and `by_gap`."""
+    """Tables of a timeline: `compute.by_device`, `by_name` for classes, and `by_gap`."""
 
     devices: pd.DataFrame
     classes: pd.DataFrame
@@ -68,24 +68,24 @@ class TimelineTables:
 
     @property
     def on_gpu(self) -> bool:
-        """Whether it holds kernels of a GPU, not a CPU's operators alone."""
+        """Whether it has GPU kernels, not only CPU operators."""
         return CPU not in set(self.devices["device"])
 
 
 @dataclass(frozen=True)
 class MemoryTables:
-    """Tables of memory: `memory.by` of the peak's categories, and of every phase's peak."""
+    """Memory tables: `memory.by` category at the peak, and `memory.by` phase."""
 
     categories: pd.DataFrame
     phases: pd.DataFrame
 
 
 class Runs:
-    """Runs and what their measurements hold. A file is read when a section first asks for it.
+    """Runs and their measurements. A file is read when a section first needs it.
 
     Args:
         items: folders and records, oldest first.
-        say: told of every file before it is read.
+        say: called with the name of each file before it is read.
     """
 
     def __init__(self, items: Sequence[Run], say: Callable[[str], None] = lambda _: None) -> None:
@@ -94,33 +94,33 @@ class Runs:
 
     @property
     def records(self) -> list[RunRecord]:
-        """All of them."""
+        """The records of all runs."""
         return [record for _, record in self.items]
 
     @cached_property
     def timelines(self) -> Readings[TimelineTables]:
-        """Of modes torch, nvprof and dlprof."""
+        """The timelines of modes torch, nvprof and dlprof."""
         return self._read(_TIMELINES, _timeline)
 
     @cached_property
     def counters(self) -> Readings[core.CoreUtilization]:
-        """Of mode nsight."""
+        """The counters of mode nsight."""
         return self._read({"nsight": ("nsight_bs*.csv", "nsight_bs*.ncu-rep")}, _counters)
 
     @cached_property
     def memory(self) -> Readings[MemoryTables]:
-        """Of mode memory."""
+        """The memory tables of mode memory."""
         return self._read({"memory": ("memory_csv_data/memory_bs*.csv",)}, _memory)
 
     @cached_property
     def monitoring(self) -> Readings[pd.DataFrame]:
-        """Of the newest `MOST_MONITORED` runs, also of those that failed."""
+        """The samples of the newest `MOST_MONITORED` runs, including failed ones."""
         newest = self.items[-MOST_MONITORED:]
         return self._read({"": ("monitoring.csv",)}, read_monitoring, of=newest, only_ok=False)
 
     @cached_property
     def logs(self) -> Readings[TrainingLog]:
-        """Of the trainings that evaluated, or else of those in mode noprofile."""
+        """The logs of trainings with evaluations, or else of those in mode noprofile."""
         trained = [
             run
             for run in self.items
@@ -155,7 +155,7 @@ class Runs:
                     found.append(Reading(folder, record, file, read(file)))
                 except DetbenchError as error:
                     problems.append(str(error))
-                except ValueError as error:  # a formula's word on a table
+                except ValueError as error:  # raised by a formula
                     problems.append(f"{file}: {error}")
         return Readings(found, problems)
 
@@ -169,10 +169,12 @@ def _files(folder: Path, record: RunRecord, patterns: tuple[str, ...]) -> Iterat
 def _timeline(file: Path) -> TimelineTables:
     timeline = read_timeline(file)
     if isinstance(timeline, KernelSums):
-        raise BadFileError(file, "a summary, which tells no utilization", "give a timeline")
+        raise BadFileError(file, "a summary has no utilization", "record a timeline")
     found = devices(timeline)
     if not found:
-        raise BadFileError(file, "no kernel and no operator in it", "record a window of training")
+        raise BadFileError(
+            file, "contains no kernel and no operator", "record a window of training"
+        )
     return TimelineTables(
         compute.by_device(timeline, found),
         compute.by_name(timeline, found, "class"),
@@ -183,7 +185,9 @@ def _timeline(file: Path) -> TimelineTables:
 def _counters(file: Path) -> core.CoreUtilization:
     found = read_counters(file, core.METRICS)
     if isinstance(found, Levels):
-        raise BadFileError(file, "levels from 0 to 10, no percentages", "profile.sh nsight")
+        raise BadFileError(
+            file, "has levels from 0 to 10, not percentages", "collect them: profile.sh nsight"
+        )
     return core.core_utilization(found.table)
 
 

@@ -1,4 +1,4 @@
-"""The picture of memory over iterations: stacked areas by category, the peak marked."""
+"""The picture of memory over iterations: stacked areas by category, with the peak marked."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-_WIDTH, _HEIGHT = 11.0, 4.2  # inches, of one file
+_WIDTH, _HEIGHT = 11.0, 4.2  # inches per file
 _MIB = 2.0**20
 _MS = 1e6  # ns
 _COLORS = dict(zip(CATEGORIES, ("C0", "C9", "C1", "C4", "C2", "C5", "C8", "0.7"), strict=True))
-_FAR = 1.5  # a level so many times the peak would leave the areas no room
+_FAR = 1.5  # times the peak; a higher level would leave no room for the areas
 _STYLES = ("-", "--", "-.", ":")
 
 
 def draw(timelines: Mapping[str, pd.DataFrame], path: Path) -> None:
-    """Draw timelines, one below the other, into a new PNG.
+    """Draw timelines below each other into a new PNG file.
 
     Args:
-        timelines: what to call each, and the timeline.
-        path: a file that does not exist yet.
+        timelines: each timeline by its title.
+        path: the new file.
 
     Raises:
         MissingError: matplotlib is not installed.
-        UsageError: the file exists already, or cannot be written.
+        UsageError: the file exists, or cannot be written.
     """
     figure = new_figure("--timeline", _WIDTH, _HEIGHT * len(timelines))
     axes = figure.subplots(len(timelines), squeeze=False)[:, 0]
     for axis, (title, timeline) in zip(axes, timelines.items(), strict=True):
         draw_timeline(axis, timeline, title)
-    axes[-1].set_xlabel("time (ms), the measured iterations one after another")
+    axes[-1].set_xlabel("time (ms), measured iterations in sequence")
     save(figure, path, "--timeline")
 
 
 def draw_timeline(axis: Axes, timeline: pd.DataFrame, title: str) -> None:
-    """Draw one timeline: areas that tensors fill, and the device's levels as lines over them."""
+    """Draw one timeline: tensors as areas, and the device's memory levels as lines above them."""
     lengths = timeline.groupby("iteration", sort=False)["time (ns)"].max()
     starts = lengths.cumsum() - lengths
     time = (timeline["time (ns)"] + timeline["iteration"].map(starts)) / _MS

@@ -1,4 +1,4 @@
-"""The report page: one file of HTML that holds all it needs, and asks a network for nothing."""
+"""The report page: one self-contained HTML file that needs no network."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from detbench.reporting.parts import Exhibit, LeftOut, Section
 from detbench.reporting.sections import SECTIONS
 from detbench.reporting.tables import cell
 
-_FEW = 6  # files that are named one by one; more are folded
+_FEW = 6  # most files in an open list; longer lists are folded
 
 
 @dataclass(frozen=True)
 class Link:
-    """A file, as the page shows it and as it refers to it."""
+    """A link to a file: its text and its href."""
 
     text: str
     href: str
@@ -44,17 +44,18 @@ def build(
     made: datetime,
     makers: Sequence[Callable[[Runs], Section | LeftOut]] = SECTIONS,
 ) -> str:
-    """The page, to be kept in `folder`, from where its links lead to the measurements.
+    """The page as HTML.
 
     Args:
-        runs: oldest first.
-        unreadable: a line for each record that could not be read.
-        folder: need not exist.
-        made: when.
-        makers: of its sections, in their order.
+        runs: the runs, oldest first.
+        unreadable: one line per record that could not be read.
+        folder: where the page will be stored; its links to measurements are relative to it. The
+            folder may be missing.
+        made: the time of creation, in UTC.
+        makers: functions that make the sections, in the order of the page.
 
     Raises:
-        MissingError: a package that makes pages is not installed.
+        MissingError: a package that the page needs is not installed.
     """
     try:
         from jinja2 import Environment
@@ -100,7 +101,7 @@ def build(
 
 
 def slug(title: str) -> str:
-    """A title as a name of a file or an anchor."""
+    """A title as a file name or an anchor."""
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:80] or "data"
 
 
@@ -109,7 +110,7 @@ def _asset(name: str) -> str:
 
 
 def _figure(exhibit: Exhibit) -> dict[str, Any]:
-    """What the page's script knows of an exhibit."""
+    """The data of an exhibit for the page's script."""
     return {
         "name": f"{slug(exhibit.title)}.csv",
         "csv": exhibit.table.to_csv(index=False),
@@ -119,7 +120,7 @@ def _figure(exhibit: Exhibit) -> dict[str, Any]:
 
 
 def _cells(table: pd.DataFrame) -> list[list[tuple[str, bool]]]:
-    """The rows of a table as texts, each with whether its column is one of numbers."""
+    """The rows of a table as texts, each with whether its column is numeric."""
     numeric = [pd.api.types.is_numeric_dtype(dtype) for dtype in table.dtypes]
     return [
         [(cell(value), number) for value, number in zip(row, numeric, strict=True)]
@@ -128,14 +129,14 @@ def _cells(table: pd.DataFrame) -> list[list[tuple[str, bool]]]:
 
 
 def _in_script(data: Mapping[str, Any]) -> str:
-    """JSON that no text in it can break out of: `</script>` has no `<` left."""
+    """JSON without any `<`, so that no text in it can end the script element."""
     return json.dumps(_clean(data), ensure_ascii=False, separators=(",", ":")).replace(
         "<", "\\u003c"
     )
 
 
 def _clean(value: Any) -> Any:
-    """What JSON can hold: numpy's numbers as Python's, what is not a number as null."""
+    """Values that JSON can represent: Python numbers for numpy's, null for NaN and infinity."""
     if isinstance(value, Mapping):
         return {key: _clean(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
@@ -148,6 +149,6 @@ def _clean(value: Any) -> Any:
 
 
 def _hash(script: str) -> str:
-    """By which the page's policy lets this script run, and no other."""
+    """The hash by which the page's security policy allows this script and no other."""
     digest = hashlib.sha256(script.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"

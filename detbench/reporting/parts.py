@@ -1,4 +1,4 @@
-"""What a report page is made of: sections of exhibits, each a table that may also be drawn."""
+"""The parts of a report page: sections of exhibits, each a table with an optional chart."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from detbench.reporting.charts.parts import Chart
 
 @dataclass(frozen=True)
 class Basis:
-    """What the numbers of an exhibit are: its window, its denominator, and how many there are."""
+    """The window, the denominator and the count behind an exhibit's numbers."""
 
     window: str
     denominator: str
@@ -22,14 +22,14 @@ class Basis:
 
 @dataclass(frozen=True)
 class Exhibit:
-    """A table, shown as such or drawn as a `chart`; either way it is offered as CSV.
+    """A table, shown as such or as a `chart`; in both cases it can be downloaded as CSV.
 
     Attributes:
-        table: of everything that is drawn, and perhaps more.
+        table: everything that is drawn, and possibly more.
         sources: the files that it was read from.
-        chart: what is drawn of it, texts in it made by `plain`; without one the table is shown.
-        notes: what a reader has to know, a sentence each.
-        folded: whether it is shown only when it is asked for.
+        chart: its chart, with texts escaped by `plain`; without one, the table is shown.
+        notes: what a reader has to know, one sentence each.
+        folded: whether it is hidden until a reader opens it.
     """
 
     title: str
@@ -43,7 +43,7 @@ class Exhibit:
 
 @dataclass(frozen=True)
 class Block:
-    """Lines of text under a heading: commands, the end of a log."""
+    """Lines of text under a heading, such as commands or the end of a log."""
 
     title: str
     lines: Sequence[str]
@@ -53,10 +53,10 @@ class Block:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page.
+    """A section of the page.
 
     Attributes:
-        problems: what could not be shown, a line each.
+        problems: one line per file that could not be shown.
     """
 
     title: str
@@ -67,10 +67,10 @@ class Section:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A part that the page does not have, and why.
+    """A section that the page omits, and why.
 
     Attributes:
-        problems: files that it would have been made of and that could not be read.
+        problems: one line per file for this section that could not be read.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""Figures that become new PNG files, without a display and without pyplot's global state."""
+"""Figures for new PNG files, without a display and without pyplot's global state."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DPI = 110
 
 
 def new_figure(option: str, width: float, height: float) -> Figure:
-    """An empty figure, in inches; `option` is what asked for it.
+    """An empty figure of a size in inches; `option` is the option that asked for it.
 
     Raises:
         MissingError: matplotlib is not installed.
@@ -34,10 +34,10 @@ def new_figure(option: str, width: float, height: float) -> Figure:
 
 
 def save(figure: Figure, path: Path, option: str) -> None:
-    """Write a figure into a file that does not exist yet.
+    """Write a figure to a new file.
 
     Raises:
-        UsageError: the file exists already, or cannot be written.
+        UsageError: the file exists, or cannot be written.
     """
     with new_file(path, option) as stream:
         figure.savefig(stream, format="png", dpi=_DPI)

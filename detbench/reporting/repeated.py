@@ -1,4 +1,4 @@
-"""Throughput of repeats: runs of equal facts and windows, with their 95 % interval."""
+"""Throughput of repeats (runs with equal facts and windows), with its 95 % interval."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from detbench.utilization.repeats import interval
 
 @dataclass(frozen=True)
 class Repeats:
-    """Repeats of a throughput.
+    """Repeats and their throughput.
 
     Attributes:
-        series: what they are of, but for the batch size; the same of all batch sizes.
-        mean: images/s.
-        half: half the width of its 95 % interval; None with one run.
+        series: name of the runs without the batch size; it is the same for all batch sizes.
+        mean: mean throughput in images/s.
+        half: half the width of its 95 % interval in images/s; None for one run.
     """
 
     series: str
@@ -32,7 +32,7 @@ class Repeats:
 
 
 def repeated(runs: Runs, mode: str) -> list[Repeats]:
-    """The throughputs measured in a mode by runs that ended well, by series and batch size."""
+    """The throughputs of successful runs in a mode, sorted by series and batch size."""
     found: dict[tuple[object, ...], list[Run]] = {}
     for run in runs.items:
         record = run.record
@@ -49,14 +49,14 @@ def repeated(runs: Runs, mode: str) -> list[Repeats]:
 
 
 def measured(record: RunRecord) -> float | None:
-    """The images/s that a training measured; None of an evaluation, and where there is none."""
+    """The throughput of a training in images/s; None for an evaluation, or if not measured."""
     if record.throughput is None or not record.spec.train:
         return None
     return record.throughput.images_per_second
 
 
 def speed_table(groups: Sequence[Repeats]) -> pd.DataFrame:
-    """A row for each set of repeats: images/s, half their 95 % interval, and how many there are."""
+    """One row per set of repeats: mean images/s, half of its 95 % interval, and their number."""
     rows = [
         {
             "model": group.series,

@@ -1,4 +1,4 @@
-"""The detbench command that does a run again, from its record."""
+"""The detbench command that repeats a run, from its record."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DEFAULTS = {"precision": "fp32", "seed": 0, "num_processes": 1}
 
 
 def command(record: RunRecord) -> str:
-    """The command line whose plan is the run's spec, on a machine with the same GPU profile."""
+    """The command line that plans the run's spec, on a machine with the same GPU profile."""
     spec, environment = record.spec, record.environment
     limits = environment.get("limits") or {}
     target = ",".join(f"{name}={percent:.15g}" for name, percent in spec.target.items())
@@ -52,7 +52,7 @@ def command(record: RunRecord) -> str:
     for name, value in options.items():
         words += [] if value is None else [name, str(value)]
     for key, value in spec.overrides.items():
-        words += ["--override", f"{key}={json.dumps(value)}"]  # JSON is YAML
+        words += ["--override", f"{key}={json.dumps(value)}"]  # JSON is valid YAML
     return shlex.join([*words, *(["--deterministic"] if spec.deterministic else [])])
 
 
@@ -66,5 +66,5 @@ def _verb(record: RunRecord) -> str:
 
 
 def _unless(name: str, value: Any) -> Any:
-    """The value, or None where it is what the option is by itself."""
+    """The value, or None if it is the option's default."""
     return None if value == _DEFAULTS[name] else value

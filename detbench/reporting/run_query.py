@@ -1,4 +1,4 @@
-"""SQL over the table of runs, and the same table as a Parquet file: both through DuckDB."""
+"""SQL over the table of runs, and its export to Parquet, both through DuckDB."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _SEALED = ("enable_external_access = false", "python_enable_replacements = false
 
 
 def query(runs: pd.DataFrame, sql: str) -> pd.DataFrame:
-    """What one SELECT over the table `runs` gives. It can read nothing else, nor write.
+    """The result of one SELECT over the table `runs`. It can neither read anything else nor write.
 
     Raises:
-        UsageError: it is no SELECT, or DuckDB refuses it.
+        UsageError: it is not one SELECT, or DuckDB rejects it.
         MissingError: the package duckdb is not installed.
     """
     duckdb = _duckdb()
@@ -30,12 +30,12 @@ def query(runs: pd.DataFrame, sql: str) -> pd.DataFrame:
         try:
             statements = connection.extract_statements(sql)
             if [s.type for s in statements] != [duckdb.StatementType.SELECT]:
-                raise UsageError(f"--sql takes one SELECT, not '{sql}'", "its table is called runs")
+                raise UsageError(f"--sql takes one SELECT, not '{sql}'", "query the table runs")
             found: pd.DataFrame = connection.execute(statements[0]).fetchdf()
         except duckdb.Error as error:
             said = str(error).partition("\n\nLINE")[0]
             raise UsageError(
-                f"--sql: {said}", "its one table is runs, with the columns of docs/formats.md"
+                f"--sql: {said}", "the only table is runs; docs/formats.md lists its columns"
             ) from error
     for name in found:
         if pd.api.types.is_object_dtype(found[name]):
@@ -44,15 +44,15 @@ def query(runs: pd.DataFrame, sql: str) -> pd.DataFrame:
 
 
 def write_parquet(runs: pd.DataFrame, path: Path) -> None:
-    """Write the table into a new Parquet file.
+    """Write the table to a new Parquet file.
 
     Raises:
-        UsageError: the file exists already, or cannot be written.
+        UsageError: the file exists, or cannot be written.
         MissingError: the package duckdb is not installed.
     """
     duckdb = _duckdb()
     with new_file(path, "--output"):
-        pass  # DuckDB itself would write over a file that is there
+        pass  # DuckDB itself would overwrite an existing file
     try:
         with duckdb.connect(":memory:") as connection:
             connection.from_df(runs).write_parquet(str(path))
@@ -64,7 +64,7 @@ def write_parquet(runs: pd.DataFrame, path: Path) -> None:
 
 
 def _printable(value: Any) -> Any:
-    """A cell as a table has it: lists, structs, UUIDs and bytes are texts."""
+    """A cell that can be printed: lists, structs, UUIDs and bytes become texts."""
     return value if value is None or isinstance(value, (str, int, float)) else str(value)
 
 

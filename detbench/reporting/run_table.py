@@ -1,4 +1,4 @@
-"""Run records as one flat table: a row a run, a column a figure, for programs and for SQL."""
+"""Run records as one flat table, for programs and SQL: one row per run, one column per value."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ _OTHER = re.compile(r"\W+")
 
 RUNS = Schema(
     (
-        Column("run", "str", "its folder"),
+        Column("run", "str", "the run's folder"),
         Column("family", "str", ""),
         Column("framework", "str", ""),
         Column("model", "str", ""),
         Column("mode", "str", "`evaluation` where nothing was trained"),
         Column("batch_size", "int64", "images an iteration, of all processes together"),
         Column(
-            "gpu_profile", "str", "the GPU or slice, as its folder is called; `cpu` without one"
+            "gpu_profile", "str", "the GPU or slice, as in the folder's name; `cpu` without one"
         ),
         Column("device", "str", "`cpu` or `cuda`"),
         Column("precision", "str", "`fp32` or `amp`"),
         Column("dataset", "str", ""),
-        Column("weights", "str", "what it began with"),
-        Column("processes", "int64", "of all machines"),
+        Column("weights", "str", "the initial weights"),
+        Column("processes", "int64", "on all machines together"),
         Column("seed", "int64", ""),
         Column("window", "str", "the measured iterations, `[start, stop)`"),
         Column("status", "str", "`ok`, `oom`, `host_oom`, `timeout`, `failed` or `interrupted`"),
-        Column("cause", "str", "why it is not ok"),
+        Column("cause", "str", "why the status is not `ok`"),
         Column("started", "datetime64[us]", "UTC"),
         Column("ended", "datetime64[us]", "UTC"),
         Column("images_per_second", "float64", "over the window"),
@@ -45,24 +45,24 @@ RUNS = Schema(
         Column("data_wait_percent", "float64", "of the window's time"),
         Column("box_ap", "float64", "percent, of the last evaluation"),
         Column("mask_ap", "float64", "percent, of the last evaluation"),
-        Column("time_to_train_seconds", "float64", "missing where the target was not reached"),
+        Column("time_to_train_seconds", "float64", "missing if the target was not reached"),
         Column("memory_total_bytes", "Int64", "at the peak, in mode memory"),
-        Column("gpu", "str", "its name"),
+        Column("gpu", "str", "the GPU's name"),
         Column("gpu_driver", "str", ""),
         Column("cuda", "str", ""),
         Column("torch", "str", ""),
-        Column("image", "str", "of the container that it ran in"),
-        Column("commit", "str", "of detbench; `+` after it: with changes"),
+        Column("image", "str", "the image of its container"),
+        Column("commit", "str", "of detbench; a trailing `+` means uncommitted changes"),
         Column("command", "str", ""),
-        Column("measurements", "int64", "files that it left"),
+        Column("measurements", "int64", "number of files"),
     )
 )
-"""Behind these come the other metrics of accuracy (`box_ap50`) and of memory
-(`memory_weights_bytes`) that any of the runs has."""
+"""The other accuracy metrics (`box_ap50`) and memory categories (`memory_weights_bytes`) that any
+run has are appended as columns."""
 
 
 def run_table(runs: Iterable[Run]) -> pd.DataFrame:
-    """The table of runs, `(folder, record)` each, as `RUNS` says; missing is not measured."""
+    """The table of runs, with the schema `RUNS`; a value that was not measured is missing."""
     rows = [_row(folder, record) for folder, record in runs]
     names = dict.fromkeys([c.name for c in RUNS.columns] + [name for row in rows for name in row])
     return RUNS.table({name: [row.get(name) for row in rows] for name in names})
@@ -100,5 +100,5 @@ def _row(folder: Path, record: RunRecord) -> dict[str, Any]:
 
 
 def _plain(name: str) -> str:
-    """A name that SQL takes without quotes: `box AP50` is box_ap50."""
+    """A name that needs no quotes in SQL: `box AP50` becomes box_ap50."""
     return _OTHER.sub("_", name).strip("_").lower()

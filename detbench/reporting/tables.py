@@ -1,4 +1,4 @@
-"""Prints a table the way it was asked for: for the eye, for a spreadsheet, for a script."""
+"""Renders a table as text: to read, for a spreadsheet, or for a script."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _PIPE_WIDTH = 200
 def render(
     table: pd.DataFrame, style: Format, *, title: str = "", is_terminal: bool = False
 ) -> str:
-    """The table as text, without a newline at its end.
+    """The table as text, without a trailing newline.
 
-    A missing value is `n/a` for the eye, empty in CSV and null in JSON. CSV and JSON keep full
-    precision; the others round to what can be read. Only a terminal gets colours, unless the
-    environment has NO_COLOR (no-color.org), and lines folded to its width.
+    A missing value is empty in CSV, null in JSON and `n/a` otherwise. CSV and JSON keep full
+    precision; the others are rounded. Only for a terminal, lines are folded to its width and
+    coloured, unless the environment has NO_COLOR (no-color.org).
     """
     if style == "csv":
         return table.to_csv(index=False).rstrip("\n")
@@ -37,7 +37,7 @@ def render(
 
 
 def cell(value: object) -> str:
-    """A value as the eye reads it: rounded, `n/a` where it is missing."""
+    """A value to read: rounded, or `n/a` if missing."""
     if pd.isna(value):  # type: ignore[call-overload]
         return _MISSING
     if isinstance(value, float):
@@ -66,10 +66,10 @@ def _for_the_eye(table: pd.DataFrame, cells: list[list[str]], title: str, is_ter
         numeric = pd.api.types.is_numeric_dtype(dtype)
         shown.add_column(Text(str(name)), justify="right" if numeric else "left", overflow="fold")
     for row in cells:
-        # Text, not markup: kernel names hold brackets.
+        # Text, not markup: kernel names contain brackets.
         shown.add_row(*(Text(value) for value in row))
     sink = io.StringIO()
-    # Piped output is not folded to the width of a screen that nobody looks at.
+    # Piped output is not folded to a terminal's width.
     console = Console(
         file=sink,
         force_terminal=is_terminal,

@@ -1,4 +1,4 @@
-"""The picture of a training: losses, learning rate and AP over its iterations."""
+"""The picture of training curves: losses, learning rate and AP over the iterations."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ if TYPE_CHECKING:
 
 _WIDTH = 10.0  # inches
 _HEIGHTS = {"loss": 3.6, "learning rate": 1.7, "AP (%)": 2.8}
-_LOG_SCALE_FROM = 50  # largest over smallest loss: then the end of the curve would be a flat line
-_NUM_COLORS = 10  # of matplotlib's cycle
+_LOG_SCALE_FROM = 50  # ratio of largest to smallest loss above which the curve's end looks flat
+_NUM_COLORS = 10  # in matplotlib's cycle
 _LONGEST_TITLE = 90  # characters
-_MANY = 60  # points of a curve from which on marks would only clutter it
+_MANY = 60  # points from which markers would clutter a curve
 _AP_STYLES = {"box AP": "-", "mask AP": "--"}
 
 
 def draw(logs: Mapping[str, TrainingLog], path: Path) -> None:
-    """Draw trainings into a new PNG.
+    """Draw trainings into a new PNG file.
 
-    One training: every loss it reports. Several, of one log or more: their total losses.
+    One training shows every loss that it reports; several, from one log or more, show their total
+    losses.
 
     Args:
-        logs: what to call each log in the legend, and the log.
-        path: a file that does not exist yet.
+        logs: each log by its name in the legend.
+        path: the new file.
 
     Raises:
         MissingError: matplotlib is not installed.
-        UsageError: the file exists already, or cannot be written.
+        UsageError: the file exists, or cannot be written.
     """
     several = sum(len(_trainings(log)) for log in logs.values()) > 1
     panels = _panels(logs)
@@ -50,7 +51,7 @@ def draw(logs: Mapping[str, TrainingLog], path: Path) -> None:
         axis.grid(visible=True, color="0.92")
         axis.spines[["top", "right"]].set_visible(False)
     _draw_all(by_name, logs, several=several)
-    if several:  # names of files are long: below the panels there is room
+    if several:  # file names are long, and there is room below the panels
         shown = [h for h in axes[0].get_lines() if not str(h.get_label()).startswith("_")]
         figure.legend(handles=shown, loc="outside lower left", fontsize=8, frameon=False)
     axes[-1].set_xlabel("iteration, counted from 0")
@@ -112,7 +113,7 @@ def _draw_all(axes: Mapping[str, Axes], logs: Mapping[str, TrainingLog], *, seve
 
 
 def _draw_losses(axis: Axes, own: pd.DataFrame, label: str, color: str) -> list[float]:
-    """Draw a training's losses, or with a label its total alone; returns the numbers drawn."""
+    """Draw a training's losses, or only the total if it has a label; return the drawn values."""
     names = [c for c in own.columns if "loss" in c and not own[c].isna().all()]
     names.sort(key=lambda c: c != "total_loss")
     drawn: list[float] = []
@@ -130,12 +131,12 @@ def _draw_losses(axis: Axes, own: pd.DataFrame, label: str, color: str) -> list[
 
 
 def _marks(num_points: int) -> dict[str, Any]:
-    """A dot a point where there are few: a single one has no line."""
+    """Markers for curves with few points: a single point has no line."""
     return {"marker": "o", "markersize": 3.5} if num_points < _MANY else {}
 
 
 def _draw_ap(axis: Axes, log: TrainingLog, training: int, color: str | None) -> None:
-    """Draw a training's AP, a metric a line style; without a color also a color each."""
+    """Draw a training's AP, with a line style per metric and, without `color`, a color each."""
     own = log.evaluations[log.evaluations["training"] == training]
     for index, metric in enumerate(_ap(log)):
         told = own[["iteration", metric]].dropna()

@@ -115,9 +115,9 @@ def test_a_bad_file_says_where_and_what_to_do(workspace: Path) -> None:
 
 
 def test_a_file_of_another_kind_is_refused(workspace: Path) -> None:
-    with pytest.raises(detbench.UsageError, match="holds a memory, not a counters"):
+    with pytest.raises(detbench.UsageError, match="is of kind 'memory', not 'counters'"):
         detbench.core_utilization(detbench.read("results/memory_csv_data/memory_bs4.csv"))
-    with pytest.raises(detbench.UsageError, match="no kind of file is called 'picture'"):
+    with pytest.raises(detbench.UsageError, match="no kind of file 'picture'"):
         detbench.read("monitoring.csv", "picture")  # type: ignore[arg-type]
 
 
@@ -201,7 +201,7 @@ def test_what_is_missing_is_explained(workspace: Path) -> None:
     assert "sm__inst_executed_pipe_xu" in note
     assert table["fma (%)"].iloc[0] == pytest.approx(make_ncu_log.expected(20)["fma"])
     unknown = detbench.throughput("log.txt")
-    assert unknown.attrs["notes"] == ["images/s is n/a: nothing tells the batch size of log.txt"]
+    assert unknown.attrs["notes"] == ["images/s is n/a: the batch size of log.txt is unknown"]
 
 
 def test_several_files_are_one_table(workspace: Path) -> None:
@@ -230,7 +230,7 @@ def test_a_recording_without_launches_is_read_again_for_them(workspace: Path) ->
     [
         (detbench.compute_utilization, {"files": TRACE, "by": "colour"}, "no table by 'colour'"),
         (detbench.compute_utilization, {"files": TRACE, "device": "7"}, "has no device '7'"),
-        (detbench.compute_utilization, {"files": []}, "no file was named"),
+        (detbench.compute_utilization, {"files": []}, "no file was given"),
         (detbench.core_utilization, {"files": "results/nsight_bs2.csv", "by": "x"}, "no table by"),
         (detbench.memory, {"files": "results/memory_csv_data/memory_bs4.csv", "phase": "x"},
          "has no phase 'x'"),

@@ -363,7 +363,7 @@ def test_what_cannot_be_compared_is_refused(fast: Path, tmp_path: Path) -> None:
         compare(fast, tmp_path / "nothing")
     with pytest.raises(UsageError, match="runs in common"):
         compare(fast, fast / "A100")
-    with pytest.raises(UsageError, match="is for --by"):
+    with pytest.raises(UsageError, match="--results needs --by"):
         compare(fast, fast, "--results", fast)
     failed = keep(tmp_path / "failed", [run(None, status="failed")])
     with pytest.raises(UsageError, match="measured speed"):

@@ -114,7 +114,7 @@ def test_batch_sizes_that_cannot_be_compared(tmp_path: Path) -> None:
         return refused(UsageError, *files, "--by", "batch-size")
 
     unnamed, named = made("m.csv"), made("memory_bs4.csv")
-    assert f"{unnamed} does not tell its batch size" in line(unnamed)
+    assert f"the batch size of {unnamed} is unknown" in line(unnamed)
     again = made("again/memory_bs4.csv")
     assert f"{named} and {again} both have batch size 4" in line(named, again)
     one, other = made("one/m.csv", "net"), made("other/m.csv", "other")
@@ -230,6 +230,6 @@ def test_the_wide_form_reads_back_with_the_same_sums(tmp_path: Path) -> None:
     assert "File exists" in refused(UsageError, path, "--wide", target)
     other = tmp_path / "other.csv"
     line = refused(UsageError, target, "--wide", other)
-    assert f"{target} is no memory CSV of detbench" in line
+    assert f"{target} is not a memory CSV of detbench" in line
     assert "--wide takes one FILE" in refused(UsageError, path, target, "--wide", other)
     assert not other.exists()

@@ -106,7 +106,7 @@ def test_a_name_is_never_markup(workspace: Path) -> None:
 def test_what_is_not_drawn_is_said(workspace: Path) -> None:
     import pandas as pd
 
-    with pytest.raises(detbench.UsageError, match="'monitoring by gpu'; drawn are: compute_"):
+    with pytest.raises(detbench.UsageError, match="'monitoring by gpu'; plot one of: compute_"):
         detbench.plot(detbench.monitoring("monitoring.csv", by="gpu"))
-    with pytest.raises(detbench.UsageError, match="none of this package's"):
+    with pytest.raises(detbench.UsageError, match="this package did not make"):
         detbench.plot(pd.DataFrame({"a": [1]}))

@@ -8,7 +8,7 @@
   const variable = (name) =>
     getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-  // Colors follow the page's, so that light, dark and print need no figures of their own.
+  // The page's colors apply to figures, too, so light, dark and print share them.
   function theme(layout) {
     const changes = {
       "font.color": variable("--ink"),

@@ -1,1 +1,1 @@
-"""The charts of the page and of `detbench.plot`: a table in, plotly's traces and layout out."""
+"""The charts of the page and of `detbench.plot`: a table in, plotly traces and a layout out."""

@@ -1,4 +1,4 @@
-"""Charts with a row of bars for each run, device or kernel."""
+"""Bar charts with one row per run, device or kernel."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _CLASS_COLORS = dict(zip(_CLASSES, PALETTE, strict=True))
 
 
 def busy_and_cores(table: pd.DataFrame) -> Chart:
-    """The busy share of the window, and beside it the share of peak of each kind of core.
+    """The busy share of the window, and next to it the utilization of each kind of core.
 
     Args:
-        table: the column run, and those of `busy (%)`, `fma (%)`, ... that are known; they are
-            shares of different things, so they have an axis each.
+        table: the column run, and the known ones of `busy (%)`, `fma (%)`, ...; the two kinds of
+            shares have different denominators, so each has its own axis.
     """
     names = table["run"].tolist()
     cores = [f"{core} (%)" for core in CORES if f"{core} (%)" in table]
@@ -57,7 +57,7 @@ def busy_and_cores(table: pd.DataFrame) -> Chart:
 
 
 def share_stacks(table: pd.DataFrame, level: str) -> Chart:
-    """A stacked row for each run: the share of each class, or other `level`, in its kernels' time.
+    """One stacked bar per run: the share of kernel time of each class, or other `level`.
 
     Args:
         table: the columns run, `level`, share (%) and total (ms).
@@ -83,10 +83,10 @@ def share_stacks(table: pd.DataFrame, level: str) -> Chart:
 
 
 def gap_bars(table: pd.DataFrame) -> Chart:
-    """A row for each run: how much of the window no kernel ran in.
+    """One bar per run: the share of the window in which no kernel ran.
 
     Args:
-        table: the column run, and those of `compute.by_gap`.
+        table: the column run and the columns of `compute.by_gap`.
     """
     drawn = table.tail(MOST_ROWS)
     lengths = [str(c) for c in table if str(c).startswith(("<", ">")) or " to " in str(c)]

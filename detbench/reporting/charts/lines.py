@@ -1,4 +1,4 @@
-"""Charts with lines: samples over time, losses and accuracy over iterations, images/s."""
+"""Line charts: samples over time, losses and accuracy over iterations, images/s."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pandas as pd
 from detbench.reporting.charts.parts import PALETTE, Chart, hover, plain, short, thinned
 
 MOST_SAMPLES: Final = 120
-"""Points of a line of samples."""
+"""Most points in a line of samples."""
 MOST_REPORTS: Final = 1000
-"""Points of a training's curve."""
+"""Most points in a training curve."""
 
 _OF_GPUS: Final = ("utilization (%)", "power (W)", "SM clock (MHz)", "temperature (C)")
 _OF_HOST: Final = ("CPU (%)", "run's CPU (cores)", "run's memory (MiB)")
@@ -20,10 +20,10 @@ _TIME = "time (s)"
 
 
 def drawn_samples(samples: pd.DataFrame) -> pd.DataFrame:
-    """Of samples what a chart draws: gpu, quantity, time (s) and value; empty where nothing is.
+    """The samples that a chart draws: gpu, quantity, time (s) and value; may be empty.
 
-    The quantities of the GPUs, or those of the host where no GPU was sampled. Of every stretch
-    the lowest and the highest sample are kept.
+    The quantities are those of the GPUs, or of the host if no GPU was sampled. Long series are
+    reduced to the lowest and the highest sample of each stretch.
     """
     panels = [q for q in _OF_GPUS if q in samples and samples[q].notna().any()]
     panels = panels or [q for q in _OF_HOST if q in samples and samples[q].notna().any()]
@@ -41,7 +41,7 @@ def drawn_samples(samples: pd.DataFrame) -> pd.DataFrame:
 
 
 def sample_lines(drawn: pd.DataFrame) -> Chart:
-    """A panel for each quantity, a line for each GPU.
+    """One panel per quantity, with one line per GPU.
 
     Args:
         drawn: as `drawn_samples` returns it.
@@ -77,7 +77,7 @@ def curves(lines: Iterable[tuple[str, pd.DataFrame]], column: str) -> Chart:
     """Curves over iterations.
 
     Args:
-        lines: what to call each, and its columns iteration and `column`.
+        lines: name and table of each curve; the table has the columns iteration and `column`.
         column: `loss` or `accuracy (%)`.
     """
     layout = {
@@ -90,7 +90,7 @@ def curves(lines: Iterable[tuple[str, pd.DataFrame]], column: str) -> Chart:
 
 
 def speed_lines(table: pd.DataFrame) -> Chart:
-    """Throughput against batch size, a line for each model.
+    """Throughput against batch size, one line per model.
 
     Args:
         table: model, batch size, images/s, ± 95 % and repeats, in this order.
@@ -99,7 +99,7 @@ def speed_lines(table: pd.DataFrame) -> Chart:
     layout = {
         "height": 440,
         "xaxis": {
-            "title": {"text": "batch size (images an iteration)"},
+            "title": {"text": "batch size (images per iteration)"},
             "type": "log",
             "tickvals": sizes,
             "ticktext": [str(size) for size in sizes],

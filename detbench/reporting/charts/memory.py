@@ -1,4 +1,4 @@
-"""Charts of memory: stacks of categories at the peak, and phase by phase."""
+"""Memory charts: categories at the peak, and phase by phase."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _CATEGORIES = (
 _COLORS = dict(zip(_CATEGORIES, PALETTE, strict=False))
 
 Capacity = tuple[float | None, str]
-"""What could be used at most, in MiB, and what says so."""
+"""The memory that a run could use, in MiB, and the source of that number."""
 
 
 def peak_stacks(table: pd.DataFrame, capacities: Sequence[Capacity] | None = None) -> Chart:
-    """A stacked row for each run: memory at the peak by category, against the capacity.
+    """One stacked bar per run: memory at the peak by category, against the capacity.
 
     Args:
         table: the columns run, category and memory (MiB).
-        capacities: of each run, in the order of the rows that are drawn.
+        capacities: one per drawn row, in the order of the rows.
     """
     wide = table.pivot_table(
         index="run", columns="category", values="memory (MiB)", aggfunc="sum", sort=False
@@ -55,11 +55,11 @@ def peak_stacks(table: pd.DataFrame, capacities: Sequence[Capacity] | None = Non
 
 
 def phase_stacks(table: pd.DataFrame, capacity: Capacity = (None, "")) -> Chart:
-    """A stacked column for each snapshot: memory at every phase's peak, by category.
+    """One stacked bar per snapshot: memory at the peak of each phase, by category.
 
     Args:
         table: as `memory.by(parts, "phase")` returns it.
-        capacity: a line across, where it is known.
+        capacity: drawn as a horizontal line, if known.
     """
     names = [str(c).removesuffix(" (MiB)") for c in table if str(c).endswith(" (MiB)")]
     categories = sorted((name for name in names if name != "total"), key=_place)
@@ -142,7 +142,7 @@ def _marks(name: str, values: list[Any], words: list[str], symbol: str, size: in
 
 
 def _place(category: str) -> tuple[int, str]:
-    """Where a category stands: what is known here first, the rest by its name."""
+    """The sort key of a category: known ones first, then the others by name."""
     known = category in _CATEGORIES
     return (_CATEGORIES.index(category) if known else len(_CATEGORIES), category)
 

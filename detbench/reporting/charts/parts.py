@@ -1,4 +1,4 @@
-"""What charts share: texts that plotly shows as they are, rows of bars, thinned time lines."""
+"""What charts share: escaped texts, rows of bars, thinned time series."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import numpy as np
 import pandas as pd
 
 MOST_ROWS: Final = 60
-"""Rows of a bar chart that can still be read; of more the newest are drawn."""
+"""Most rows of a readable bar chart; of more, the newest are drawn."""
 
 PALETTE: Final = (
     "#4c86c6", "#e08b3c", "#4fa66b", "#c65b5b", "#9277c2", "#8f7466",
     "#d67fb5", "#8a9199", "#a8a63a", "#3fa9b5",
 )  # fmt: skip
-"""Distinct on white and on black."""
+"""Colors that are distinct on white and on black."""
 
 
 class Chart(NamedTuple):
-    """What plotly draws: its traces, and the layout that goes with them."""
+    """The input of plotly: traces and their layout."""
 
     traces: list[dict[str, Any]]
     layout: dict[str, Any]
 
     def whole_layout(self) -> dict[str, Any]:
-        """The layout, with what all charts have in common."""
+        """The layout, with the settings that all charts share."""
         return {**_COMMON, "showlegend": len(self.traces) > 1, **self.layout}
 
 
@@ -40,18 +40,18 @@ _COMMON: Final = {
     "bargap": 0.3,
 }  # fmt: skip
 _LONGEST = 44  # characters of a name in a legend
-_WIDEST = 24  # characters of a line of a row's label
+_WIDEST = 24  # characters in a line of a row label
 _ROW, _LINE, _AROUND = 14, 13, 90  # pixels
 
 
 def plain(text: object) -> str:
-    """A text that plotly shows as it stands: it would take `<b>` and `&lt;` for markup."""
+    """A text escaped for plotly, which would take `<b>` and `&lt;` for markup."""
     escaped = str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return " ".join(escaped.split())
 
 
 def short(text: str) -> str:
-    """A label, without its middle where it is too long."""
+    """A label, with its middle cut out if it is too long."""
     if len(text) <= _LONGEST:
         return text
     half = (_LONGEST - 1) // 2
@@ -59,12 +59,12 @@ def short(text: str) -> str:
 
 
 def hover(*lines: str) -> str:
-    """The text of a hover, a line each."""
+    """A hover text with one line per argument."""
     return "<br>".join(plain(line) for line in lines if line)
 
 
 def bars(name: str, values: Sequence[float | None], hovers: Sequence[str], **more: Any) -> Any:
-    """A trace of horizontal bars, a row each; None has no bar."""
+    """A trace of horizontal bars, one per row; None has no bar."""
     return {
         "type": "bar",
         "orientation": "h",
@@ -78,7 +78,7 @@ def bars(name: str, values: Sequence[float | None], hovers: Sequence[str], **mor
 
 
 def row_label(text: str) -> str:
-    """A name on lines that leave room for the bars on a narrow screen, at most three of them."""
+    """A name wrapped into at most three lines, so that narrow screens have room for the bars."""
     lines = textwrap.wrap(text, _WIDEST, break_on_hyphens=False) or [""]
     if len(lines) > 3:
         lines = [*lines[:2], f"{lines[2][: _WIDEST - 1]}…"]
@@ -86,7 +86,7 @@ def row_label(text: str) -> str:
 
 
 def rows_layout(labels: Sequence[str], title: str, **more: Any) -> dict[str, Any]:
-    """The layout of a chart with a labelled row a run, and its x axis' title."""
+    """The layout of a chart with one labelled row per run; `title` is that of the x axis."""
     texts = [row_label(label) for label in labels]
     lines = sum(text.count("<br>") + 1 for text in texts)
     return {
@@ -104,16 +104,16 @@ def rows_layout(labels: Sequence[str], title: str, **more: Any) -> dict[str, Any
 
 
 def newest(number: int) -> tuple[str, ...]:
-    """The note on a chart of `number` rows that draws fewer."""
+    """The note on a chart that draws fewer than its `number` rows."""
     if number <= MOST_ROWS:
         return ()
     return (f"The newest {MOST_ROWS} of {number} are drawn; the CSV has all.",)
 
 
 def thinned(times: pd.Series, values: pd.Series, most: int) -> tuple[list[float], list[float]]:
-    """At most `most` points of a time line: the lowest and the highest of every stretch.
+    """At most `most` points of a time series: the lowest and the highest of each stretch.
 
-    A mean would hide the peaks. Samples without a value are left out.
+    A mean would hide the peaks. Samples without a value are dropped.
     """
     known = values.notna() & times.notna()
     x, y = times[known].to_numpy(np.float64), values[known].to_numpy(np.float64)

@@ -1,4 +1,4 @@
-"""The chart of a feasibility matrix: models over batch sizes, a color a status."""
+"""The chart of a feasibility matrix: models x batch sizes, one color per status."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _STATUSES = tuple(COLORS)
 
 
 def status_map(table: pd.DataFrame) -> Chart:
-    """A cell for each model, mode and batch size, the cause in its hover.
+    """One cell per model, mode and batch size, with the cause in its hover text.
 
     Args:
-        table: model, mode, batch size, status, source, and cause, images/s and peak memory (MiB)
-            where they are known.
+        table: model, mode, batch size, status and source; optionally cause, images/s and
+            peak memory (MiB).
     """
     names = list(dict.fromkeys(zip(table["model"], table["mode"], strict=True)))
     sizes = sorted(int(size) for size in table["batch size"].unique())

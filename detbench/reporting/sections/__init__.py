@@ -1,4 +1,4 @@
-"""The sections of a report page, each a function of the runs."""
+"""The sections of a report page. Each is a function of the runs."""
 
 from collections.abc import Callable
 
@@ -30,4 +30,4 @@ SECTIONS: tuple[Callable[[Runs], Section | LeftOut], ...] = (
     failures,
     environment,
 )
-"""In the order of the page: what is asked first stands first."""
+"""The sections in the order of the page, the most wanted first."""

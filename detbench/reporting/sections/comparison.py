@@ -1,4 +1,4 @@
-"""The page's runs against those of another folder."""
+"""The page's runs compared with those of another folder."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from detbench.reporting.parts import Basis, Block, Exhibit, LeftOut, Section
 
 _DENOMINATORS = {
     "verdicts": "B / A is a ratio of geometric means over the repeats (Welch's interval on logs)",
-    "time": "ms an iteration, the mean over the repeats of each side",
+    "time": "ms per iteration, the mean over the repeats of each side",
     "memory": "MiB at the peak of the newest run of each side",
-    "soft numbers": "none: each is of one run",
+    "soft numbers": "none: each value comes from one run",
 }
 
 
 def against(baseline: Side) -> Callable[[Runs], Section | LeftOut]:
-    """What makes the section that compares a page's runs, as B, with these, as A."""
+    """A function that makes the section comparing a page's runs, as B, with `baseline`, as A."""
     title = f"Comparison with {baseline.name}"
 
     def comparison(runs: Runs) -> Section | LeftOut:
         found = compare(baseline, Side("this page", tuple(runs.items)))
         shown = tables(found)
         if not shown:
-            return LeftOut(title, "neither side has a run in noprofile that went well")
+            return LeftOut(title, "neither side has a successful run in noprofile")
         both = (*baseline.runs, *runs.items)
         exhibits = [
             Exhibit(
@@ -42,6 +42,6 @@ def against(baseline: Side) -> Callable[[Runs], Section | LeftOut]:
             )
             for name, table in shown.items()
         ]
-        return Section(title, exhibits, [Block("What else is to be known", lines(found))])
+        return Section(title, exhibits, [Block("Notes", lines(found))])
 
     return comparison

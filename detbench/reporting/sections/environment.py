@@ -1,4 +1,4 @@
-"""Where the runs were done, and the commands that do them again."""
+"""The environment of the runs, and the commands that repeat them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from detbench.reporting.parts import Basis, Block, Exhibit, LeftOut, Section
 from detbench.reporting.reproduce import command
 
 _TITLE = "Environment, and how to reproduce"
-_MOST_VALUES = 8  # of a setting, in which runs differ
+_MOST_VALUES = 8  # most values listed per setting
 _OF_ONE_RUN = ("continues", "retries")
 
 
 def environment(runs: Runs) -> Section | LeftOut:
-    """What the runs' records say of their environment, and the commands."""
+    """The environment in the runs' records, and the commands that repeat the runs."""
     if not runs.items:
         return LeftOut(_TITLE, "no run was found")
     rows = []
@@ -41,7 +41,7 @@ def environment(runs: Runs) -> Section | LeftOut:
         table,
         Basis(
             f"runs from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC",
-            f"{several(len(runs.items), 'run')}; one whose record lacks a setting is not counted",
+            f"{several(len(runs.items), 'run')}; records that lack a setting are not counted",
             ", ".join(f"{count} {status}" for status, count in statuses.most_common()),
         ),
         sources=[folder / RECORD for folder, _ in runs.items],
@@ -54,14 +54,14 @@ def _commands(runs: Runs) -> Block:
     found = Counter(command(record) for record in own)
     commits = Counter(str(r.environment.get("detbench_commit") or "unknown") for r in own)
     facts = [
-        f"{several(len(found), 'different command')} did {several(len(own), 'run')}"
-        " (repeats of one are shown once).",
-        "detbench's commits (+ where files differed from it): "
+        f"{several(len(found), 'distinct command')} for {several(len(own), 'run')}"
+        " (repeats are listed once).",
+        "Commits of detbench (+ marks uncommitted changes): "
         + ", ".join(f"{commit}, {several(count, 'run')}" for commit, count in commits.items()),
     ]
     if len(own) < len(runs.items):
         probes = several(len(runs.items) - len(own), "probe")
-        facts.append(f"{probes} of memory: detbench fit does them again.")
+        facts.append(f"{probes} of memory: detbench fit --measure repeats them.")
     return Block("Commands", list(found), facts)
 
 

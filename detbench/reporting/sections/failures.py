@@ -1,4 +1,4 @@
-"""The runs that did not end well: why, and the end of their logs."""
+"""The failed runs: their causes and the ends of their logs."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from detbench.reporting.measurements import Runs
 from detbench.reporting.parts import Basis, Block, Exhibit, LeftOut, Section
 
 _TITLE = "Failed runs"
-_LINES, _LONGEST = 20, 400  # of a log's end, and characters of a line
+_LINES, _LONGEST = 20, 400  # last lines of a log, and characters per line
 _TAIL_BYTES = 64 << 10
 
 
 def failures(runs: Runs) -> Section | LeftOut:
-    """A row a run that is not ok, newest first, and its log's last lines."""
+    """One row per run that is not ok, newest first, and the last lines of its log."""
     failed = [(f, r) for f, r in runs.items if r.status != "ok"][::-1]
     if not failed:
-        return LeftOut(_TITLE, f"none: {several(len(runs.items), 'run')} ended well")
+        return LeftOut(_TITLE, f"none: {several(len(runs.items), 'run')} succeeded")
     names = labels([record for _, record in failed])
     table = pd.DataFrame(
         {
@@ -40,7 +40,7 @@ def failures(runs: Runs) -> Section | LeftOut:
         "By run",
         table,
         Basis(
-            "each run to its end",
+            "each run, up to its end",
             f"{several(len(runs.items), 'run')} in all",
             ", ".join(f"{number} {status}" for status, number in statuses.items()),
         ),

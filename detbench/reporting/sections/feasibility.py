@@ -1,4 +1,4 @@
-"""What trains on each GPU profile: the cells that sweeps decided, and why others do not."""
+"""What trains on each GPU profile, as decided by sweeps, and why other cells do not."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _TITLE = "Feasibility"
 _KEY = ["model", "mode", "batch size"]
 _COLUMNS = ("status", "source", "cause", "images/s", "peak memory (MiB)")
 _STATUSES = tuple(COLORS)
-_AGAIN = "detbench sweep writes a new one"
+_AGAIN = "write a new one: detbench sweep"
 
 
 def feasibility(runs: Runs) -> Section | LeftOut:
-    """A heat map a GPU profile, the cause in each cell's hover.
+    """One heat map per GPU profile, with the cause in each cell's hover text.
 
-    Of the sweeps' tables beside the runs the newest counts for each cell. A profile without any
-    has what its runs tell, where one of them ran out of memory.
+    A cell comes from the newest sweep's table that has it. A profile without such tables is drawn
+    from its runs, if one of them ran out of memory.
     """
     problems: list[str] = []
     exhibits = []
@@ -65,14 +65,14 @@ def _read(path: Path) -> pd.DataFrame:
         raise BadFileError(path, f"cannot be read as CSV: {error}", _AGAIN) from error
     lacking = [name for name in (*_KEY, *_COLUMNS) if name not in table]
     if lacking:
-        raise BadFileError(path, f"it has no column {lacking[0]}: no sweep's table", _AGAIN)
+        raise BadFileError(path, f"not a sweep's table: no column {lacking[0]}", _AGAIN)
     if not set(table["status"]) <= set(_STATUSES) or table["batch size"].dtype.kind != "i":
-        raise BadFileError(path, "a status or batch size is none", _AGAIN)
+        raise BadFileError(path, "a status or a batch size is invalid", _AGAIN)
     return table
 
 
 def _rows(own: Sequence[Run]) -> list[Row]:
-    """What runs tell, the newest of a cell counting."""
+    """Rows of the matrix from runs; the newest run of a cell counts."""
     found: dict[tuple[str, str], dict[int, Any]] = {}
     for folder, record in own:
         if record.status != "interrupted" and record.spec.train:
@@ -90,11 +90,11 @@ def _map(profile: str, table: pd.DataFrame, sources: Sequence[Path]) -> Exhibit:
         f"What trains on {profile}",
         table,
         Basis(
-            "a short training of each cell; see the runs' own windows",
-            "a cell is a model in a mode at a batch size; * is implied by another, ~ predicted",
+            "a short training per cell; see the runs' own windows",
+            "a cell is a model, mode and batch size; * is implied by another cell, ~ is predicted",
             ", ".join(f"{number} {status}" for status, number in statuses.items()),
         ),
         sources=sources,
         chart=status_map(table),
-        notes=[f"Of {several(len(sources), 'file')} the newest that has a cell counts for it."],
+        notes=[f"Each cell comes from the newest of {several(len(sources), 'file')} that has it."],
     )

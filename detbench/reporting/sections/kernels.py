@@ -1,4 +1,4 @@
-"""What the device's time went to: classes of kernels, and gaps in which none ran."""
+"""What took the device's time: kernel classes, and the gaps between kernels."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from detbench.reporting.measurements import Reading, Runs, TimelineTables
 from detbench.reporting.parts import Basis, Exhibit, LeftOut, Section
 
 _CLASSES, _GAPS = "Kernel classes", "Idle gaps"
-_NONE = "no timeline: modes nvprof and torch leave one"
+_NONE = "no timeline: modes nvprof and torch record one"
 
 
 def kernel_classes(runs: Runs) -> Section | LeftOut:
-    """A stacked row a timeline and device: the share of each class in the kernels' time."""
+    """One stacked bar per timeline and device: the share of each class in the kernel time."""
     found = runs.timelines
     if not found.read:
         return LeftOut(_CLASSES, _NONE, found.problems)
@@ -28,19 +28,19 @@ def kernel_classes(runs: Runs) -> Section | LeftOut:
         table,
         Basis(
             windows(found.records) + "; in a timeline its profiled iterations",
-            "summed time of the device's kernels (of a CPU: its operators without those they call)",
+            "summed time of the device's kernels (for a CPU: its operators, without their callees)",
             f"{several(len(found.read), 'timeline')}, {int(table['count'].sum()):,} kernels or"
             " operators",
         ),
         sources=[reading.file for reading in found.read],
         chart=share_stacks(table, "class"),
-        notes=["Classes are guessed from kernels' names.", *newest(table["run"].nunique())],
+        notes=["Classes are derived from kernel names.", *newest(table["run"].nunique())],
     )
     return Section(_CLASSES, [exhibit], problems=found.problems)
 
 
 def idle_gaps(runs: Runs) -> Section | LeftOut:
-    """A row a timeline and device: how much of the window no kernel ran in."""
+    """One bar per timeline and device: the share of the window in which no kernel ran."""
     found = runs.timelines
     if not found.read:
         return LeftOut(_GAPS, _NONE, found.problems)
@@ -50,8 +50,8 @@ def idle_gaps(runs: Runs) -> Section | LeftOut:
         table,
         Basis(
             windows(found.records) + "; in a timeline its profiled iterations",
-            "wall time of the window; a gap is a stretch in which no kernel (of a CPU: no operator)"
-            " ran on the device",
+            "wall time of the window; a gap is a stretch in which no kernel (for a CPU: no"
+            " operator) ran on the device",
             f"{several(len(found.read), 'timeline')}, {int(table['gaps'].sum()):,} gaps",
         ),
         sources=[reading.file for reading in found.read],

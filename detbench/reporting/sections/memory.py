@@ -14,15 +14,15 @@ from detbench.reporting.parts import Basis, Exhibit, LeftOut, Section
 
 _TITLE = "Memory"
 _MIB = 1 << 20
-_MOST_PHASED = 12  # runs whose phases are drawn
+_MOST_PHASED = 12  # most runs whose phases are drawn
 _DENOMINATOR = "MiB are 2^20 bytes; the categories of a snapshot add up to what the device shows"
 
 
 def memory(runs: Runs) -> Section | LeftOut:
-    """A stack a run at its peak against the capacity, and a folded one of the phases."""
+    """One stacked bar per run, at its peak, against the capacity; a folded chart of its phases."""
     found = runs.memory
     if not found.read:
-        return LeftOut(_TITLE, "no run in mode memory ended well", found.problems)
+        return LeftOut(_TITLE, "no run in mode memory succeeded", found.problems)
     names = labels(found.records)
     shown = list(zip(names, found.read, strict=True))
     phased = [_phases(name, reading) for name, reading in shown[-_MOST_PHASED:]]
@@ -51,7 +51,7 @@ def _peaks(shown: list[tuple[str, Reading[MemoryTables]]]) -> Exhibit:
         sources=[reading.file for _, reading in shown],
         chart=peak_stacks(table, capacities),
         notes=[
-            *([f"The capacity of {several(unknown, 'run')} is not known."] if unknown else []),
+            *([f"The capacity of {several(unknown, 'run')} is unknown."] if unknown else []),
             *newest(len(shown)),
         ],
     )
@@ -70,14 +70,14 @@ def _phases(name: str, reading: Reading[MemoryTables]) -> Exhibit:
 
 
 def _capacity(record: RunRecord) -> Capacity:
-    """What the run could use at most, in MiB, and what says so."""
+    """The memory that the run could use, in MiB, and the source of that number."""
     environment = record.environment
     limits = environment.get("limits") or {}
     if record.spec.device == "cuda":
         if size := environment.get("gpu_memory_bytes"):
-            return size / _MIB, f"what CUDA shows of {record.spec.gpu_profile}"
+            return size / _MIB, f"the size of {record.spec.gpu_profile} according to CUDA"
         if profile := find(record.spec.gpu_profile):
             return profile.memory_bytes / _MIB, f"{profile.name} in the catalogue"
     elif size := limits.get("memory"):
         return size / _MIB, "the run's memory limit"
-    return None, "not known"
+    return None, "unknown"

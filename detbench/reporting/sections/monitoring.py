@@ -1,4 +1,4 @@
-"""What was sampled beside runs: utilization, power and clocks over time."""
+"""Samples taken during runs: utilization, power and clocks over time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TITLE = "Monitoring"
 
 
 def monitoring(runs: Runs) -> Section | LeftOut:
-    """A folded chart a run: a panel a quantity, a line a GPU; the host's where there is no GPU."""
+    """One folded chart per run, with a panel per quantity; the host's if it has no GPU."""
     found = runs.monitoring
     names = labels(found.records)
     exhibits = []
@@ -21,7 +21,7 @@ def monitoring(runs: Runs) -> Section | LeftOut:
         if (exhibit := _lines(name, reading, len(runs.items))) is not None:
             exhibits.append(exhibit)
     if not exhibits:
-        why = "no run was sampled for two moments: --monitor-every sets how often"
+        why = "no run has two samples: --monitor-every sets the interval"
         return LeftOut(_TITLE, why, found.problems)
     return Section(_TITLE, exhibits, problems=found.problems)
 
@@ -38,17 +38,17 @@ def _lines(name: str, reading: Reading[pd.DataFrame], num_runs: int) -> Exhibit 
         drawn,
         Basis(
             f"the whole run, {samples['time (s)'].max():,.0f} s, its loading included",
-            "every sample weighs the same",
+            "all samples, with equal weight",
             f"{several(longest, 'sample')} of {several(samples['gpu'].nunique(), 'device')},"
-            " the host counting as one",
+            " including the host",
         ),
         sources=[reading.file],
         chart=sample_lines(drawn),
         notes=[
             *(
                 [
-                    f"Of every stretch the lowest and the highest sample are drawn and in the CSV:"
-                    f" at most {MOST_SAMPLES} points a line. The file has all."
+                    f"The chart and the CSV have the lowest and the highest sample of each stretch:"
+                    f" at most {MOST_SAMPLES} points per line. The file has all samples."
                 ]
                 if longest > MOST_SAMPLES
                 else []
@@ -58,7 +58,7 @@ def _lines(name: str, reading: Reading[pd.DataFrame], num_runs: int) -> Exhibit 
                 if num_runs > MOST_MONITORED
                 else []
             ),
-            *([f"Not told: {'; '.join(not_told)}."] if not_told else []),
+            *([f"Not reported: {'; '.join(not_told)}."] if not_told else []),
         ],
         folded=True,
     )

@@ -1,4 +1,4 @@
-"""The results in the forms of the seed suite's reports: time-to-train, and images/s by batch."""
+"""Results as in the seed suite's reports: time-to-train, and images/s by batch size."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _TITLE = "Results"
 
 
 def outcomes(runs: Runs) -> Section | LeftOut:
-    """Trainings to accuracy a row each, and throughput as models x batch sizes."""
+    """One row per training to accuracy, and throughput as models x batch sizes."""
     exhibits = [e for e in (_trainings(runs), _matrix(runs)) if e is not None]
     if not exhibits:
-        return LeftOut(_TITLE, "no run in mode noprofile ended well, and none was evaluated")
+        return LeftOut(_TITLE, "no run in mode noprofile succeeded, and none was evaluated")
     return Section(_TITLE, exhibits)
 
 
@@ -54,12 +54,14 @@ def _trainings(runs: Runs) -> Exhibit | None:
         "Time-to-train, throughput and accuracy",
         table,
         Basis(
-            windows([r for _, r in found]) + "; time-to-train from before the dataset is touched",
-            "time-to-train is wall time, evaluations included; accuracy is of the last evaluation",
+            windows([r for _, r in found])
+            + "; time-to-train starts before the dataset is first touched",
+            "time-to-train is wall time, evaluations included; accuracy is that of the last"
+            " evaluation",
             several(len(found), "run"),
         ),
         sources=[folder / RECORD for folder, _ in found],
-        notes=["GPUs is n/a for a training on the CPU; time-to-train where no target was set."],
+        notes=["GPUs is n/a for a training on the CPU, time-to-train for one without a target."],
     )
 
 
@@ -88,9 +90,9 @@ def _matrix(runs: Runs) -> Exhibit | None:
         pd.DataFrame(list(rows.values()), columns=columns),
         Basis(
             windows(records) + ", warm-up excluded",
-            "images / wall time of the window; the mean of repeats ± their 95 % interval",
+            "images / wall time of the window; the mean of the repeats ± its 95 % interval",
             several(len(records), "run"),
         ),
         sources=[folder / RECORD for group in groups for folder, _ in group.runs],
-        notes=["A cell without ± is of one run. n/a was not measured, or did not end well."],
+        notes=["A cell without ± has one run. n/a means not measured, or failed."],
     )

@@ -1,4 +1,4 @@
-"""How much each mode slows the training down."""
+"""How much each mode slows training down."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SLOWDOWN = "slowdown (x)"
 
 
 def overhead(runs: Runs) -> Section | LeftOut:
-    """A row a mode, model and batch size that also ran in noprofile."""
+    """One bar per mode, model and batch size that also ran in noprofile."""
     plain_runs = _most(repeated(runs, "noprofile"))
     modes = dict.fromkeys(r.spec.mode for r in runs.records if r.spec.mode != "noprofile")
     pairs = [
@@ -36,7 +36,7 @@ def overhead(runs: Runs) -> Section | LeftOut:
         if _key(group) in plain_runs
     ]
     if not pairs:
-        why = "no model and batch size ran well both in noprofile and in another mode"
+        why = "no model and batch size succeeded both in noprofile and in another mode"
         return LeftOut(_TITLE, why)
     names = labels([group.runs[-1][1] for _, group, _ in pairs])
     table = pd.DataFrame(
@@ -66,7 +66,7 @@ def overhead(runs: Runs) -> Section | LeftOut:
         table,
         Basis(
             windows([record for _, record in used]),
-            "each throughput is of its own window: a profiled one is the shorter",
+            "each throughput covers its own window; profiled windows are shorter",
             f"{several(len(pairs), 'pair')} of {several(len(used), 'run')}",
         ),
         sources=list(dict.fromkeys(folder / RECORD for folder, _ in used)),
@@ -84,7 +84,7 @@ def overhead(runs: Runs) -> Section | LeftOut:
 
 
 def _most(groups: list[Repeats]) -> Mapping[tuple[object, ...], Repeats]:
-    """Of groups that differ in their window, the one of most runs, and of those the longest."""
+    """Among groups that differ only in their window, the one with most runs, then the longest."""
     groups = sorted(groups, key=lambda g: (len(g.runs), g.runs[0][1].spec.window.count))
     return {_key(group): group for group in groups}
 

@@ -1,4 +1,4 @@
-"""Throughput against batch size, with the intervals of repeats."""
+"""Throughput against batch size, with the intervals over repeats."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _TITLE = "Throughput against batch size"
 
 
 def throughput(runs: Runs) -> Section | LeftOut:
-    """A line a model."""
+    """A chart with one line per model."""
     groups = repeated(runs, "noprofile")
     if not groups:
-        return LeftOut(_TITLE, "no run in mode noprofile ended well")
+        return LeftOut(_TITLE, "no run in mode noprofile succeeded")
     table = speed_table(groups)
     records = [record for group in groups for _, record in group.runs]
     alone = sum(group.half is None for group in groups)
@@ -30,6 +30,6 @@ def throughput(runs: Runs) -> Section | LeftOut:
         ),
         sources=[folder / RECORD for group in groups for folder, _ in group.runs],
         chart=speed_lines(table),
-        notes=[f"{several(alone, 'point')} of one run: no interval is known."] if alone else [],
+        notes=[f"{several(alone, 'point')} without interval: one run each."] if alone else [],
     )
     return Section(_TITLE, [exhibit])

@@ -1,4 +1,4 @@
-"""Training curves: the losses, and the accuracy of every evaluation."""
+"""Training curves: losses, and the accuracy of each evaluation."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from detbench.reporting.measurements import Reading, Runs
 from detbench.reporting.parts import Basis, Exhibit, LeftOut, Section
 
 _TITLE = "Training curves and AP"
-_MOST_RUNS = 20  # curves of one chart that can still be told apart
+_MOST_RUNS = 20  # most curves that can be told apart in one chart
 _ACCURACIES = (" AP", " mAP", " PQ")
 
 Named = Sequence[tuple[str, Reading[TrainingLog]]]
 
 
 def training(runs: Runs) -> Section | LeftOut:
-    """The losses of a training, or the total of several; AP by iteration."""
+    """All losses of one training, or the total losses of several; AP by iteration."""
     found = [r for r in runs.logs.read if len(r.value.reports) > 1 or len(r.value.evaluations)]
     problems = runs.logs.problems
     if not found:
-        return LeftOut(_TITLE, "no training was long enough for two reports of its loss", problems)
+        return LeftOut(_TITLE, "no training was long enough to report its loss twice", problems)
     named = list(zip(labels([r.record for r in found]), found, strict=True))
     exhibits = [e for e in (_losses(named), _accuracy(named)) if e is not None]
     return Section(_TITLE, exhibits, problems=problems)
@@ -52,7 +52,7 @@ def _losses(named: Named) -> Exhibit | None:
         table,
         Basis(
             "all iterations of each training, counted from 0",
-            "the loss as each report has it (the median of the iterations since the one before)",
+            "the loss in each report (the median over the iterations since the previous one)",
             f"{several(len(named), 'training')}, {several(reports, 'report')}",
         ),
         sources=[reading.file for _, reading in named],
@@ -65,7 +65,7 @@ def _losses(named: Named) -> Exhibit | None:
         ),
         notes=[
             *_drawn(len(named)),
-            *([f"Of more than {MOST_REPORTS} reports every n-th is drawn."] if thinned else []),
+            *([f"Curves of more than {MOST_REPORTS} reports are thinned."] if thinned else []),
         ],
     )
 
@@ -86,12 +86,12 @@ def _accuracy(named: Named) -> Exhibit | None:
     table = pd.DataFrame(rows)
     lines = list(table.groupby(["run", "metric"], sort=False))[-_MOST_RUNS:]
     return Exhibit(
-        "Accuracy of every evaluation",
+        "Accuracy of each evaluation",
         table,
         Basis(
-            "the whole val split, after the iteration named, counted from 0",
+            "the whole val split, after the given iteration, counted from 0",
             "AP in percent, by pycocotools' or VOC's rules",
-            f"{several(table['run'].nunique(), 'training')}, {several(len(table), 'figure')}",
+            f"{several(table['run'].nunique(), 'training')}, {several(len(table), 'value')}",
         ),
         sources=[reading.file for _, reading in named if len(reading.value.evaluations)],
         chart=curves(

@@ -1,4 +1,4 @@
-"""How busy GPUs were, and which cores worked meanwhile, side by side."""
+"""How busy GPUs were, next to which of their cores worked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TITLE = "GPU compute utilization and core utilization"
 
 
 def utilization(runs: Runs) -> Section | LeftOut:
-    """A row a model and batch size: its newest timeline on a GPU, and its newest counters."""
+    """One row per model, batch size and GPU: its newest timeline and its newest counters."""
     on_gpu = [r for r in runs.timelines.read if r.value.on_gpu]
     problems = [*runs.timelines.problems, *runs.counters.problems]
     rows: dict[tuple[object, ...], dict[str, Any]] = {}
@@ -36,7 +36,7 @@ def utilization(runs: Runs) -> Section | LeftOut:
                 }
             )
     for counted in runs.counters.read:
-        # Counters are of all launches in their file, whichever device of the run they are on.
+        # Counters cover all launches in their file, on any device of the run.
         same: tuple[object, ...] = tuple(facts(counted.record).items())
         key = next((known for known in rows if known[:-1] == same), (*same, ""))
         first.setdefault(key, counted.record)
@@ -59,15 +59,14 @@ def utilization(runs: Runs) -> Section | LeftOut:
         Basis(
             windows([record for record, _ in used]),
             "left: union of kernel intervals / wall time of the window; right: cycle-weighted"
-            " percent of peak over all profiled kernels, without idle time; the two never mix",
+            " percent of peak over all profiled kernels, idle time excluded; never combine the two",
             f"{several(len(on_gpu), 'timeline')}, {several(len(runs.counters.read), 'file')} of"
-            " counters; kernels of each in the CSV",
+            " counters; the CSV has their numbers of kernels",
         ),
         sources=[file for _, file in used],
         chart=busy_and_cores(table.tail(MOST_ROWS)),
         notes=[
-            "fp16 can be a part of fma (from GA10x on): they are never summed."
-            " A missing bar is not measured.",
+            "From GA10x on, fp16 is a part of fma: never add them. A missing bar was not measured.",
             *newest(len(table)),
         ],
     )
@@ -77,7 +76,7 @@ def utilization(runs: Runs) -> Section | LeftOut:
 def _why_none(runs: Runs) -> str:
     if runs.timelines.read:
         return (
-            f"no kernel of a GPU was recorded: {several(len(runs.timelines.read), 'timeline')} of"
-            " a CPU, whose operators are below; counters need a GPU, too"
+            f"no GPU kernel was recorded: {several(len(runs.timelines.read), 'timeline')} of a CPU,"
+            " whose operators are below; counters need a GPU, too"
         )
-    return "no timeline and no counters: modes nvprof, torch and nsight leave them"
+    return "no timeline and no counters: modes nvprof, torch and nsight record them"
