@@ -157,7 +157,7 @@ def test_why_a_trace_has_no_kernels_is_said(
     corpus: Path, parser: Run, trace: str, words: str
 ) -> None:
     path = corpus / f"kineto/facebookresearch__HolisticTraceAnalysis__{trace}.json.gz"
-    assert_refused(parser("compute_util.py", path), 5, "no GPU kernel in it", words)
+    assert_refused(parser("compute_util.py", path), 5, "contains no GPU kernel", words)
 
 
 def test_every_trace_is_a_table_or_a_refusal(corpus: Path, parser: Run) -> None:
