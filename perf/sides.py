@@ -56,7 +56,7 @@ def piece(name: str, setup: str, code: str, python: str = sys.executable) -> Sid
 
 
 def compare(sides: Sequence[Side], repeats: int = 5) -> list[object]:
-    """Run the sides in turn, print minima and ratios to the first, and return the answers."""
+    """Run the sides in turn, print their minima and ratios to the first, and return the answers."""
     taken: dict[str, list[tuple[float, float, float]]] = {side.name: [] for side in sides}
     answers: dict[str, object] = {}
     for _ in range(repeats):

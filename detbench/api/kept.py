@@ -125,7 +125,7 @@ def compare(
     if not comparison.pairs:
         raise UsageError(
             f"neither {comparison.a.name} nor {comparison.b.name} has a measured throughput",
-            "detbench throughput FAMILY measures it",
+            "only successful runs in noprofile have one: detbench throughput FAMILY",
         )
     return comparison
 

@@ -138,7 +138,7 @@ def targets(target: str) -> dict[str, float]:
             name = ""
         if not name:
             raise UsageError(
-                f"--target: '{part}' is not NAME=PERCENT", "write it as in box=37.7,mask=33.9"
+                f"--target: '{part}' is no NAME=PERCENT", "write it as in box=37.7,mask=33.9"
             )
     return goals
 

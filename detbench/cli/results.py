@@ -41,9 +41,13 @@ _STATUSES = ("ok", "oom", "host_oom", "timeout", "failed", "interrupted")
     help="The results folder.  [default: results/, in a container /scratch/measurements]",
 )
 @click.option("--family", shell_complete=of_families, help="Only runs of this family.")
-@click.option("--model", shell_complete=of_models, help="Only runs of these models (commas).")
-@click.option("--mode", shell_complete=of_modes, help="Only runs in these modes (commas).")
-@click.option("--gpu-profile", shell_complete=of_gpu_profiles, help="Only runs on these (commas).")
+@click.option("--model", shell_complete=of_models, help="Only these models, comma-separated.")
+@click.option("--mode", shell_complete=of_modes, help="Only these modes, comma-separated.")
+@click.option(
+    "--gpu-profile",
+    shell_complete=of_gpu_profiles,
+    help="Only these GPU profiles, comma-separated.",
+)
 @click.option("--status", type=click.Choice(_STATUSES), help="Only runs with this status.")
 @click.option("--show", "shown", metavar="RUN", help="Show one run, by its folder or its name.")
 @click.option("--sql", metavar="SELECT", help="Query the table `runs`; needs duckdb.")

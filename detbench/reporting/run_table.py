@@ -23,7 +23,7 @@ RUNS = Schema(
         Column("framework", "str", ""),
         Column("model", "str", ""),
         Column("mode", "str", "`evaluation` where nothing was trained"),
-        Column("batch_size", "int64", "images an iteration, of all processes together"),
+        Column("batch_size", "int64", "images per iteration, of all processes together"),
         Column(
             "gpu_profile", "str", "the GPU or slice, as in the folder's name; `cpu` without one"
         ),

@@ -366,7 +366,7 @@ def test_what_cannot_be_compared_is_refused(fast: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--results needs --by"):
         compare(fast, fast, "--results", fast)
     failed = keep(tmp_path / "failed", [run(None, status="failed")])
-    with pytest.raises(UsageError, match="measured speed"):
+    with pytest.raises(UsageError, match="measured throughput"):
         compare(failed, keep(tmp_path / "failed too", [run(None, 1, status="failed")]))
     zero = keep(tmp_path / "zero", runs((10.0,)))
     file = next(zero.glob("*/*/run.json"))

@@ -40,7 +40,7 @@ def test_shares_are_of_the_summed_time(tmp_path: Path) -> None:
 def test_a_summary_tells_no_utilization(parser: Run, tmp_path: Path) -> None:
     path = tmp_path / "sums.csv"
     path.write_text(NSYS_SUMS)
-    assert "no utilization can be told" in parser("compute_util.py", path).stdout
+    assert "a summary: no utilization" in parser("compute_util.py", path).stdout
     assert_refused(parser("compute_util.py", path, "--by", "device"), 5, "no table by device")
 
 

@@ -39,7 +39,9 @@ def test_levels_are_never_called_percentages(parser: Run, tmp_path: Path) -> Non
     assert "0 (idle) to 10 (max): no percentages" in shown
     assert "%" not in shown
     assert_refused(
-        parser("core_util.py", tmp_path / "metrics.csv", "--timeline", "x"), 2, "holds levels"
+        parser("core_util.py", tmp_path / "metrics.csv", "--timeline", "x"),
+        2,
+        "has levels, not percentages",
     )
 
 

@@ -48,7 +48,7 @@ def core_util(
     FILE`) or its report (.ncu-rep, needs the package ncu-report). Kernels are weighted by their
     cycles; idle time between kernels is excluded.
 
-    FILE may also be the output of `nvprof --metrics`; its levels of use, 0 to 10, stay levels.
+    FILE may also be the output of `nvprof --metrics`; its levels of use, 0 to 10, are kept.
 
     For one file without options, four lines such as `fma<TAB>17.50765 %` are printed, for scripts;
     otherwise a table.
