@@ -57,7 +57,7 @@ def _size(context: click.Context, parameter: click.Parameter, value: str) -> tup
 @click.option(
     "--rois-per-image",
     type=click.IntRange(1),
-    help="detectron2's MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE.  [default: 512]",
+    help="detectron2's MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE.  [default: the model's own]",
 )
 @click.option(
     "--objects",
