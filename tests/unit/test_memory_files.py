@@ -66,7 +66,7 @@ def test_torchs_timeline_at_its_peak(parser: Run, tmp_path: Path, packed: bool) 
         ),
         (TBD_MEMORY[:-1], "line 4: the row is cut short"),
         (TBD_MEMORY[: TBD_MEMORY.rindex(",")], "line 4: the row is cut short"),
-        (TBD_MEMORY.replace("120", "1.5"), "line 2: a cell is no whole number"),
+        (TBD_MEMORY.replace("120", "1.5"), "line 2: a cell is not a whole number"),
         (TBD_MEMORY[: TBD_MEMORY.index("1,1,100")], "no iteration in it"),
         ("[[1, 2], [[3, 4]]]", "no raw memory timeline"),
         ("[[1, 2, 3, 8]]", "a category that torch does not know"),

@@ -35,7 +35,7 @@ def test_not_available_is_not_zero() -> None:
 
 
 def test_a_word_is_no_number() -> None:
-    with pytest.raises(ValueError, match="'High' is no number"):
+    with pytest.raises(ValueError, match="'High' is not a number"):
         parse_numbers(["High", "1.5"])
 
 
