@@ -111,7 +111,7 @@ def test_an_nvprof_trace_in_csv_has_units_of_its_own(tmp_path: Path) -> None:
     ("old", "new", "words"),
     [
         (NVPROF_TRACE[-20:], "", "line 7: the row is cut short"),
-        ("ms,us", "ms,parsec", "Duration has no known unit: 'parsec'"),
+        ("ms,us", "ms,parsec", "Duration has an unknown unit: 'parsec'"),
         ("3.500000", "soon", "'soon' is not a number"),
         (NVPROF_TRACE[NVPROF_TRACE.index("2.000") :], "", "no kernel in it"),
     ],
