@@ -68,13 +68,13 @@ def test_torchs_timeline_at_its_peak(parser: Run, tmp_path: Path, packed: bool) 
         (TBD_MEMORY[: TBD_MEMORY.rindex(",")], "line 4: the row is cut short"),
         (TBD_MEMORY.replace("120", "1.5"), "line 2: a cell is not a whole number"),
         (TBD_MEMORY[: TBD_MEMORY.index("1,1,100")], "no iteration in it"),
-        ("[[1, 2], [[3, 4]]]", "no raw memory timeline"),
+        ("[[1, 2], [[3, 4]]]", "not a raw memory timeline"),
         ("[[1, 2, 3, 8]]", "a category that torch does not know"),
         ("[]", "no event"),
-        (json.dumps(MEMORY_TIMELINE)[:-9], "no raw memory timeline"),
+        (json.dumps(MEMORY_TIMELINE)[:-9], "not a raw memory timeline"),
         (
             gzip.compress(json.dumps(MEMORY_TIMELINE).encode(), mtime=0)[:-9],
-            "no raw memory timeline",
+            "not a raw memory timeline",
         ),
     ],
 )
