@@ -74,7 +74,9 @@ def read_training_log(path: Path) -> TrainingLog:
         return _tables(history)
     if history.rank or path.name.rpartition(".rank")[2].isdigit():
         raise BadFileError(
-            path, "no iteration's time in it: its process reports none", "give log.txt"
+            path,
+            "no iteration's time in it: it is the log of a process that reports none",
+            "give log.txt",
         )
     raise BadFileError(
         path,
