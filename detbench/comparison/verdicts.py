@@ -44,7 +44,7 @@ class Verdict:
     Attributes:
         a, b: None if only the other side has such repeats.
         ratio: of B's images/s to A's; None if they are not compared.
-        because: why there is no ratio or no interval, for instance how the work differs.
+        because: why there is no ratio or no interval, such as differences in the work.
         changed: surroundings that differ, by name, with the values in A and in B.
     """
 

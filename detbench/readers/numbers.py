@@ -66,7 +66,7 @@ class Notation:
         self._comma_decimal = self._comma_decimal or comma_decimal is not None
         if self._grouped and self._comma_decimal:
             raise NoNumberError(
-                "numbers with decimal commas stand beside numbers with decimal points",
+                "some numbers have decimal commas, others have decimal points",
                 cells.index(comma_decimal or grouped or ""),
             )
         if self._grouped or self._comma_decimal:

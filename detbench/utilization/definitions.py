@@ -31,7 +31,7 @@ def by_definition(timeline: Timeline, chosen: list[str], name: str | None = None
         ValueError: the timeline is of a CPU, which no definition covers.
     """
     if chosen == [CPU]:
-        raise ValueError("the definitions are about kernels, and the CPU runs none")
+        raise ValueError("the definitions are about kernels, but the CPU runs none")
     rows = [
         {"device": device, **row}
         for device in chosen

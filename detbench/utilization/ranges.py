@@ -46,7 +46,7 @@ def by_range(
         ValueError: the file has no such range, or does not say which call launched a kernel.
     """
     if chosen == [CPU]:
-        raise ValueError("ranges are told by the kernels they launched, and the CPU runs none")
+        raise ValueError("ranges are measured by the kernels they launched, but the CPU runs none")
     folded = timeline.ranges["name"].str.replace(_NUMBER, "N", regex=True)
     ranges = timeline.ranges.assign(**{_KEY: folded})
     if name is not None:
@@ -56,7 +56,7 @@ def by_range(
     if ranges.empty:
         raise ValueError("it names no range")
     if timeline.launches is None or (ranges["process"] < 0).any():
-        raise ValueError("it does not tell which call launched a kernel, so none has a range")
+        raise ValueError("it does not say which call launched a kernel, so no kernel has a range")
     return pd.concat(
         [_of_device(timeline, timeline.launches, ranges, device, top) for device in chosen],
         ignore_index=True,
