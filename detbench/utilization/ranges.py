@@ -75,7 +75,7 @@ def _of_device(
     groups = ranges.assign(low=low, high=high).groupby(_KEY, sort=False)
     rows: list[dict[str, Any]] = [{"range": label, **kernels.row(group)} for label, group in groups]
     rows = sorted(rows, key=lambda row: -row["busy (ms)"])[:top]
-    # Opened less closed before each kernel: none of the ranges launched those with zero.
+    # Ranges opened minus closed before each kernel: at zero, no range launched it.
     opened = np.zeros(len(kernels.start) + 1, np.int64)
     np.add.at(opened, low, 1)
     np.add.at(opened, high, -1)
