@@ -1,1 +1,1 @@
-"""Whether one set of runs is faster than another, what accounts for it, and what not to trust."""
+"""Tells whether one set of runs is faster than another, why, and which figures not to trust."""

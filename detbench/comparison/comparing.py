@@ -1,4 +1,4 @@
-"""Two sets of runs side by side, as tables and lines that any page or terminal can show."""
+"""Two sets of runs side by side, as tables and lines for a page or a terminal."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from detbench.comparison.soft import Soft, soft_numbers
 from detbench.comparison.verdicts import Repeats, Verdict, verdicts
 from detbench.records.store import Run
 
-_NO_PARTS = ("no difference shown",)  # what makes up a difference that may be chance misleads
+_NO_PARTS = ("no difference shown",)  # parts of a difference that may be chance mislead
 
 
 @dataclass(frozen=True)
 class Compared:
-    """A verdict, and what makes up the difference.
+    """A verdict, and the parts of the difference.
 
     Attributes:
-        time, memory: as `parts.time_parts` and `parts.memory_parts` return them; None where
-            nothing was compared, no difference is shown, or it was not measured.
+        time, memory: as `parts.time_parts` and `parts.memory_parts` return them; None if
+            nothing was compared, no difference is shown, or they were not measured.
     """
 
     verdict: Verdict
@@ -34,11 +34,11 @@ class Compared:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that can be said of B against A.
+    """The comparison of B with A.
 
     Attributes:
-        soft: of the runs that were compared, and of profiles in nsight mode.
-        notes: lines about files that could not be used.
+        soft: soft numbers of the runs that were compared, and of profiles in nsight mode.
+        notes: lines about unusable files.
     """
 
     a: Side
@@ -49,7 +49,7 @@ class Comparison:
 
 
 def compare(a: Side, b: Side) -> Comparison:
-    """Compare two sides; reads the profiles and monitoring of the runs that differ."""
+    """Compare two sides; this reads the profiles and monitoring of the runs that differ."""
     notes = files.Notes()
     pairs = tuple(_with_parts(verdict, a, b, notes) for verdict in verdicts(a, b))
     runs = _measured(pairs)
@@ -68,11 +68,11 @@ TITLES = {
     "memory": "Memory at the peak",
     "soft numbers": "Soft numbers",
 }
-"""Of the tables there are, in their order."""
+"""Titles of the tables, in order."""
 
 
 def tables(comparison: Comparison) -> dict[str, pd.DataFrame]:
-    """The tables by their names in `TITLES`; one without a row is left out."""
+    """The tables by their names in `TITLES`; empty ones are left out."""
     pairs = comparison.pairs
     found = {
         "verdicts": _verdict_table(pairs),
@@ -86,7 +86,7 @@ def tables(comparison: Comparison) -> dict[str, pd.DataFrame]:
 
 
 def _verdict_table(pairs: Sequence[Compared]) -> pd.DataFrame:
-    """A row a verdict; images/s are geometric means over the repeats."""
+    """One row per verdict; images/s are geometric means over the repeats."""
     rows = []
     for pair in pairs:
         verdict = pair.verdict
@@ -112,7 +112,7 @@ def _verdict_table(pairs: Sequence[Compared]) -> pd.DataFrame:
 
 
 def soft_table(soft: Sequence[Soft]) -> pd.DataFrame:
-    """A row a soft number."""
+    """One row per soft number."""
     return pd.DataFrame(
         [
             {
@@ -128,7 +128,7 @@ def soft_table(soft: Sequence[Soft]) -> pd.DataFrame:
 
 
 def lines(comparison: Comparison) -> list[str]:
-    """What is to be known beside the tables: what has changed, soft numbers, unusable files."""
+    """The lines below the tables: changed surroundings, soft numbers, unusable files."""
     said = [f"A is {comparison.a.name}, B is {comparison.b.name}"]
     said += [f"changed: {name}: {a} -> {b}" for name, a, b in changes(comparison.pairs)]
     kinds: dict[tuple[str, str, int], list[Soft]] = {}
@@ -143,7 +143,7 @@ def lines(comparison: Comparison) -> list[str]:
 
 
 def changes(pairs: Sequence[Compared]) -> list[tuple[str, str, str]]:
-    """What the compared runs were done with that is not alike: name, in A and in B, each once."""
+    """Changed surroundings of the compared runs: name, value in A and in B, each once."""
     return list(
         dict.fromkeys(
             (name, a, b)
@@ -174,7 +174,7 @@ def _measured(pairs: Sequence[Compared]) -> list[Run]:
 
 
 def _stacked(parts: Sequence[tuple[Verdict, pd.DataFrame | None]]) -> pd.DataFrame:
-    """One table of several pairs' tables, told apart by their model and batch size."""
+    """One table from those of several pairs, with their model, batch size and processes."""
     found = []
     for verdict, table in parts:
         if table is None:

@@ -1,4 +1,4 @@
-"""What a run was measured on: the work it did, and what it was done with."""
+"""The conditions of a run: the work it did, and the surroundings it did it in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from detbench.records.spec import RunRecord, Throughput
 
 Facts = Mapping[str, str]
 
-# Of a record's environment: what a comparison may be about, and what repeats must share.
+# From a record's environment: facts that a comparison may vary and that repeats must share.
 _SURROUNDINGS = (
     "gpu", "gpu_driver", "gpu_is_mig", "cuda", "cudnn", "image_id", "limits", "torch",
     "torchvision", "detectron2", "detectron2_build", "effdet", "timm", "numpy", "python",
@@ -18,10 +18,10 @@ _SURROUNDINGS = (
 
 
 def workload(record: RunRecord) -> Facts:
-    """What the work was; only runs of the same work have a ratio.
+    """The work of a run; only runs of the same work have a ratio.
 
-    The dataset is told by its content's hash where that was recorded, the window by the
-    iterations that were really measured.
+    The dataset is identified by the hash of its content if that was recorded, the window by the
+    iterations actually measured.
     """
     spec = record.spec
     digest = record.environment.get("dataset_sha256")
@@ -41,7 +41,7 @@ def workload(record: RunRecord) -> Facts:
 
 
 def surroundings(record: RunRecord) -> Facts:
-    """With what it was done: the hardware, the versions and the settings that change no result."""
+    """The surroundings of a run: hardware, versions, and settings that do not change the work."""
     spec = record.spec
     return {
         "gpu_profile": spec.gpu_profile,
@@ -53,7 +53,7 @@ def surroundings(record: RunRecord) -> Facts:
 
 
 def differences(a: Facts, b: Facts) -> dict[str, tuple[str, str]]:
-    """The facts that are not alike, by name; both have the same names."""
+    """The facts that differ, by name; both sides have the same names."""
     return {name: (value, b[name]) for name, value in a.items() if value != b[name]}
 
 

@@ -1,4 +1,4 @@
-"""What lies in the runs' folders beside their records: profiles, and what a monitor saw."""
+"""The files in the runs' folders beside their records: profiles and monitoring samples."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _SUFFIXES = (".sqlite", ".nvvp", ".trace.json.gz")
 
 
 class Notes(list[str]):
-    """Lines for the user about files that could not be used, and so say nothing."""
+    """Lines for the user about files that could not be used."""
 
     def of(self, path: Path, error: Exception) -> None:
-        """Note a file and what is wrong with it."""
+        """Add a file and what is wrong with it."""
         text = str(error)
         self.append(text if str(path) in text else f"{path}: {text}")
 
 
 def profiles(a: Side, b: Side, like: Facts, notes: Notes) -> tuple[Profile, Profile] | None:
-    """The profiles of the newest runs of this work, one a side and of the same mode."""
+    """The profiles of the newest runs of this work, one per side and of the same mode."""
     for mode in _TIMELINES:
         runs = [_newest(side.runs, like, mode) for side in (a, b)]
         if None in runs:
@@ -46,7 +46,7 @@ def profiles(a: Side, b: Side, like: Facts, notes: Notes) -> tuple[Profile, Prof
 
 
 def memory(a: Side, b: Side, like: Facts) -> tuple[dict[str, int], dict[str, int]] | None:
-    """The memory that the newest runs of this work recorded: by category, else the peaks alone."""
+    """The memory recorded by the newest runs of this work: by category, or else only the peaks."""
     for mode in ("memory", "noprofile"):
         found = [
             run[1].memory for side in (a, b) if (run := _newest(side.runs, like, mode)) is not None
@@ -57,7 +57,7 @@ def memory(a: Side, b: Side, like: Facts) -> tuple[dict[str, int], dict[str, int
 
 
 def samples(runs: Iterable[Run], notes: Notes) -> dict[Path, pd.DataFrame]:
-    """By a run's folder what its monitor saw."""
+    """The monitoring samples of each run, by its folder."""
     found = {}
     for folder, _ in runs:
         file = folder / MONITORING
@@ -71,7 +71,7 @@ def samples(runs: Iterable[Run], notes: Notes) -> dict[Path, pd.DataFrame]:
 
 
 def core_utilizations(runs: Iterable[Run], notes: Notes) -> dict[Path, CoreUtilization]:
-    """By the folder of a run in nsight mode its core utilization."""
+    """The core utilization of each run in nsight mode, by its folder."""
     found = {}
     for folder, record in runs:
         for file in _measurements(folder, record, "nsight", (".csv",)):
@@ -83,7 +83,7 @@ def core_utilizations(runs: Iterable[Run], notes: Notes) -> dict[Path, CoreUtili
 
 
 def _newest(runs: Sequence[Run], like: Facts, mode: str) -> Run | None:
-    """The newest good run in a mode of the same work; the window is the mode's own."""
+    """The newest good run of the same work in this mode, whose window may differ."""
     wanted = {**like, "window": ""}
     good = [
         run
@@ -112,7 +112,7 @@ def _profile(run: Run, notes: Notes) -> Profile | None:
 def _measurements(
     folder: Path, record: RunRecord, mode: str, suffixes: tuple[str, ...]
 ) -> list[Path]:
-    """The mode's own files of a run, if it was in that mode."""
+    """The files that a run's profiler wrote, if the run was in this mode."""
     if record.spec.mode != mode:
         return []
     size = f"_bs{record.spec.batch_size}."

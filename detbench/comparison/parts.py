@@ -1,4 +1,4 @@
-"""What accounts for a difference: waiting for data, kernels by their class, idle time, memory."""
+"""The parts of a difference: waiting for data, kernels by class, idle time, memory."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Profile:
-    """A profiled training's work on its first device, in ms an iteration.
+    """The work of a profiled training on its first device, in ms per iteration.
 
     Attributes:
-        by_class: summed durations by kernel class, or on a CPU operator class.
+        by_class: summed durations by kernel class, or by operator class on a CPU.
         busy: length of the union of all of them.
     """
 
@@ -36,9 +36,9 @@ class Profile:
 
 
 def profile(timeline: Timeline, num_iterations: int) -> Profile | None:
-    """What a timeline tells of an iteration; None where no work is in its window.
+    """The profile of an iteration from a timeline; None if its window has no work.
 
-    `num_iterations` are the profiled ones, for a file that does not name them.
+    `num_iterations` is the number of profiled iterations, for a file that does not name them.
     """
     found = devices(timeline)
     if not found:
@@ -56,12 +56,12 @@ def profile(timeline: Timeline, num_iterations: int) -> Profile | None:
 def time_parts(
     a: Repeats, b: Repeats, profiles: tuple[Profile, Profile] | None = None
 ) -> pd.DataFrame:
-    """Where the time of an iteration goes on both sides, and what accounts for the difference.
+    """Where the time of an iteration goes on both sides, and the parts of the difference.
 
-    The iteration and its wait for data are those of the unprofiled runs, the mean over repeats.
-    With `profiles` the rest is the kernels of each class, and what remains of the iteration: its
-    idle time. That is below zero where a GPU worked while the loop waited for data, or where
-    profiling made the kernels slower. The rows before the last one add up to it.
+    The iteration and its wait for data are means over the repeats of the unprofiled runs. With
+    `profiles` the rest is split into the kernels of each class and the idle time that remains.
+    Idle time is negative if a GPU worked while the loop waited for data, or if profiling slowed
+    down the kernels. All other rows add up to the last one.
     """
     parts = [_times(a, profiles and profiles[0]), _times(b, profiles and profiles[1])]
     return _table(parts, "ms", last=_ITERATION)
@@ -70,7 +70,7 @@ def time_parts(
 def memory_parts(a: Mapping[str, int], b: Mapping[str, int]) -> pd.DataFrame:
     """The memory of two runs by category, as their records hold it, in MiB (2^20 bytes).
 
-    Peaks of allocators are no categories: they come last, and without a share.
+    Peaks of allocators are not categories: they come last, without a share.
     """
     peaks = [name for name in {**a, **b} if name.endswith(" peak")]
     parts = [
@@ -82,7 +82,7 @@ def memory_parts(a: Mapping[str, int], b: Mapping[str, int]) -> pd.DataFrame:
 
 
 def largest(parts: pd.DataFrame) -> str:
-    """The part with the largest share of the difference, as a few words; empty without one."""
+    """The part with the largest share of the difference, in a few words; empty if there is none."""
     shares = parts[parts["part"] != _ITERATION].dropna()
     if shares.empty:
         return ""
@@ -91,20 +91,20 @@ def largest(parts: pd.DataFrame) -> str:
 
 
 def _times(repeats: Repeats, found: Profile | None) -> dict[str, float]:
-    """Each part of an iteration, and the iteration, in ms."""
+    """Each part of an iteration, and the whole iteration, in ms."""
     measured = repeats.throughputs
     iteration = mean(1e3 * t.seconds / t.num_iterations for t in measured)
     wait = mean(1e3 * t.seconds / t.num_iterations * t.data_wait_share for t in measured)
     if found is None:
         return {WAIT: wait, _REST: iteration - wait, _ITERATION: iteration}
-    twice = round(sum(found.by_class.values()) - found.busy, 6)  # to the ns that it is made of
+    twice = round(sum(found.by_class.values()) - found.busy, 6)  # whole ns, like its terms
     overlap = {_OVERLAP: -twice} if twice else {}
     idle = iteration - wait - found.busy
     return {WAIT: wait, **found.by_class, **overlap, _IDLE: idle, _ITERATION: iteration}
 
 
 def _table(sides: list[dict[str, float]], unit: str, last: str) -> pd.DataFrame:
-    """A row a part, those that differ most first; shares are of the row `last`'s difference."""
+    """One row per part, largest difference first; shares are of the difference in row `last`."""
     a, b = sides
     names = [name for name in {**a, **b} if name != last]
     # A class without a kernel took no time; a total that was not measured is not 0.

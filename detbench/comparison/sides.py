@@ -1,4 +1,4 @@
-"""The two sets of runs that are compared, and where they come from."""
+"""The two sets of runs to compare: read from folders, or grouped by a field."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Side:
     """One of the two sets of runs.
 
     Attributes:
-        name: what the user calls it.
+        name: the name that the user gave it.
     """
 
     name: str
@@ -24,7 +24,7 @@ class Side:
 
 
 def read_side(path: Path) -> Side:
-    """The runs of a results folder, of one GPU profile's folder in it, or of one run's folder.
+    """The runs in a results folder, in the folder of one GPU profile, or in that of one run.
 
     Raises:
         BadFileError: a record cannot be read.
@@ -38,7 +38,7 @@ def read_side(path: Path) -> Side:
             raise BadFileError(
                 folder / RECORD,
                 f"{speed.images_per_second:g} images/s over {speed.num_iterations} iterations",
-                "move that run's folder elsewhere: nothing was measured so",
+                "move that run's folder elsewhere: this is not a measurement",
                 place="throughput",
             )
     if not runs:
@@ -57,12 +57,12 @@ _FIELDS: dict[str, Callable[[RunRecord], str]] = {
 
 
 def group(runs: Sequence[Run], field: str, value: str) -> Side:
-    """Those of the runs whose `field` is `value`, or begins with it as no other one does.
+    """The runs whose `field` is `value`, or begins with it if that is unambiguous.
 
-    `field` is image (the image's id), driver, gpu-profile or commit (detbench's).
+    `field` is image (the id of the image), driver, gpu-profile or commit (of detbench).
 
     Raises:
-        UsageError: no run has such a value, or it begins several.
+        UsageError: no run has such a value, or it is the beginning of several.
     """
     value_of = _FIELDS[field]
     known = sorted({value_of(record) for _, record in runs} - {""})
@@ -71,7 +71,7 @@ def group(runs: Sequence[Run], field: str, value: str) -> Side:
         name for name in known if wanted and name.startswith(wanted)
     ]
     if len(found) != 1:
-        what = f"{len(found)} of them begin with it" if found else "no run has it"
+        what = f"{len(found)} values begin with it" if found else "no run has it"
         raise UsageError(
             f"--by {field}: '{value}': {what}",
             f"the runs have: {', '.join(known) or f'no {field} recorded'}",

@@ -1,4 +1,4 @@
-"""Figures that are not to be trusted as they stand: what in a run or its surroundings says so."""
+"""Soft numbers: figures that a run or its surroundings give reason to distrust."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from detbench.records.store import Run
 from detbench.utilization.core import CoreUtilization
 from detbench.utilization.repeats import ratio
 
-_OTHERS_SHARE = 0.2  # of the host's cores that others use before it is clear that they disturb
+_OTHERS_SHARE = 0.2  # of the host's cores; if others use more, they clearly disturb the run
 
 
 @dataclass(frozen=True)
 class Soft:
-    """One such figure.
+    """A soft number.
 
     Attributes:
-        kind: of what it is one, the same words for all of a kind.
-        detail: the numbers that say so.
-        folder: of the run.
+        kind: the reason for distrust, in the same words for all of a kind.
+        detail: the numbers behind it.
+        folder: the folder of the run.
     """
 
     kind: str
@@ -41,9 +41,9 @@ def soft_numbers(
     """The soft numbers among runs.
 
     Args:
-        runs: of any mode; those that failed too.
-        samples: by a run's folder what its monitor saw, as `readers.monitoring` returns it.
-        cores: by a run's folder its core utilization.
+        runs: runs of any mode, including failed ones.
+        samples: monitoring samples by run folder, as `readers.monitoring` returns them.
+        cores: core utilization by run folder.
     """
     found = _superlinear(runs)
     for folder, record in runs:
@@ -57,7 +57,7 @@ def soft_numbers(
 
 
 def _superlinear(runs: Sequence[Run]) -> list[Soft]:
-    """N processes faster than N times one with the same images a process."""
+    """Runs of N processes that are faster than N times one process with as many images each."""
     groups: dict[tuple[str, ...], dict[int, list[Run]]] = {}
     for run in runs:
         _, record = run
@@ -88,7 +88,7 @@ def _speeds(runs: Iterable[Run]) -> list[float]:
 
 def _of_record(record: RunRecord) -> Iterable[tuple[str, str]]:
     speed = record.throughput
-    if speed is None or record.spec.mode != "noprofile":  # a profiler's own work is in it
+    if speed is None or record.spec.mode != "noprofile":  # the overhead of the profiler is in it
         return
     iteration = speed.seconds / speed.num_iterations
     if iteration > speed.iteration_seconds_p90:
@@ -119,7 +119,7 @@ def _of_samples(samples: pd.DataFrame, record: RunRecord) -> Iterable[tuple[str,
                 "clocks throttled",
                 f"GPU {gpu}: in {100 * throttled.mean():.3g} % of {len(throttled)} samples",
             )
-        # A whole GPU that is watched for its instance counts the other instances' processes too.
+        # A GPU watched because of its MIG instance also counts processes of other instances.
         if "processes" in own and not any(n.startswith(f"{gpu}:") for n in names):
             most = own["processes"].max()
             if most > 1:  # the run has one on each of its GPUs

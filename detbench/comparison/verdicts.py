@@ -1,4 +1,4 @@
-"""Faster, slower or neither: which runs are compared, and what their repeats tell."""
+"""Faster, slower or neither: pairs the runs and judges their repeats."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Outcome = Literal[
 
 @dataclass(frozen=True)
 class Repeats:
-    """Runs of one side that are alike but for their seed, without a profiler, that went well."""
+    """Successful runs of one side, without a profiler, that differ only in their seed."""
 
     runs: tuple[Run, ...]
     workload: Facts
@@ -28,7 +28,7 @@ class Repeats:
 
     @property
     def throughputs(self) -> list[Throughput]:
-        """What each measured."""
+        """The throughput of each."""
         return [record.throughput for _, record in self.runs if record.throughput is not None]
 
     @property
@@ -39,13 +39,13 @@ class Repeats:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of one set of repeats of A and one of B.
+    """The verdict on one set of repeats of A and one of B.
 
     Attributes:
-        a, b: None where only the other side has it.
-        ratio: of B's images/s to A's; None where they are not compared.
-        because: what keeps it from more: how the work differs, or why there is no interval.
-        changed: what it was done with that is not alike, by name, in A and in B.
+        a, b: None if only the other side has such repeats.
+        ratio: of B's images/s to A's; None if they are not compared.
+        because: why there is no ratio or no interval, such as differences in the work.
+        changed: surroundings that differ, by name, with the values in A and in B.
     """
 
     outcome: Outcome
@@ -57,19 +57,19 @@ class Verdict:
 
     @property
     def either(self) -> Repeats:
-        """A's repeats, or B's where A has none."""
+        """A's repeats, or B's if A has none."""
         found = self.a or self.b
         assert found is not None
         return found
 
 
 def verdicts(a: Side, b: Side) -> list[Verdict]:
-    """What can be said of every model and batch size of two sides.
+    """The verdicts on every model and batch size of two sides.
 
-    The sets of repeats of the same work are paired, those with the most surroundings in common
-    first and newer ones before older ones. What then is left of a model on both sides is not
-    comparable; the rest is on one side only. Different GPU profiles are paired only where either
-    side has one of them alone.
+    Sets of repeats of the same work are paired, those with the most surroundings in common first,
+    and newer ones before older ones. Sets of a model that remain on both sides are not comparable;
+    the others are on one side only. Different GPU profiles are paired only if each side has a
+    single one.
     """
     rest_a, rest_b = _repeats(a.runs), _repeats(b.runs)
     profiles = [{r.surroundings["gpu_profile"] for r in rest} for rest in (rest_a, rest_b)]
@@ -100,7 +100,7 @@ def verdicts(a: Side, b: Side) -> list[Verdict]:
 
 
 def _repeats(runs: Sequence[Run]) -> list[Repeats]:
-    """The sets of repeats among runs, the newest first."""
+    """The sets of repeats among the runs, newest first."""
     found: dict[tuple[tuple[str, str], ...], list[Run]] = {}
     for run in sorted(runs, key=lambda run: run[1].started, reverse=True):
         _, record = run
@@ -116,7 +116,7 @@ def _repeats(runs: Sequence[Run]) -> list[Repeats]:
 def _pairs(
     rest_a: list[Repeats], rest_b: list[Repeats], distance: Callable[[Repeats, Repeats], int | None]
 ) -> list[tuple[Repeats, Repeats]]:
-    """Pair what is nearest, and take it out of both; None is too far."""
+    """Pair the nearest and remove them from both lists; a distance of None is too far."""
     far = [
         (apart, i, j)
         for i, x in enumerate(rest_a)
@@ -155,18 +155,18 @@ def _not_comparable(a: Repeats, b: Repeats) -> Verdict:
 
 
 def _alone(own: Repeats, compared: Sequence[Repeats], other: Side) -> str:
-    """Why a set of repeats has no counterpart, as far as that is known."""
+    """Why a set of repeats has no counterpart, if that is known; else empty."""
     wanted = [own.workload[name] for name in ("family", "model", "batch size", "processes")]
     for _, record in reversed(other.runs):
         spec = record.spec
         size = [spec.family, spec.model, str(spec.batch_size), str(spec.world_size)]
         if record.status != "ok" and spec.mode == "noprofile" and size == wanted:
-            return f"the other side's run did not go well: {record.status}: {record.cause}"
+            return f"the other side's run failed: {record.status}: {record.cause}"
     for repeats in compared:
         if repeats.workload == own.workload:
             unlike = differences(own.surroundings, repeats.surroundings)
             facts = ", ".join(f"{name} {value}" for name, (value, _) in unlike.items())
-            return f"beside those compared, with {facts}"
+            return f"not the one compared: it has {facts}"
     return ""
 
 

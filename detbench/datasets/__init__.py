@@ -22,11 +22,11 @@ def datasets_root() -> Path:
 
 
 def prepare_dataset(name: str, *, panoptic: bool) -> None:
-    """Make what is made of a dataset once, so that no training's clock has it on it.
+    """Do the one-time conversion of a dataset, so that it does not count in a training's time.
 
     Raises:
-        MissingError: the dataset, or what makes it, is not there.
-        BadFileError: it is broken.
+        MissingError: the dataset, or a package that makes it, is missing.
+        BadFileError: the dataset is broken.
     """
     if panoptic:
         from detbench.datasets.panoptic import open_panoptic, semantic_masks
@@ -39,13 +39,13 @@ def prepare_dataset(name: str, *, panoptic: bool) -> None:
 
 
 def open_dataset(name: str, root: Path | None = None) -> CocoDataset:
-    """Open `embedded`, `coco`, one of VOC's, or the folder of that path.
+    """Open `embedded`, `coco`, a VOC dataset, or a folder given by its path.
 
-    The named ones lie under `root`, which is `datasets_root()` by default.
+    The named datasets are under `root`, by default `datasets_root()`.
 
     Raises:
-        MissingError: the dataset, or what makes it, is not there.
-        BadFileError: its annotations are not what they have to be, or an image is not there.
+        MissingError: the dataset, or a package that makes it, is missing.
+        BadFileError: its annotations are invalid, or an image is missing.
     """
     if name == "embedded":
         from detbench.datasets.embedded import open_embedded

@@ -1,4 +1,4 @@
-"""Checks of an annotation file in COCO's format and of the images that it lists."""
+"""Checks an annotation file in COCO's format, and the images that it lists."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class _Document(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Listing:
-    """What an annotation file lists.
+    """The content of an annotation file.
 
     Attributes:
-        class_of: names by category id, which may have gaps, in the ids' order.
+        class_of: names by category id, in the order of the ids, which may have gaps.
         images: id, file name, width and height in pixels.
-        num_usable: of the annotations those that can be trained on: no crowd, and with an area.
+        num_usable: number of annotations to train on: not a crowd, and with an area.
     """
 
     class_of: dict[int, str]
@@ -58,14 +58,14 @@ class Listing:
 
 
 def read_listing(path: Path, images: Path) -> Listing:
-    """Read an annotation file and check that everything it points to is there.
+    """Read an annotation file and check that everything it refers to is there.
 
     Args:
-        path: instances in COCO's format.
+        path: the instances file in COCO's format.
         images: the folder of its images.
 
     Raises:
-        BadFileError: no such file, an id that nothing has, or an image that is not there.
+        BadFileError: the file is missing, an id is unknown, or an image is missing.
     """
     try:
         found = msgspec.json.decode(path.read_bytes(), type=_Document)
@@ -73,7 +73,7 @@ def read_listing(path: Path, images: Path) -> Listing:
         raise BadFileError(path, f"not a COCO annotation file: {error}", _AGAIN) from error
     except OSError as error:
         raise BadFileError(
-            path, f"cannot be read: {error.strerror}", "look at its rights"
+            path, f"cannot be read: {error.strerror}", "check its permissions"
         ) from error
     if not found.images:
         raise BadFileError(path, "no image in it", "a dataset needs images in both splits")
@@ -100,7 +100,7 @@ def _unique(path: Path, what: str, ids: list[int]) -> set[int]:
     unique = set(ids)
     if len(unique) < len(ids):
         twice = next(i for i in unique if ids.count(i) > 1)
-        raise BadFileError(path, f"{what} id {twice} is there twice", _AGAIN)
+        raise BadFileError(path, f"{what} id {twice} is in it twice", _AGAIN)
     return unique
 
 
@@ -111,13 +111,13 @@ def _unresolved(path: Path, annotation: int, what: str) -> BadFileError:
 
 
 def _all_there(path: Path, images: Path, names: list[str]) -> None:
-    """Look for the images by their folders' listings: a question each would take minutes."""
+    """Look for the images in listings of their folders: one query per image would take minutes."""
     present: set[str] = set()
     for folder in {os.path.dirname(name) for name in names}:  # noqa: PTH120 - names, not paths
         try:
             with os.scandir(images / folder) as entries:
                 present.update(os.path.join(folder, e.name) for e in entries)  # noqa: PTH118
-        except OSError:  # then none of its images is there
+        except OSError:  # then all images in it are absent
             continue
     absent = [name for name in names if name not in present]
     if absent:
@@ -134,10 +134,10 @@ def check_images(
 ) -> None:
     """Open every image's header and compare its size with what is listed.
 
-    `on_image` is called with how many were looked at, and of how many.
+    `on_image` is called with the number of images checked, and the number of all images.
 
     Raises:
-        BadFileError: the first one that is no readable image, or of another size.
+        BadFileError: an image is not readable, or has another size.
     """
     from PIL import Image
 

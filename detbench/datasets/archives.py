@@ -1,4 +1,4 @@
-"""The archives in which COCO and VOC are published: where, how large, and by which checksum."""
+"""The archives in which COCO and VOC are published: addresses, sizes and checksums."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Archive:
     """A published archive.
 
     Attributes:
-        bytes, sha256: as TensorFlow Datasets 4.9 lists them, who fetched them from the same place.
-        unpacked: bytes that its content takes, rounded up.
-        inner: archives in it that are unpacked as well.
+        bytes, sha256: as listed in TensorFlow Datasets 4.9, which uses the same URLs.
+        unpacked: bytes that its content needs on disk, rounded up.
+        inner: archives inside it, which are unpacked as well.
     """
 
     name: str
@@ -95,7 +95,7 @@ def archives_of(name: str) -> tuple[Archive, ...]:
     """The archives of a dataset.
 
     Raises:
-        UsageError: naming the datasets there are.
+        UsageError: the dataset has no archives; the message lists those that have.
     """
     if name == "voc0712":
         return (*ARCHIVES["voc2007"], *ARCHIVES["voc2012"])

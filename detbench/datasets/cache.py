@@ -1,4 +1,4 @@
-"""Where what is made of datasets is kept between runs."""
+"""The cache of converted datasets, kept between runs."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def cache_folder() -> Path:
 
 
 def made_once(name: str, make: Callable[[Path], None]) -> Path:
-    """The cache's folder of this name; where it is missing, `make` fills it.
+    """The folder `name` in the cache; if it is missing, `make` fills it.
 
-    It appears when it is complete; of several processes that make it at once, one's stays.
+    The folder appears only when complete. If several processes make it at once, one of them wins.
     """
     target = cache_folder() / name
     if target.is_dir():

@@ -1,4 +1,4 @@
-"""COCO-format datasets on disk: where images and annotations lie, and their classes."""
+"""Datasets in COCO's format: the paths of images and annotations, and the classes."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class CocoDataset:
     """A dataset in COCO's format.
 
     Attributes:
-        classes: names in the order of the annotation file's category ids.
+        classes: names, in the order of the category ids in the annotation file.
         digest: sha256 over both annotation files, recorded with every run.
-        num_images: of the train split, which make an epoch.
-        rule: whose metrics its accuracy is stated in.
+        num_images: number of images in the train split, which is an epoch.
+        rule: the evaluation that defines its accuracy.
     """
 
     name: str
@@ -47,8 +47,8 @@ def open_coco(name: str, root: Path) -> CocoDataset:
     """Open the dataset under `root`, in one of COCO 2017's layouts.
 
     Raises:
-        MissingError: `root` or a part of the layout is not there.
-        BadFileError: the annotations are not COCO's, or name images that are not there.
+        MissingError: `root` or a part of the layout is missing.
+        BadFileError: the annotations are not COCO's, or name images that are missing.
     """
     return open_splits(name, *find_splits(root))
 
@@ -59,14 +59,14 @@ def open_splits(
     """Open a dataset of these two splits.
 
     Raises:
-        BadFileError: the annotations are not COCO's, or name images that are not there.
+        BadFileError: the annotations are not COCO's, or name images that are missing.
     """
     listing = read_listing(train.annotations, train.images)
     if not listing.num_usable:
         raise BadFileError(
             train.annotations,
             "no image with a usable object in it",
-            "training needs objects that are no crowd and have an area",
+            "training needs objects that are not a crowd and have an area",
         )
     return CocoDataset(
         name=name,
@@ -80,13 +80,13 @@ def open_splits(
 
 
 def find_splits(root: Path) -> tuple[Split, Split]:
-    """Where the train and val splits lie under `root`.
+    """Find the train and val splits under `root`.
 
-    COCO's parts lie side by side in `root` or in `root/coco`, or the images in a folder `images`
-    beside the annotations.
+    The parts of COCO are side by side in `root` or in `root/coco`; images may also be in a folder
+    `images` beside the annotations.
 
     Raises:
-        MissingError: `root` or a part of the layout is not there.
+        MissingError: `root` or a part of the layout is missing.
     """
     if not root.is_dir():
         raise MissingError(

@@ -1,4 +1,4 @@
-"""Fetches published archives: an interrupted transfer goes on where it stopped, and is checked."""
+"""Downloads published archives, resumes interrupted transfers, and verifies checksums."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from detbench.errors import BadFileError, MissingError, UsageError
 from detbench.hashing import sha256_of
 
 _GB = 1e9
-_RECEIVED = 1 << 16  # bytes at once: of a transfer that breaks off so many at most are lost
+_RECEIVED = 1 << 16  # bytes per block, the most that an interrupted transfer loses
 _TIMEOUT = 60  # seconds without a byte
 _TRIES = 5
 
 
 def check_space(archives: tuple[Archive, ...], root: Path) -> None:
-    """Look beforehand whether what is still to be fetched and unpacked will fit.
+    """Check in advance whether the remaining downloads and their content will fit on the disk.
 
     Raises:
-        MissingError: `root` cannot be made, or its disk has too little room.
+        MissingError: `root` cannot be made, or its disk has too little space.
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -44,17 +44,17 @@ def check_space(archives: tuple[Archive, ...], root: Path) -> None:
 
 
 def fetch(archive: Archive, root: Path, *, mirror: str = "", on_bytes: OnBytes) -> Path:
-    """Fetch an archive into `root`, going on where an earlier try stopped, and check it.
+    """Fetch an archive into `root`, resuming an earlier try, and verify it.
 
     Args:
         archive: what to fetch.
-        root: where it is put, as `<name>`; while incomplete, as `.part-<name>`.
-        mirror: a URL under which the archive lies by its name, instead of its own.
-        on_bytes: told how far it is.
+        root: the folder for `<name>`, or `.part-<name>` while it is incomplete.
+        mirror: a URL of a folder that has the archive by its name, instead of its own URL.
+        on_bytes: called with the progress.
 
     Raises:
-        MissingError: the server has not got it, or is out of reach; or the disk is full.
-        BadFileError: what came has another size or checksum; it is removed.
+        MissingError: the server does not have it, or cannot be reached; or the disk is full.
+        BadFileError: the file has another size or checksum; it is removed.
     """
     target, part = root / archive.name, _part(root, archive)
     if _size(target) != archive.bytes:
@@ -78,18 +78,18 @@ def fetch(archive: Archive, root: Path, *, mirror: str = "", on_bytes: OnBytes) 
         raise BadFileError(
             target,
             f"its sha256 is {found}, the published one is {archive.sha256}",
-            "it was removed; fetch it again, from another --mirror if it stays so",
+            "it was removed; fetch it again, from another --mirror if that does not help",
         )
     part.replace(target)
     return target
 
 
 class _InterruptedTransferError(Exception):
-    """A transfer broke off that can be gone on with."""
+    """A transfer broke off and can be resumed."""
 
 
 def _receive(url: str, archive: Archive, part: Path, on_bytes: OnBytes) -> None:
-    """Receive what is missing of an archive at the end of `part`."""
+    """Append the missing bytes of an archive to `part`."""
     import requests
 
     have = _size(part)
@@ -104,9 +104,9 @@ def _receive(url: str, archive: Archive, part: Path, on_bytes: OnBytes) -> None:
             if answer.status_code not in (200, 206):
                 raise MissingError(
                     f"{url}: the server says {answer.status_code} {answer.reason}",
-                    "look whether it has moved; --mirror names another place",
+                    "check whether it has moved; --mirror names another place",
                 )
-            if answer.status_code == 200:  # a server that cannot go on begins anew
+            if answer.status_code == 200:  # a server that cannot resume starts over
                 have = 0
             with part.open("ab" if have else "wb") as stream:
                 for block in answer.iter_content(_RECEIVED):
@@ -116,9 +116,9 @@ def _receive(url: str, archive: Archive, part: Path, on_bytes: OnBytes) -> None:
                         raise _other(part, archive)
                     on_bytes(have, archive.bytes)
     except requests.exceptions.InvalidURL as error:
-        raise UsageError(f"{url} is no URL", "as in http://host/folder") from error
+        raise UsageError(f"{url} is not a URL", "as in http://host/folder") from error
     except requests.RequestException as error:
-        # The innermost reason: what wraps it names the URL again.
+        # The innermost reason: the outer ones repeat the URL.
         reason = getattr(error.args[0], "reason", error) if error.args else error
         said = str(reason).rpartition(": ")[2]
         raise _InterruptedTransferError(f"{said.strip(')')}; {have} bytes are there") from error
@@ -134,7 +134,7 @@ def _receive(url: str, archive: Archive, part: Path, on_bytes: OnBytes) -> None:
 def _other(part: Path, archive: Archive) -> BadFileError:
     part.unlink()
     return BadFileError(
-        part, f"more bytes come than the {archive.bytes} published", "look where the URL leads"
+        part, f"it is larger than the {archive.bytes} bytes published", "check where the URL leads"
     )
 
 

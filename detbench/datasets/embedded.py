@@ -1,7 +1,7 @@
 """A small COCO-format dataset, made from photographs that scikit-image ships.
 
-Shapes cut from one photograph and tinted are pasted on a crop of another one: real pixels on
-both sides of every edge, three classes, exact masks. Everything follows from the seed and the
+Tinted shapes, cut from one photograph, are pasted on a crop of another one: real pixels on both
+sides of every edge, three classes, exact masks. Everything is derived from the seed and the
 photographs, so that two machines with the same libraries train on the same bytes.
 """
 
@@ -22,7 +22,7 @@ from detbench.datasets.cache import made_once
 from detbench.datasets.coco import CocoDataset, open_coco
 from detbench.errors import MissingError
 
-CLASSES = ("disk", "square", "triangle")  # what each is cut from stands in _MATERIALS
+CLASSES = ("disk", "square", "triangle")  # cut from the photographs in _MATERIALS
 SIZE = 128
 NUM_IMAGES = {"train": 240, "val": 60}
 
@@ -31,15 +31,15 @@ _MATERIALS = {"disk": "gravel.png", "square": "brick.png", "triangle": "grass.pn
 _TINTS = {"disk": (200, 60, 60), "square": (60, 170, 60), "triangle": (60, 60, 200)}
 _TINT_SPREAD = 60
 _CORNERS = {"disk": 32, "square": 4, "triangle": 3}
-_BACKGROUND = len(CLASSES) + 1  # the category of all that is no object
-_OVERSAMPLING = 4  # edges are drawn this much larger and averaged down
+_BACKGROUND = len(CLASSES) + 1  # the category of everything but the objects
+_OVERSAMPLING = 4  # edges are drawn at this multiple of the size, then averaged down
 
 Photo = Image.Image
 Polygon = list[tuple[float, float]]
 
 
 def open_embedded() -> CocoDataset:
-    """The embedded dataset, made on first use and cached under its content's hash.
+    """The embedded dataset, made on first use and cached under a hash of its recipe.
 
     Raises:
         MissingError: scikit-image or one of its photographs is not installed.
@@ -150,13 +150,13 @@ def _crop(rng: np.random.Generator, photo: Photo) -> Photo:
 
 
 def _faded(photo: Photo) -> Photo:
-    """Out of focus and half grey, as a background is; otherwise minutes of training are too few."""
+    """Out of focus and half grey, like a background; or else training takes too long."""
     grey = Image.new("RGB", photo.size, (128, 128, 128))
     return Image.blend(photo.filter(ImageFilter.GaussianBlur(1.5)), grey, 0.5)
 
 
 def _places(rng: np.random.Generator) -> Iterator[tuple[float, float, float]]:
-    """One to three circles (centre x, centre y, radius) that do not touch one another."""
+    """One to three disjoint circles (centre x, centre y, radius)."""
     taken: list[tuple[float, float, float]] = []
     for _ in range(int(rng.integers(1, 4))):
         radius = float(rng.uniform(14, 30))
@@ -189,7 +189,7 @@ def _mask(polygon: Polygon) -> Photo:
 
 
 def _panoptic(objects: list[tuple[int, Polygon]]) -> tuple[Photo, list[dict[str, Any]]]:
-    """A mask in which red is a segment's number, and the segments: the background is 1."""
+    """A mask whose red channel is the segment number, and the segments; the background is 1."""
     mask = Image.new("RGB", (SIZE, SIZE), (1, 0, 0))
     segments = [{"id": 1, "category_id": _BACKGROUND, "iscrowd": 0}]
     for number, (category, polygon) in enumerate(objects, 2):

@@ -21,7 +21,7 @@ from detbench.datasets.coco import CocoDataset, Split
 from detbench.errors import BadFileError, MissingError
 
 VOID = 255
-"""In a semantic mask, what belongs to nothing."""
+"""The value of unlabelled pixels in a semantic mask."""
 
 
 class Segment(msgspec.Struct):
@@ -54,9 +54,9 @@ class PanopticSplit:
     """The panoptic annotations of one split.
 
     Attributes:
-        masks: the folder of PNGs whose red + 256 green + 65536 blue is a segment's number.
+        masks: the folder of PNGs, where red + 256 green + 65536 blue is the number of a segment.
         of_image: file name and segments by image id.
-        stuff: names of the categories that are no things, by their ids, in the ids' order.
+        stuff: names of the categories that are not things, by id, in the order of the ids.
     """
 
     annotations: Path
@@ -69,7 +69,7 @@ def open_panoptic(dataset: CocoDataset) -> tuple[PanopticSplit, PanopticSplit]:
     """The panoptic annotations beside a dataset's instances: train and val.
 
     Raises:
-        MissingError: there are none.
+        MissingError: the dataset has none.
         BadFileError: they are not COCO's.
     """
     return _open(dataset.train, "train"), _open(dataset.val, "val")
@@ -100,10 +100,10 @@ def _open(split: Split, name: str) -> PanopticSplit:
 
 
 def segment_numbers(path: Path) -> NDArray[np.int32]:
-    """The segments' numbers in a mask, (H, W); 0 belongs to nothing.
+    """The segment number of each pixel of a mask, (H, W); 0 is no segment.
 
     Raises:
-        BadFileError: it is no readable image.
+        BadFileError: it is not a readable image.
     """
     try:
         with Image.open(path) as opened:
@@ -119,8 +119,8 @@ def semantic_masks(
 ) -> Path:
     """A folder of masks for the stuff alone, made once: 0 a thing, 1.. the stuff, 255 void.
 
-    detectron2 prepares the same into `panoptic_stuff_train2017`; where that stands it is taken.
-    `on_mask` is called with how many are made, and of how many.
+    detectron2 prepares the same in `panoptic_stuff_train2017`, which is used if it exists.
+    `on_mask` is called with the number of masks made so far, and the total.
     """
     prepared = split.masks.with_name(split.masks.name.replace("panoptic_", "panoptic_stuff_"))
     if prepared.is_dir():

@@ -1,7 +1,7 @@
-"""Pictures of one size, full of objects: what a training's memory is measured on.
+"""A dataset for measuring a training's memory: pictures of one size, full of objects.
 
-The objects stand in a grid, all alike, so that a detector has as many to match and sample from as
-are asked for; nothing can be learned from it.
+The objects are alike and form a grid, so that a detector has as many to match and sample as
+requested; nothing can be learned from them.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _NUM_IMAGES = {"train": 2, "val": 1}
 def probe_dataset(
     width: int, height: int, num_objects: int, num_classes: int, num_stuff: int
 ) -> Path:
-    """The folder of such a dataset in COCO's layout, panoptic annotations included; made once.
+    """The folder of such a dataset in COCO's layout, with panoptic annotations; made once.
 
-    Width and height are in pixels; `num_objects` lie in each image.
+    Width and height are in pixels; each image has `num_objects` objects.
     """
     name = f"probe-{width}x{height}-{num_objects}-{num_classes}-{num_stuff}"
     things = [{"id": i + 1, "name": f"thing {i + 1}", "isthing": 1} for i in range(num_classes)]
@@ -82,7 +82,7 @@ def _name(number: int) -> str:
 
 
 def _grid(width: int, height: int, count: int) -> list[tuple[float, float, float, float]]:
-    """`count` boxes (left, top, width, height) that share the picture among them."""
+    """`count` boxes (left, top, width, height) that divide the picture among them."""
     columns = max(1, math.ceil(math.sqrt(count * width / height)))
     rows = math.ceil(count / columns)
     w, h = width / columns, height / rows

@@ -1,4 +1,4 @@
-"""Unpacks a dataset's archives: only what lands inside the folder, and only files and folders."""
+"""Unpacks archives of datasets, but only files and folders that stay inside the target folder."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from detbench.errors import BadFileError, MissingError
 _DONE = ".detbench-unpacked"
 
 OnBytes = Callable[[int, int], None]
-"""Called with how many bytes there are, and of how many."""
+"""Called with the number of bytes so far, and the total."""
 
 
 def is_unpacked(archive: Archive, root: Path) -> bool:
-    """Whether the archive's content lies under `root` already."""
+    """Whether the content of the archive is already under `root`."""
     return (root / f"{_DONE}-{archive.name}").is_file()
 
 
 def unpack(archive: Archive, root: Path, *, on_bytes: OnBytes) -> None:
-    """Unpack a fetched archive into `root`, and the archives in it.
+    """Unpack a fetched archive into `root`, then the archives inside it.
 
-    A member that would land outside of `root`, or is neither file nor folder, is refused.
+    A member that would be outside `root`, or is neither a file nor a folder, is refused.
 
     Raises:
-        BadFileError: it is no archive, or has such a member.
+        BadFileError: it is not an archive, or it has such a member.
         MissingError: the disk is full.
     """
     try:
@@ -82,8 +82,8 @@ def _unpack_tar(opened: tarfile.TarFile, path: Path, root: Path, on_bytes: OnByt
 def _check_inside(name: str, path: Path) -> None:
     parts = PurePosixPath(name.replace("\\", "/"))
     if parts.is_absolute() or ".." in parts.parts:
-        raise _refused(name, path, "lies outside of it")
+        raise _refused(name, path, "lies outside the target folder")
 
 
 def _refused(name: str, path: Path, why: str) -> BadFileError:
-    return BadFileError(path, f"its member '{name}' {why}", "do not use it; look where it is from")
+    return BadFileError(path, f"its member '{name}' {why}", "do not use it; check where it is from")

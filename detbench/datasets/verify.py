@@ -1,4 +1,4 @@
-"""Whether a dataset is whole: every image there, as large as listed, and as many as published."""
+"""Verifies that a dataset is complete: every image of its listed size, as many as published."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _NUM_IMAGES = {
     "voc2012": (5_717, 5_823),
     "voc0712": (16_551, 4_952),
 }
-"""How many images the train and val splits have as published."""
+"""The number of images in the published train and val splits."""
 
 OnImage = Callable[[str, int, int], None]
-"""Called with the split, how many of its images were opened, and of how many."""
+"""Called with the split, the number of its images opened so far, and the total."""
 
 
 class VerifiedSplit(NamedTuple):
-    """A split that is whole: its name, what is listed of it, and the folder of its images."""
+    """A complete split: its name, its listing, and the folder of its images."""
 
     name: str
     listing: Listing
@@ -34,12 +34,12 @@ class VerifiedSplit(NamedTuple):
 def verified(
     name: str, root: Path | None, *, opens_images: bool, on_image: OnImage
 ) -> Iterator[VerifiedSplit]:
-    """The train and the val split, each when it has been checked; see `open_dataset`.
+    """Yield the train and the val split, each after its check; see `open_dataset`.
 
     Raises:
-        MissingError: the dataset is not there.
-        BadFileError: an annotation or an image is not as it has to be, or there are not as many
-            images as published.
+        MissingError: the dataset is missing.
+        BadFileError: an annotation or an image is invalid, or the number of images is not the
+            published one.
     """
     found = open_dataset(name, root)
     for label, split, number in zip(
@@ -56,6 +56,6 @@ def _check_number(name: str, annotations: Path, number: int, expected: int | Non
     if expected is not None and number != expected:
         raise BadFileError(
             annotations,
-            f"it lists {number} images, and {name} has {expected}",
+            f"it lists {number} images, but {name} has {expected}",
             f"detbench data download {name}",
         )

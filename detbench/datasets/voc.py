@@ -21,8 +21,8 @@ CLASSES = (
 )  # fmt: skip
 """In the order of the challenge."""
 
-# What is trained on and what is evaluated: years and image sets. The test set of 2012 has no
-# public annotations, those of 2007 are what results are stated on.
+# Years and image sets for training and for evaluation. The test set of 2012 has no public
+# annotations; results are usually reported on the test set of 2007.
 _SETS: dict[str, tuple[tuple[tuple[int, str], ...], tuple[int, str]]] = {
     "voc2007": (((2007, "trainval"),), (2007, "test")),
     "voc2012": (((2012, "train"),), (2012, "val")),
@@ -32,11 +32,11 @@ NAMES = tuple(_SETS)
 
 
 def open_voc(name: str, root: Path) -> CocoDataset:
-    """Open `voc2007`, `voc2012` or `voc0712` of `root/VOCdevkit`, or of `root` being that folder.
+    """Open `voc2007`, `voc2012` or `voc0712` in `root/VOCdevkit`, or in `root` itself.
 
     Raises:
-        MissingError: a part of the layout is not there.
-        BadFileError: an annotation is none, or names a class that VOC has not.
+        MissingError: a part of the layout is missing.
+        BadFileError: an annotation is invalid, or names a class that VOC does not have.
     """
     kit = root / "VOCdevkit" if (root / "VOCdevkit").is_dir() else root
     train_sets, val_set = _SETS[name]
@@ -46,7 +46,7 @@ def open_voc(name: str, root: Path) -> CocoDataset:
 
 
 def _converted(kit: Path, sets: tuple[tuple[int, str], ...]) -> Path:
-    """The sets' annotations in COCO's format; made when these files have not been converted."""
+    """The annotations of the sets in COCO's format, converted unless these files were before."""
     files = [file for year, image_set in sets for file in _annotations(kit, year, image_set)]
     key = hashlib.sha256(Path(__file__).read_bytes())
     for file in files:
@@ -113,7 +113,7 @@ def _document(kit: Path, files: list[Path]) -> dict[str, list[dict[str, Any]]]:
 def _object(found: ElementTree.Element, image: int, number: int) -> dict[str, Any]:
     name = _text(found, "name")
     if name not in CLASSES:
-        raise ValueError(f"'{name}' is none of VOC's classes")
+        raise ValueError(f"'{name}' is not a class of VOC")
     low_x, low_y, high_x, high_y = (
         float(_text(found, f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax")
     )

@@ -1,1 +1,1 @@
-"""One module a file format: a path in, typed tables out. No printing, no torch."""
+"""One module per file format: a path in, typed tables out. No printing, no torch."""

@@ -1,4 +1,4 @@
-"""Which reader takes a file of counters: the content decides, not the name."""
+"""Chooses the reader of a file of counters by its content, not its name."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from detbench.readers.text import open_text, read_head
 
 @dataclass(frozen=True)
 class Launches:
-    """Counters of each launch, which give utilization.
+    """Counters of each launch, from which utilization follows.
 
     Attributes:
-        table: rows as `ncu_csv.SCHEMA` says.
+        table: rows of `ncu_csv.SCHEMA`.
     """
 
     table: pd.DataFrame
@@ -26,21 +26,21 @@ class Launches:
 
 @dataclass(frozen=True)
 class Levels:
-    """Levels of use from 0 to 10, which give none.
+    """Levels of use from 0 to 10, from which no utilization follows.
 
     Attributes:
-        table: rows as `nvprof_metrics.LEVELS` says.
+        table: rows of `nvprof_metrics.LEVELS`.
     """
 
     table: pd.DataFrame
 
 
 def read_counters(path: Path, metrics: Collection[str]) -> Launches | Levels:
-    """Read a report or CSV of Nsight Compute with those of `metrics` it has, or nvprof's metrics.
+    """Read those of `metrics` in a report or CSV of Nsight Compute, or levels from nvprof.
 
     Raises:
-        BadFileError: it is none of them, or damaged.
-        MissingError: a package that its format needs is not installed.
+        BadFileError: it is none of these, or it is damaged.
+        MissingError: a package that the format needs is not installed.
     """
     if read_head(path, len(ncu_rep.MAGIC)) == ncu_rep.MAGIC:
         return Launches(ncu_rep.read_ncu_rep(path, metrics))

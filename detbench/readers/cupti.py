@@ -1,7 +1,7 @@
 """Timelines in SQLite: exports of Nsight Systems, and files of nvprof. Both hold CUPTI's records.
 
 Nsight Systems (`nsys export --type sqlite`, 2020 to 2026): kernels in CUPTI_ACTIVITY_KIND_KERNEL,
-names in StringIds(id, value), ranges in NVTX_EVENTS. A table that would be empty is not there.
+names in StringIds(id, value), ranges in NVTX_EVENTS. Empty tables are left out.
 nvprof (`--export-profile`): kernels in CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL or ..._KERNEL, names
 in StringTable(_id_, value).
 """
@@ -23,22 +23,22 @@ from detbench.readers.numbers import LONGEST
 from detbench.readers.schema import categorical
 from detbench.readers.timeline import ACTIVITIES, RANGES, Timeline
 
-# What `copyKind` says (CUpti_ActivityMemcpyKind).
+# The values of `copyKind` (CUpti_ActivityMemcpyKind).
 _COPIES = {
     1: "HtoD", 2: "DtoH", 3: "HtoA", 4: "AtoH", 5: "AtoA", 6: "AtoD", 7: "DtoA", 8: "DtoD",
     9: "HtoH", 10: "PtoP",
 }  # fmt: skip
 _KERNELS = ("CUPTI_ACTIVITY_KIND_KERNEL", "CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL")
 _NAME_COLUMNS = ("demangledName", "shortName", "name")
-_LIMIT = 1 << 62  # no time since an epoch is beyond it
+_LIMIT = 1 << 62  # in ns; no time since an epoch is larger
 _PUSH_POP, _START_END = 59, 60  # NVTX_EVENTS.eventType
 
 
 def read_cupti(path: Path, *, launches: bool = False) -> Timeline:
-    """Read a timeline; with `launches` also who launched what.
+    """Read a timeline, with `launches` also which call launched each activity.
 
     Raises:
-        BadFileError: it is no such file, is damaged, or holds no kernel.
+        BadFileError: it is not such a file, is damaged, or holds no kernel.
     """
     with open_database(path) as database:
         names = database.strings("StringIds", "id", "value")
@@ -83,7 +83,7 @@ def _table(parts: list[_Activities]) -> pd.DataFrame:
     codes = np.repeat([kinds.index(part.kind) for part in parts], lengths)
     return ACTIVITIES.table(
         {
-            # Categories, as a million kernels have a few hundred names.
+            # Categories, because a million kernels share a few hundred names.
             "name": union_categoricals([part.name for part in parts]),
             "kind": categorical(codes, kinds),
             "device": union_categoricals([part.device for part in parts]),
@@ -106,7 +106,7 @@ def _kernels(database: Database, table: str, names: dict[int, str]) -> _Activiti
 def _activities(
     database: Database, table: str, kind: str, name_column: str, names: dict[int, str]
 ) -> _Activities:
-    """The rows of one CUPTI table; without a name column all are called `Memset`."""
+    """The rows of one CUPTI table; without a name column they are all called `Memset`."""
     columns = ["start", "end", "deviceId", "streamId", *([name_column] if name_column else [])]
     start, end, device, stream, *ids = database.integers(table, columns)
     wrong = (end < start) | (start < -_LIMIT) | (end > _LIMIT) | (end - start > LONGEST)
@@ -115,7 +115,7 @@ def _activities(
             database.path,
             "an activity ends before it starts"
             if end[wrong.argmax()] < start[wrong.argmax()]
-            else "no such time can be",
+            else "its times are impossible",
             "export it again",
             place=f"table {table}, row {int(wrong.argmax()) + 1}",
         )
@@ -131,7 +131,7 @@ def _activities(
 
 
 def _ranges(database: Database, names: dict[int, str]) -> pd.DataFrame:
-    """NVTX ranges that have an end; their text stands in the row or among the strings."""
+    """NVTX ranges that have an end; their text is in the row or in the table of strings."""
     table = database.table("NVTX_EVENTS")
     rows: list[tuple[object, ...]] = []
     if table is not None:
@@ -167,6 +167,6 @@ def _why_no_kernel(database: Database) -> str:
         return (
             "no CUDA activity in it: nothing ran on a GPU while it was recorded"
             if known
-            else "not an export of Nsight Systems nor a file of nvprof"
+            else "neither an export of Nsight Systems nor a file of nvprof"
         )
     return "no kernel in it"

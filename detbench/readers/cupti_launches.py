@@ -1,7 +1,7 @@
 """Which call launched which activity, from the tables of CUPTI's records.
 
-Nsight Systems writes calls of CUDA's runtime and of its driver into one table. It lacks a row for
-a call that it did not see: one before the capture began, or of a process it did not follow.
+Nsight Systems writes calls of CUDA's runtime and driver API into one table. A call that it did not
+see has no row: one before the capture began, or in a process that it did not follow.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import pandas as pd
 from detbench.readers.database import Database
 from detbench.readers.timeline import joined
 
-# globalTid and globalPid: the process stands above the lowest 24 bits.
+# In globalTid and globalPid the process is above the lowest 24 bits.
 PROCESS_SHIFT = 24
 
 
 def read_launches(database: Database, tables: list[str]) -> pd.DataFrame | None:
-    """The launches of the activities in `tables`, counted through all of them in this order.
+    """The launches of the activities in `tables`, whose rows are numbered through in this order.
 
-    None where no calls were recorded, or where nothing tells whose they are: a number of a
-    correlation is unique in its process only.
+    None if no calls were recorded, or if the file does not say which process made them: a
+    correlation number is unique only within its process.
     """
     name = database.table("CUPTI_ACTIVITY_KIND_RUNTIME")
     if name is None or not {"globalTid", "correlationId"} <= database.columns[name]:

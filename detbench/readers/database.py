@@ -36,7 +36,7 @@ class Database:
         }
 
     def table(self, name: str) -> str | None:
-        """The table of this name, or of its newest version (`NAME_V3`); None without either."""
+        """The table of this name, or its newest version (`NAME_V3`); None if there is neither."""
         versions = [n for n in self.columns if re.fullmatch(rf"{name}(_V\d+)?", n)]
         return max(versions, key=lambda n: (len(n), n), default=None)
 
@@ -44,7 +44,7 @@ class Database:
         """Whole columns of a table.
 
         Raises:
-            BadFileError: a column is missing, or a value in one is no whole number.
+            BadFileError: a column is missing, or a value is not a whole number.
         """
         missing = [name for name in columns if name not in self.columns[table]]
         if missing:
@@ -65,7 +65,7 @@ class Database:
             except (ValueError, OverflowError) as error:
                 raise BadFileError(
                     self.path,
-                    f"{wanted} are not whole numbers everywhere",
+                    f"a value in {wanted} is not a whole number",
                     _AGAIN,
                     place=f"table {table}",
                 ) from error
@@ -73,7 +73,7 @@ class Database:
         return list(np.concatenate(blocks).T)
 
     def _plain_integers(self, table: str, columns: list[str]) -> list[Integers] | None:
-        """The columns from the file's pages, where the table is one that can be read so."""
+        """The columns, read from the file's pages; None if this table cannot be read that way."""
         found = self._connection.execute(
             "select rootpage from sqlite_master where type = 'table' and name = ?", (table,)
         ).fetchone()
@@ -82,18 +82,18 @@ class Database:
             return None
         place = {name: index for index, name, kind, *_ in declared if "INT" in kind.upper()}
         if not place.keys() >= set(columns):
-            return None  # of another type, which SQLite would convert a value to
+            return None  # a column of another type, to which SQLite would convert the values
         return read_integers(self.path, found[0], [place[name] for name in columns])
 
     def strings(self, table: str, key: str, value: str) -> dict[int, str]:
-        """A table of strings by number; empty when there is none."""
+        """A table of strings, by number; empty if there is none."""
         if not {key, value} <= self.columns.get(table, set()):
             return {}
         rows = self._connection.execute(f'select "{key}", "{value}" from "{table}"')  # noqa: S608
         return {int(number): str(text) for number, text in rows}
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
-        """The rows of a query, all at once: for small tables."""
+        """All rows of a query at once; meant for small tables."""
         return self._connection.execute(query).fetchall()
 
 
@@ -102,16 +102,16 @@ def open_database(path: Path) -> Iterator[Database]:
     """Open a SQLite file for reading.
 
     Raises:
-        BadFileError: it is none, or it turns out damaged while it is open.
+        BadFileError: it is not a database, or it proves to be damaged while it is open.
     """
     with open_bytes(path) as stream:
         head = stream.read(_HEADER)
         size = stream.seek(0, os.SEEK_END)
     if not head.startswith(MAGIC):
         raise BadFileError(path, "not a SQLite database", _AGAIN)
-    # SQLite takes what lacks of its last page for zeros.
+    # SQLite reads the missing end of the last page as zeros.
     if size < _size(head):
-        raise BadFileError(path, f"cut short: {_size(head):,} bytes by its header", _AGAIN)
+        raise BadFileError(path, f"cut short: its header says {_size(head):,} bytes", _AGAIN)
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
     connection.text_factory = lambda content: content.decode("utf-8", errors="replace")
     try:
@@ -123,13 +123,13 @@ def open_database(path: Path) -> Iterator[Database]:
 
 
 def _size(head: bytes) -> int:
-    """The size of a database by its header; offsets as in SQLite's file format, 1.3."""
+    """The size of a database by its header ("Database File Format", SQLite 3, section 1.3)."""
     page = int.from_bytes(head[16:18], "big")
     return (1 << 16 if page == 1 else page) * max(1, int.from_bytes(head[28:32], "big"))
 
 
 def named(ids: Integers, names: dict[int, str]) -> pd.Categorical[str]:
-    """Numbers replaced by their names; a number without one stands for itself."""
+    """Numbers replaced by their names; one without a name becomes `#number`."""
     codes, known = pd.factorize(ids, sort=True)
     texts = [names.get(int(number), f"#{number}") for number in known]
     unique = list(dict.fromkeys(texts))  # two numbers may have the same name

@@ -1,9 +1,9 @@
-"""detectron2's `log.txt`, or what it printed: lines for the eye, with a clock.
+"""detectron2's `log.txt`, or its output: lines for people to read, with a clock.
 
-`time` in a report is the mean of all iterations since the process began, but for its first two;
-what lies between two reports follows from their difference. An evaluation does not name its
-iteration: it follows from EVAL_PERIOD, which the log's copy of the config names; without that it
-is the last one reported on.
+`time` in a report is the mean of all iterations since the process began, except the first two; the
+time between two reports follows from their difference. An evaluation does not name its iteration:
+it follows from EVAL_PERIOD in the log's copy of the config; without that it is the last iteration
+reported.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from detbench.readers.training_history import PERIOD, Evaluation, History, Repor
 _NOT_TIMED = 2  # at the start of a process: detectron2's IterationTimer leaves them out
 _NUMBER = r"(?:nan|-?inf|-?[\d.]+(?:e[+-]?\d+)?)"
 
-# The learning rate stands behind all times: a line that was cut before it lacks some.
+# The learning rate comes after all times: a line that is cut before it lacks some.
 _ITERATION = re.compile(r"\biter: (\d{1,15})\b.*? time: (\d+\.\d+)\s.*\blr: ")
 _LAST_TIME = re.compile(r" last_time: (\d+\.\d+)\s")
 _DATA_TIME = re.compile(r" data_time: (\d+\.\d+)\s")
@@ -44,7 +44,7 @@ def from_log(path: Path, lines: Iterator[str]) -> History:
     """The history in a `log.txt`.
 
     Raises:
-        BadFileError: a line of detectron2's holds what it never writes.
+        BadFileError: a line of detectron2 holds something that it never writes.
     """
     reader = _Reader()
     for number, line in enumerate(lines, 1):
@@ -64,14 +64,14 @@ class _Reader:
     def __init__(self) -> None:
         self.history = History()
         self._clock = LogClock()
-        self._now = self._before = math.nan  # this stamped line's time, and the one before
+        self._now = self._before = math.nan  # times of this stamped line and of the one before
         self._config: dict[str, int] = {}
         # The process
         self._setting_up = False
-        self._announced = False  # it said where it starts, and has not reported yet
+        self._announced = False  # it named its first iteration, and has not reported yet
         self._setup_at = self._ended_at = math.nan
-        self._report = ""  # the last one's line
-        self._timed = (0, 0.0)  # iterations that its mean was over at the last report; seconds
+        self._report = ""  # the line of the last report
+        self._timed = (0, 0.0)  # iterations in the mean of the last report, and their seconds
         # The training
         self._began_at = math.nan
         self._pauses = 0.0
@@ -125,7 +125,7 @@ class _Reader:
         self._open, self._inference_at = None, math.nan
 
     def _start(self, iteration: int) -> None:
-        """A process begins to train: it began when it was set up, before it saw the dataset."""
+        """Begin a process. It counts from its setup on, before it touched the dataset."""
         ended = self._ended_at if self._setting_up else self._before
         began = self._setup_at if self._setting_up else self._now
         earlier = self.history.training
@@ -139,7 +139,7 @@ class _Reader:
     def _iteration(self, line: str, iteration: int, mean: float) -> None:
         history = self.history
         if line == self._report and not self._announced:
-            return  # two handlers wrote it, not two trainings
+            return  # written by two handlers, not by two trainings
         self._report = line
         if not history.processes:
             self._start(0)
@@ -165,7 +165,7 @@ class _Reader:
         elif found := _VALUES.search(line):
             values = found[1].split(",")
             if self._open is None or len(values) != len(self._names):
-                return  # cut by a kill, or without its names
+                return  # cut by a kill, or its names are missing
             for name, value in zip(self._names, values, strict=True):
                 self._open.figures[figure(self._task, name)] = float(value)
             self._open.wall = self._now - self._began_at - self._pauses
@@ -181,7 +181,7 @@ class _Reader:
         return any(name.startswith(figure(task, "")) for name in self._open.figures)
 
     def _evaluation(self, dataset: str | None) -> None:
-        """An evaluation's rows begin."""
+        """Begin the rows of an evaluation."""
         history = self.history
         trained = bool(history.processes) and not self._setting_up
         self._open = Evaluation(
@@ -204,6 +204,6 @@ class _Reader:
 
 
 def _first(pattern: re.Pattern[str], line: str) -> float:
-    """The number that `pattern` finds in a line, NaN when it finds none."""
+    """The number that `pattern` finds in a line; NaN if it finds none."""
     found = pattern.search(line)
     return float(found[1]) if found else math.nan

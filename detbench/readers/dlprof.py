@@ -1,6 +1,6 @@
 """DLProf's reports as CSV: the kernel report, a summary, and the iteration report, a timeline.
 
-A line with the report's title stands before the header. Both say which kernels use Tensor Cores.
+A line with the report's title precedes the header. Both reports say which kernels use Tensor Cores.
 A quoted cell may hold newlines (stack traces).
 """
 
@@ -39,7 +39,7 @@ def read_dlprof(path: Path) -> Timeline | KernelSums:
     """Read a report.
 
     Raises:
-        BadFileError: it is a report that tells no kernel's time, is damaged, or holds no kernel.
+        BadFileError: the report has no kernel times, is damaged, or holds no kernel.
     """
     with open_text(path) as stream:
         title = _title(stream.readline())
@@ -47,7 +47,7 @@ def read_dlprof(path: Path) -> Timeline | KernelSums:
             return _kernel_report(path, stream)
         if title == _ITERATION:
             return _iteration_report(path, stream)
-    raise BadFileError(path, f"DLProf's {title}, which does not tell each kernel's time", _TAKE)
+    raise BadFileError(path, f"DLProf's {title}, which does not have each kernel's time", _TAKE)
 
 
 def _title(line: str) -> str:
@@ -60,7 +60,7 @@ def _kernel_report(path: Path, lines: Iterator[str]) -> KernelSums:
     table = table[~table["Kernel Name"].str.match(_COPY)]
     if table.empty:
         raise BadFileError(path, "no kernel in it", _AGAIN)
-    # It has no column of launches: they follow from the mean, as exactly as that is rounded.
+    # The report has no launch counts: total / mean gives them, as exactly as the mean is rounded.
     count = (table[total] / table[_MEAN].where(table[_MEAN] > 0)).round().fillna(1)
     return KernelSums(
         SUMS.table(
@@ -85,7 +85,7 @@ def _iteration_report(path: Path, lines: Iterator[str]) -> Timeline:
             "name": table["Kernel Name"].to_numpy(),
             "kind": is_copy.map({True: "copy", False: "kernel"}).to_numpy(),
             "device": table["Device ID"].astype("str").to_numpy(),
-            "stream": [-1] * len(table),  # it does not tell them
+            "stream": [-1] * len(table),  # the report does not name streams
             "start (ns)": table[start].to_numpy(),
             "duration (ns)": table[length].to_numpy(),
             TENSOR: table["Uses TC"].to_numpy(),
@@ -107,12 +107,12 @@ def _iteration_report(path: Path, lines: Iterator[str]) -> Timeline:
 
 
 def _table(path: Path, lines: Iterator[str], names: list[str]) -> pd.DataFrame:
-    """The columns `names` of a report; but for the texts and the mean they are whole numbers."""
-    reader = csv.reader(lines, strict=True)  # strict: a quote that is left open is an error
+    """The columns `names` of a report: whole numbers, except the texts and the mean."""
+    reader = csv.reader(lines, strict=True)  # strict: an unclosed quote is an error
     try:
         header = [name.strip() for name in next(reader, [])]
         means = [name for name in header if name.startswith(_MEAN)]
-        header = [_MEAN if name in means[:1] else name for name in header]  # API's come later
+        header = [_MEAN if name in means[:1] else name for name in header]  # the API's come later
         missing = [name for name in names if name not in header]
         if missing:
             raise BadFileError(path, f"DLProf's report has no column {', '.join(missing)}", _AGAIN)
@@ -131,14 +131,14 @@ def _table(path: Path, lines: Iterator[str], names: list[str]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=pd.Index(names), dtype="str")
     table["Uses TC"] = table["Uses TC"].str.lower()
     if not table["Uses TC"].isin(["yes", "no"]).all():
-        raise BadFileError(path, "Uses TC is neither yes nor no everywhere", _AGAIN)
+        raise BadFileError(path, "a cell of Uses TC is neither yes nor no", _AGAIN)
     for name in names:
         if name not in _TEXTS:
             numbers = pd.to_numeric(table[name], errors="coerce")
             bad = numbers.isna() | ((numbers % 1 != 0) & (name != _MEAN))
             if bad.any():
                 raise BadFileError(
-                    path, f"{name} is no whole number in row {int(bad.argmax()) + 1}", _AGAIN
+                    path, f"{name} is not a whole number in row {int(bad.argmax()) + 1}", _AGAIN
                 )
             table[name] = numbers.astype("float64" if name == _MEAN else "int64")
     return table

@@ -1,7 +1,7 @@
-"""What a file is: its kind, the tool that wrote it, and that tool's version, by its content.
+"""Identifies a file by its content: its kind, the tool that wrote it, and the version of that tool.
 
-The reader of a kind decides by itself which of its formats a file has; this module tells the kinds
-apart for a caller who does not know it.
+The reader of a kind finds out by itself which of its formats a file has; this module is for callers
+that do not know the kind.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ Kind = Literal["timeline", "counters", "memory", "monitoring", "training history
 
 
 class Identity(NamedTuple):
-    """What a file is.
+    """The identity of a file.
 
     Attributes:
-        kind: which reader takes it.
-        tool: what wrote it.
-        version: the tool's version, or that of the file's format; empty where it is not told.
+        kind: the kind of measurement, which chooses the reader.
+        tool: the tool that wrote it.
+        version: of the tool or of the file format; empty if the file has none.
     """
 
     kind: Kind
@@ -67,14 +67,14 @@ _DETECTRON2 = re.compile(
     r"|copypaste: "
 )
 _DETECTRON2_VERSION = re.compile(r"^detectron2\s+([\d.]+)", re.MULTILINE)
-_FEW = 8  # lines that may stand before a monitor's header
+_FEW = 8  # lines that may precede a monitor's header
 
 
 def identify(path: Path) -> Identity:
-    """Tell what a file is.
+    """Identify a file.
 
     Raises:
-        BadFileError: it cannot be read, or is nothing that is known here.
+        BadFileError: it cannot be read, or its format is unknown.
     """
     head = read_head(path, _HEAD)
     if head.startswith(ncu_rep.MAGIC):
@@ -92,21 +92,21 @@ def identify(path: Path) -> Identity:
         return Identity("timeline", "NVIDIA Visual Profiler")
     found = _of_text(path) if is_text(head) else None
     if found is None:
-        what = "the file is empty" if not head else "it is no file that is known here"
+        what = "the file is empty" if not head else "its format is unknown"
         raise BadFileError(path, what, _KNOWN)
     return found
 
 
 def _unpacked(head: bytes) -> bytes:
-    """The beginning of what a gzip file holds."""
+    """The beginning of the content of a gzip file."""
     try:
         return zlib.decompressobj(wbits=31).decompress(head, _HEAD)
     except zlib.error:
-        return b"{"  # a trace: nothing else that is known here is packed, and its reader says more
+        return b"{"  # a trace: no other known format is gzipped, and its reader says more
 
 
 def _of_json(text: str) -> Identity:
-    """A trace, torch's list of memory events, or a document a line (detectron2's metrics.json)."""
+    """A trace, torch's list of memory events, or one document per line (metrics.json)."""
     if re.match(r"\[\s*\[", text):
         return Identity("memory", "PyTorch profiler (memory timeline)")
     first, newline, _ = text.partition("\n")
@@ -122,7 +122,7 @@ def _of_json(text: str) -> Identity:
 
 
 def _of_database(path: Path) -> Identity:
-    """An export of Nsight Systems names itself; nvprof's file has tables of its own."""
+    """An export of Nsight Systems, which names its version, or a file of nvprof."""
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as base:
             tables = {row[0] for row in base.execute("select name from sqlite_master")}
@@ -131,7 +131,7 @@ def _of_database(path: Path) -> Identity:
             told: dict[str, str] = {}
             if "META_DATA_EXPORT" in tables:
                 told = dict(base.execute("select name, value from META_DATA_EXPORT"))
-    except (sqlite3.Error, ValueError):  # its reader says what is wrong with it
+    except (sqlite3.Error, ValueError):  # the reader says what is wrong with it
         return Identity("timeline", "SQLite")
     product, schema = told.get("EXPORT_PRODUCT_VERSION"), told.get("EXPORT_SCHEMA_VERSION")
     words = [str(product)] if product else []
@@ -140,7 +140,7 @@ def _of_database(path: Path) -> Identity:
 
 
 def _of_text(path: Path) -> Identity | None:
-    """By the first line, or else by the first table that stands among a program's output."""
+    """By the first line, or else by the first table in the output of a program."""
     with open_text(path) as lines:
         first = lines.readline().rstrip("\r\n")
         if first == _MEMORY_HEADER or memory_curve.is_memory_curve(first):
@@ -153,7 +153,7 @@ def _of_text(path: Path) -> Identity | None:
         if header := _monitor_header(lines):
             return Identity("monitoring", _monitor(header))
         lines.seek(0)
-        # A table first, wherever it stands: a profiler's may stand among a training's own lines.
+        # Tables first: that of a profiler may be anywhere among the lines of a training.
         if found := next(filter(None, map(_of_header, lines)), None):
             return found
         lines.seek(0)
@@ -168,7 +168,7 @@ def _of_text(path: Path) -> Identity | None:
 
 
 def _monitor_header(lines: Iterable[str]) -> str:
-    """The header of a monitor's samples, if nothing but empty lines and comments is before it."""
+    """The header of a monitor's samples, if only empty lines and comments precede it."""
     for line in islice(lines, _FEW):
         if is_header(line):
             return line
@@ -184,7 +184,7 @@ def _monitor(header: str) -> str:
 
 
 def _of_header(line: str) -> Identity | None:
-    """What a table's header tells of its file."""
+    """The identity of a file with this table header."""
     if line.startswith('"ID"'):
         return Identity("counters", "Nsight Compute")
     if _NVPROF_METRICS.search(line):

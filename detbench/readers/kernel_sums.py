@@ -1,8 +1,8 @@
 """Summaries of kernels: `nsys stats` reports as CSV or text, and nvprof's summary as CSV.
 
 `nsys stats --report cuda_gpu_kern_sum` (to 2022 `gpukernsum`) and `cuda_gpu_sum` (`gpusum`) have
-the unit in their column names; nvprof has it in a row under the header. A row's share of the time
-tells whether all other rows are there.
+the unit in their column names; nvprof has it in a row under the header. The shares of the time
+reveal missing rows.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from detbench.readers.shares import Shares
 from detbench.readers.text import open_text
 from detbench.readers.timeline import SUMS, KernelSums
 
-# Before 2021 the unit stood in the title of the text form, and was always this.
+# Before 2021 the unit was in the title of the text form, and was always ns.
 _TOTAL = re.compile(r"Total Time(?: ?\((\w+)\))?")
-# The column that tells kernels from the rest, and its word for them.
+# The column that separates kernels from the rest -> its word for kernels.
 _KINDS = {"Category": "CUDA_KERNEL", "Type": "GPU activities"}
 _AGAIN = "write it again: nsys stats --report cuda_gpu_kern_sum --format csv, or nvprof --csv"
 
@@ -32,7 +32,7 @@ def is_summary(names: list[str]) -> bool:
 
 
 class _Columns(NamedTuple):
-    """Where a header has what is needed; `unit` is empty where the next row tells it."""
+    """Positions of the needed columns; `unit` is empty if the next row has the units."""
 
     name: int
     calls: int
@@ -61,11 +61,11 @@ class _Columns(NamedTuple):
 def read_kernel_sums(path: Path) -> KernelSums:
     """Read a summary.
 
-    Where a file holds several reports, one of kernels alone is taken before one that holds them
-    among copies and calls: they tell of the same kernels.
+    If a file holds several reports of the same kernels, one of kernels alone is preferred to one
+    that mixes them with copies and calls.
 
     Raises:
-        BadFileError: it is none, holds no kernel, or a row in it is damaged.
+        BadFileError: it is not a summary, holds no kernel, or a row in it is damaged.
     """
     apart: list[tuple[str, int, int]] = []
     among: list[tuple[str, int, int]] = []
@@ -81,7 +81,7 @@ def read_kernel_sums(path: Path) -> KernelSums:
 
 
 def _rows(path: Path, lines: Iterator[str]) -> Iterator[tuple[bool, tuple[str, int, int]]]:
-    """Whether it is a report of more than kernels, and a kernel's name, launches and ns."""
+    """For each kernel: whether its report is mixed; and its name, launches and total in ns."""
     columns, unit = _Columns(0, 0, 0, 0, 0, ""), ""
     shares = Shares(path, _AGAIN)
     for number, names, cells in printed.rows(path, lines, is_summary, _AGAIN):
@@ -93,20 +93,20 @@ def _rows(path: Path, lines: Iterator[str]) -> Iterator[tuple[bool, tuple[str, i
         if is_header or is_units:
             unit = cells[columns.total] if is_units else columns.unit
             if unit not in NANOSECONDS and (unit or is_units):
-                raise BadFileError(path, f"no known unit of time: '{unit}'", _AGAIN, place=place)
+                raise BadFileError(path, f"unknown unit of time: '{unit}'", _AGAIN, place=place)
             continue
         name, kind = cells[columns.name], "" if columns.kind < 0 else cells[columns.kind]
         try:
-            # The share has a decimal point always, which tells how the others are written.
+            # The share always has a decimal point, which settles the notation of the others.
             read = (cells[i] for i in (columns.percent, columns.calls, columns.total))
             percent, calls, total = parse_numbers(list(read))
             count, time = whole(calls), whole(total * NANOSECONDS[unit])
             if count != calls or not name:
-                raise ValueError(f"'{calls:g}' is no count" if name else "the row is cut short")
+                raise ValueError(f"'{calls:g}' is not a count" if name else "the row is cut short")
         except ValueError as error:
             raise BadFileError(path, str(error), _AGAIN, place=place) from error
         is_kernel = columns.kind < 0 or kind in _KINDS.values()
-        if is_kernel or "Category" in names:  # not nvprof's API calls: their shares are their own
+        if is_kernel or "Category" in names:  # nvprof's API calls have a total of their own
             shares.add(percent, cells[columns.percent], time, place)
         if is_kernel and not printed.is_copy(name):
             yield "Category" in names, (name, count, time)

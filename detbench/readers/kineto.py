@@ -1,6 +1,6 @@
 """Timelines from traces of the PyTorch profiler (Kineto).
 
-Times stand in microseconds in all versions, whatever `displayTimeUnit` says.
+Times are in microseconds in all versions, no matter what `displayTimeUnit` says.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ _KINDS = {
     "gpu_memcpy": "copy", "Memcpy": "copy", "gpu_memset": "copy", "Memset": "copy",
     "cpu_op": "operator", "Operator": "operator",
 }  # fmt: skip
-# Categories of traces that have no kernels though they were not recorded on a CPU alone.
+# Categories in traces that have no kernels although they were not recorded on a CPU alone.
 _INSTEAD = {
     "mtia_ccp_events": "it was recorded on an MTIA, which runs no kernels",
-    "cuda_profiler_range": "it holds counters of CUPTI's range profiler in their place",
+    "cuda_profiler_range": "it holds counters of CUPTI's range profiler instead",
 }
-# Calls that launch kernels, whatever the GPU's make.
+# Calls that launch kernels, on GPUs of any make.
 _CALLS = frozenset({"cuda_runtime", "cuda_driver", "Runtime", "xpu_runtime"})
 _ON_CPU = frozenset({"user_annotation", "cpu_op", "Operator"})
 _NONE = float("nan")
-_LIMIT = 1 << 62  # no time since an epoch is beyond it
+_LIMIT = 1 << 62  # in ns; no time since an epoch is larger
 
 
 def read_kineto(path: Path, *, launches: bool = False) -> Timeline:
-    """Read a trace; with `launches` also which call launched what.
+    """Read a trace, with `launches` also which call launched each activity.
 
     Raises:
-        BadFileError: it is unreadable, cut short or no such trace.
+        BadFileError: it is unreadable, truncated, or not such a trace.
     """
     rows = _Rows(path, launches)
 
@@ -63,7 +63,7 @@ def read_kineto(path: Path, *, launches: bool = False) -> Timeline:
 
 
 class _Rows:
-    """Collects activities, ranges and calls as columns; names and devices as numbers."""
+    """Collects activities, ranges and calls in columns, with names and devices as numbers."""
 
     def __init__(self, path: Path, launches: bool) -> None:
         self._path = path
@@ -81,7 +81,7 @@ class _Rows:
         self._range_times = [array("q") for _ in range(3)]
 
     def add(self, events: list[Event]) -> None:
-        """Take the events that are activities or ranges; the loop every trace goes through."""
+        """Add the activities, ranges and calls among `events`; the hot loop of the reader."""
         names, devices, kinds = self._names, self._devices, self._kinds
         name_codes, kind_codes, device_codes, streams, starts, durations = self._activities
         blocks_per_sm, occupancies = self._estimates
@@ -90,7 +90,7 @@ class _Rows:
             if event.ph != "X" or type(category) is not str or type(name) is not str:
                 self._refuse_damaged(event, index)
                 continue
-            # The GPU's side of a range (gpu_user_annotation) would count it twice.
+            # The GPU's copy of a range (gpu_user_annotation) is skipped: it would count twice.
             if category in _ON_CPU and (
                 category == "user_annotation" or name.startswith(PROFILER_STEP)
             ):
@@ -123,7 +123,7 @@ class _Rows:
         self._count += len(events)
 
     def _refuse_damaged(self, event: Event, index: int) -> None:
-        """What Kineto never leaves out would leave out a kernel."""
+        """Refuse an event without a field that Kineto always writes: it may be a kernel."""
         lacking = "ph" if event.ph is None else "cat" if event.cat is None else ""
         if lacking and (lacking == "ph" or event.ph == "X"):
             raise BadFileError(self._path, f"it has no '{lacking}'", AGAIN, place=f"event {index}")
@@ -146,7 +146,7 @@ class _Rows:
         return start, duration
 
     def timeline(self) -> Timeline:
-        """The tables of what was collected."""
+        """The collected events as tables."""
         name, kind, device, stream, start, duration = (
             np.frombuffer(column, np.int64) if column else np.empty(0, np.int64)
             for column in self._activities
@@ -166,7 +166,7 @@ class _Rows:
             "name": self._range_names,
             "start (ns)": np.array(starts, np.int64),
             "duration (ns)": np.array(durations, np.int64),
-            "process": np.zeros(len(starts), np.int64),  # a trace is one process's
+            "process": np.zeros(len(starts), np.int64),  # a trace is of one process
             "thread": np.array(threads, np.int64),
         }
         return Timeline(
@@ -182,7 +182,7 @@ class _Rows:
         )
         own = np.array(self._correlations, np.int64)
         launched = pd.DataFrame({"process": 0, "correlation": own})
-        # -1 is what has none: operators, and activities of a profiler that did not write it.
+        # -1 means no correlation: operators, and activities of a profiler that did not write it.
         return joined(launched[own >= 0], calls[correlation >= 0])
 
 
@@ -199,7 +199,7 @@ def _place(event: Event, kind: str) -> tuple[str, int]:
 
 
 def _estimates(event: Event) -> tuple[float, float]:
-    """Blocks per multiprocessor and occupancy; what cannot be is none."""
+    """Blocks per multiprocessor and occupancy; NaN for an impossible or missing value."""
     arguments = event.args
     if not isinstance(arguments, Arguments):
         return _NONE, _NONE
@@ -218,7 +218,7 @@ def _correlation(event: Event) -> int:
 
 
 def _integer(value: Any) -> int:
-    """Streams and threads come as numbers, as numbers in strings and as `stream 7`."""
+    """A stream or thread written as a number, as a string, or as `stream 7`; else -1."""
     try:
         number = int(str(value).split()[-1])
     except (ValueError, IndexError):

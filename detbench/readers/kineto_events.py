@@ -1,7 +1,7 @@
 """The events of a PyTorch profiler's trace: Chrome trace JSON, plain or gzipped.
 
-A trace is decoded in blocks where it has the order of keys that Kineto writes, so that one of many
-GB needs no more memory than what is kept of it; any other order is decoded as a whole.
+A trace with the order of keys that Kineto writes is decoded in blocks, so that one of many GB needs
+no more memory than the events kept from it; a trace with another order is decoded as a whole.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from detbench.errors import BadFileError
 from detbench.readers.text import open_bytes
 
 _BLOCK = 1 << 17
-# The end of what lies between two events, up to the next one's first key. It cannot stand inside
-# a string, where a quote has a backslash before it.
+# The text between two events, up to the first key of the second one. It cannot occur inside a
+# string, where a quote has a backslash before it.
 _BETWEEN = re.compile(rb"\}(\s*,\s*)\{\s*$")
 _FIRST_KEY = b'"ph"'
-_GAP = 64  # bytes that may lie between two events, white space above all
+_GAP = 64  # bytes allowed between two events, mostly white space
 AGAIN = "record the trace again, or copy it again"
 """The remedy for a damaged trace."""
 
 
-# Any value, decoded without the detour by Decimal that a plain Any would take.
+# Any value, decoded without the detour through Decimal that a plain Any takes.
 _Number = float | str | bool | list[Any] | dict[str, Any] | None
 
 
 class Arguments(msgspec.Struct, gc=False):
-    """What an event says of the launch behind it."""
+    """The arguments of an event that describe its launch."""
 
     device: Any = None
     stream: Any = None
@@ -61,22 +61,22 @@ class _Document(msgspec.Struct):
     traceEvents: list[Event]  # noqa: N815 - the format's own name
 
 
-# Absolute times in microseconds with a fraction have more digits than a float.
+# Absolute times in microseconds, with a fraction, have more digits than a float holds.
 _DOCUMENT = msgspec.json.Decoder(_Document, float_hook=Decimal)
 _LIST = msgspec.json.Decoder(list[Event], float_hook=Decimal)
 _UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ArithmeticError)
 
 
 def each_block(path: Path, begin: Callable[[], Callable[[list[Event]], None]]) -> None:
-    """Hand all events of a trace on, some at a time and in their order.
+    """Pass all events of a trace on, block by block and in order.
 
     Args:
         path: the trace.
-        begin: gives the function that takes them. It is called again, for another one, where the
-            trace turns out to have an order of keys by which it cannot be told apart in blocks.
+        begin: returns the function that takes a block. It is called again, to start over, if the
+            order of keys in the trace turns out not to allow blocks.
 
     Raises:
-        BadFileError: it is unreadable, cut short or no such trace.
+        BadFileError: it is unreadable, truncated, or not such a trace.
     """
     take = begin()
     try:
@@ -105,10 +105,10 @@ class _UnusualOrderError(Exception):
 
 
 def _blocks(stream: IO[bytes]) -> Iterator[list[Event]]:
-    """The events, some at a time: the text between two places where one event ends.
+    """The events, block by block: a block ends between two events.
 
-    The first block has the document's head before its events and the last one its tail after
-    them; what is cut off is put back, so that each is a document and gets decoded as such.
+    The first block starts with the document's head, the last one ends with its tail; each block
+    gets the missing part back, so that it is decoded as a document of its own.
     """
     head, is_list = b"", False
     pending: list[bytes] = []
@@ -120,7 +120,7 @@ def _blocks(stream: IO[bytes]) -> Iterator[list[Event]]:
             head = b"[" if is_list else b'{"traceEvents":['
         end = _last_end(text)
         if end is None:
-            # In a trace of another order it is so to the end: doubling keeps that linear.
+            # A trace in another order goes on like this to its end: doubling keeps that linear.
             pending, size = [text], len(text)
             continue
         size = _BLOCK
@@ -130,7 +130,7 @@ def _blocks(stream: IO[bytes]) -> Iterator[list[Event]]:
 
 
 def _last_end(text: bytes) -> re.Match[bytes] | None:
-    """What separates the last event that begins in `text` from the one before it."""
+    """The text between the last event that begins in `text` and the event before it."""
     key = text.rfind(_FIRST_KEY)
     while key > 0:
         if found := _BETWEEN.search(text, max(0, key - _GAP), key):
@@ -152,4 +152,4 @@ def _decoded(path: Path, content: bytes) -> list[Event]:
         is_list = content.lstrip()[:1] == b"["
         return _LIST.decode(content) if is_list else _DOCUMENT.decode(content).traceEvents
     except _UNDECODABLE as error:
-        raise BadFileError(path, f"no trace of the PyTorch profiler: {error}", AGAIN) from error
+        raise BadFileError(path, f"not a trace of the PyTorch profiler: {error}", AGAIN) from error

@@ -1,7 +1,7 @@
 """Collects kernel launches and their metrics, row by row, for tables of millions of them.
 
-Names become numbers, numbers are no objects, and cells are parsed a block at a time: a log of
-1.6 GB, a million launches, takes a few hundred MB.
+Names are stored as numbers, numbers in arrays, and cells are parsed block by block: a log of 1.6 GB
+with a million launches takes a few hundred MB of memory.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ class Launches:
         self._values = {name: _Values() for name in metrics}
 
     def number(self, table: int, process: str, launch: str, kernel: str, device: str) -> int:
-        """The number of a launch, which is a new one where it was not seen before.
+        """The number of a launch; one that was not seen before gets a new number.
 
         Raises:
-            ValueError, OverflowError: an ID is no number.
+            ValueError, OverflowError: an ID is not a number.
         """
         said = table, process, launch
         if said == self._last[0]:  # the rows of a launch follow one another
@@ -56,10 +56,10 @@ class Launches:
         return number
 
     def add(self, number: int, metric: str, cell: str, scale: float) -> None:
-        """Take a launch's value of one of the metrics.
+        """Add a launch's value of one metric.
 
         Raises:
-            BadLaunchError: it, or one before it, is no number.
+            BadLaunchError: this value, or an earlier one, is not a number.
         """
         values = self._values[metric]
         values.launch.append(number)
@@ -74,11 +74,11 @@ class Launches:
         return {"kernel": self._kernel.categorical(), "device": self._device.categorical()}
 
     def metrics(self) -> dict[str, Numbers]:
-        """The metrics of which there are values; NaN is one that was not available.
+        """The metrics that have values; NaN means not available.
 
         Raises:
-            BadLaunchError: a value is no number, is negative, there are two of it, or there is
-                none while other launches have one.
+            BadLaunchError: a value is not a number, is negative, is there twice, or is missing
+                while other launches have it.
         """
         present = {name: values for name, values in self._values.items() if values.launch}
         with self._told():
@@ -95,7 +95,7 @@ class Launches:
         is_there[place] = True
         if not is_there.all():
             raise BadLaunchError(
-                f"lacks {name}, which others have: cut short?",
+                f"lacks {name}, which other launches have: cut short?",
                 self.launch[int(is_there.argmin())],
             )
         same = (column[place] == numbers) | (np.isnan(column[place]) & np.isnan(numbers))
@@ -109,7 +109,7 @@ class Launches:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """Says the launch of a value that is no number, whose place is the launch's number."""
+        """Turns an error at a launch's number into one that names the launch's ID."""
         try:
             yield
         except NoNumberError as error:
@@ -117,7 +117,7 @@ class Launches:
 
 
 class BadLaunchError(Exception):
-    """What cannot be right about a launch: the words for the user, and its ID."""
+    """A launch that cannot be right: the message, and its ID."""
 
     def __init__(self, words: str, launch: int) -> None:
         super().__init__(words)
@@ -125,7 +125,7 @@ class BadLaunchError(Exception):
 
 
 class _Names:
-    """A column of texts, few of them different."""
+    """A column of texts with few distinct values."""
 
     def __init__(self) -> None:
         self._codes = array("q")
@@ -140,7 +140,7 @@ class _Names:
 
 
 class _Values:
-    """The values of one metric; `cells` are the newest ones, as they stand in the file."""
+    """The values of one metric; `cells` are the latest ones, as written in the file."""
 
     def __init__(self) -> None:
         self.launch = array("q")
@@ -149,17 +149,17 @@ class _Values:
         self._blocks: list[Numbers | Sequence[str]] = []
 
     def end_block(self, notation: Notation) -> None:
-        """Parse what is held as text.
+        """Parse the cells that are still text.
 
         Raises:
-            NoNumberError: as `Notation` does, but its place is the number of the launch.
+            NoNumberError: as in `Notation.read`, but its place is the number of the launch.
         """
         with self._of_launch(len(self.launch) - len(self.cells)):
             self._blocks.append(notation.read(self.cells))
         self.cells = []
 
     def numbers(self, notation: Notation) -> Numbers:
-        """All values in base units; raises as `end_block` does."""
+        """All values in base units; raises like `end_block`."""
         settled: list[Numbers] = []
         for block in self._blocks:
             with self._of_launch(sum(map(len, settled))):

@@ -1,4 +1,4 @@
-"""The time of a log whose stamps name no year: detectron2's `[11/24 10:00:00`."""
+"""The time in a log whose stamps have no year: detectron2's `[11/24 10:00:00`."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ import math
 import re
 
 _STAMP = re.compile(r"\[(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d)[ \]]")
-_DAYS_BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)  # a month of a common year
+_DAYS_BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)  # months of a common year
 _DAY = 86400
 _HALF_A_YEAR = 182 * _DAY
-_SET = 60  # seconds: a clock that is set back by less does not matter here
+_SET = 60  # seconds: a clock set back by less than this does not matter here
 
 
 class LogClock:
     """Turns stamps into seconds that only grow, over midnight and new year.
 
-    A step back of more than half a year is a new year. A year is a common one unless the log has
-    a line of a 29 February. After any other step back of a minute or more (the end of summer
-    time, logs joined in a wrong order) nothing can be told: every later time is NaN.
+    A step back of more than half a year is a new year. A year is a common year unless the log has
+    a line of 29 February. After any other step back of a minute or more (the end of summer time,
+    logs joined in the wrong order) times are unknown: every later one is NaN.
 
     Attributes:
-        broken: the stamp that stepped back; empty while none has.
+        broken: the stamp that stepped back; empty until one does.
     """
 
     def __init__(self) -> None:
         self.broken = ""
         self.seen = False
-        self._years = 0  # days in the years gone by
+        self._years = 0  # days in the years before this one
         self._leap = False
         self._last = -math.inf
 
     def read(self, line: str) -> float | None:
-        """The seconds of a line's stamp, from any origin; None where it has none."""
+        """The seconds of a line's stamp, from an arbitrary origin; None if it has no stamp."""
         found = _STAMP.match(line)
         if found is None:
             return None

@@ -13,17 +13,17 @@ from detbench.readers.text import open_text
 
 SCHEMA = Schema(
     (
-        Column("iteration", "Int64", "counted from 0; missing where the file does not tell"),
+        Column("iteration", "Int64", "counted from 0; missing if the file has none"),
         Column(
-            "phase", "str", "data, forward, backward or optimizer; other files' own word for when"
+            "phase", "str", "data, forward, backward or optimizer; in other files their own word"
         ),
-        Column("category", "str", "what the memory is there for"),
-        Column("module", "str", "the module it belongs to; empty where none does"),
+        Column("category", "str", "what the memory is used for"),
+        Column("module", "str", "the module it belongs to; empty if there is none"),
         Column("bytes", "int64", "at the phase's peak"),
     )
 )
 TOTAL = "total"
-_WHOLE = "-?[0-9]{1,15}"  # a petabyte: sums of it fit
+_WHOLE = "-?[0-9]{1,15}"  # up to a petabyte, so that sums fit in int64
 AGAIN = "run again: bash switch.sh memory && bash run.sh"
 
 
@@ -31,8 +31,8 @@ def read_memory_csv(path: Path) -> pd.DataFrame:
     """Read the parts of every snapshot, whose sums have been checked against its total.
 
     Raises:
-        BadFileError: it is no such file, a row is damaged, or a snapshot's parts do not add up
-            to its total, as when the file was cut short.
+        BadFileError: it is not such a file, a row is damaged, or a snapshot's parts do not add up
+            to its total, for instance in a truncated file.
     """
     table = read_cells(path)
     names = [column.name for column in SCHEMA.columns]
@@ -54,10 +54,10 @@ def read_memory_csv(path: Path) -> pd.DataFrame:
 
 
 def read_cells(path: Path) -> pd.DataFrame:
-    """The texts of a CSV with a header.
+    """The cells of a CSV with a header, as text.
 
     Raises:
-        BadFileError: it is none.
+        BadFileError: it is not CSV.
     """
     with open_text(path) as stream:
         try:
@@ -67,14 +67,14 @@ def read_cells(path: Path) -> pd.DataFrame:
 
 
 def to_whole(path: Path, table: pd.DataFrame, names: Iterable[str]) -> None:
-    """Make whole numbers of the texts in these columns.
+    """Convert the text in these columns to whole numbers, in place.
 
     Raises:
-        BadFileError: one is none.
+        BadFileError: a cell is not a whole number.
     """
     for name in names:
         bad = ~table[name].str.fullmatch(_WHOLE).fillna(False).astype(bool)
         if bad.any():
             place = f"line {int(bad.argmax()) + 2}"
-            raise BadFileError(path, f"{name} is no whole number", AGAIN, place=place)
+            raise BadFileError(path, f"{name} is not a whole number", AGAIN, place=place)
         table[name] = table[name].astype("int64")

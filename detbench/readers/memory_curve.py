@@ -1,8 +1,8 @@
 """The timeline that memory mode writes beside its CSV: `timeline_bs<N>.csv`.
 
-Every row is the highest point of a stretch of changes, and the rows of a phase are its stretches
-one after another; so a phase's peak is one of its rows, and what lies lower between two rows is
-not told. Categories add up to the total in every row, which is the last of the device's levels.
+Each row is the highest point of a stretch of changes, and the rows of a phase are its successive
+stretches. So one of the rows is the phase's peak, and lower points between two rows are lost. In
+each row the categories add up to the total, which equals the last of the device's levels.
 """
 
 from __future__ import annotations
@@ -31,37 +31,37 @@ UNATTRIBUTED = "unattributed"
 _AT = (
     Column("iteration", "int64", "counted from 0"),
     Column("phase", "str", "data, forward, backward or optimizer"),
-    Column("time (ns)", "int64", "since the iteration's start, when memory sank from this point"),
-    Column("changes", "int64", "storages that came, went or changed size in the row's stretch"),
+    Column("time (ns)", "int64", "since the start of the iteration, when memory fell from here"),
+    Column("changes", "int64", "storages allocated, freed or resized in the stretch of the row"),
 )
 SCHEMA = Schema(
     (
         *_AT,
         *(Column(f"{name} (bytes)", "int64", "see the memory CSV") for name in CATEGORIES),
-        Column(f"{UNATTRIBUTED} (bytes)", "int64", "total - all categories"),
-        Column("total (bytes)", "int64", "what the process or the device holds"),
+        Column(f"{UNATTRIBUTED} (bytes)", "int64", "the total minus all categories"),
+        Column("total (bytes)", "int64", "the memory that the process or the device holds"),
     )
 )
 LEVELS_FROM = len(SCHEMA.columns)  # the device's own figures, from this column on
 
 
 def beside(parts: Path) -> Path:
-    """The timeline's path, of the memory CSV's; `memory_bs*.csv` does not match it."""
+    """The path of the timeline beside a memory CSV; `memory_bs*.csv` does not match it."""
     return parts.with_name(f"timeline_{parts.name.removeprefix('memory_')}")
 
 
 def columns(levels: Sequence[str]) -> list[str]:
-    """A file's columns; `levels` are the device's own figures, which come last."""
+    """The columns of a file; `levels` are the device's own figures, which come last."""
     return [*(column.name for column in SCHEMA.columns), *(f"{level} (bytes)" for level in levels)]
 
 
 def is_memory_curve(head: str) -> bool:
-    """Whether a file that begins so is a timeline of ours."""
+    """Whether a file that begins with `head` is one of our timelines."""
     return head.startswith(",".join(column.name for column in _AT) + ",")
 
 
 def peaks_of(timeline: pd.DataFrame) -> pd.DataFrame:
-    """Every phase's peak as the memory CSV has it, without modules."""
+    """The peak of each phase in the form of the memory CSV, without modules."""
     tracked = timeline["total (bytes)"] - timeline[f"{UNATTRIBUTED} (bytes)"]
     highest = tracked.groupby([timeline["iteration"], timeline["phase"]], sort=False).idxmax()
     named = timeline.loc[highest].rename(columns=lambda name: name.removesuffix(" (bytes)"))
@@ -74,21 +74,21 @@ def peaks_of(timeline: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_memory_curve(path: Path) -> pd.DataFrame:
-    """Read a timeline, and the device's levels in columns after the schema's.
+    """Read a timeline; the device's levels are in columns after those of the schema.
 
     Raises:
-        BadFileError: it is no such file, a cell is damaged, or a row does not add up.
+        BadFileError: it is not such a file, a cell is damaged, or a row does not add up.
     """
     table = read_cells(path)
     names = [column.name for column in SCHEMA.columns]
     if list(table.columns[:LEVELS_FROM]) != names or len(table.columns) == LEVELS_FROM:
-        raise BadFileError(path, "the header is none of detbench's memory timeline", AGAIN)
+        raise BadFileError(path, "the header is not that of detbench's memory timeline", AGAIN)
     if table.empty:
-        raise BadFileError(path, "no moment in it", AGAIN)
+        raise BadFileError(path, "no row in it", AGAIN)
     to_whole(path, table, table.columns.drop("phase"))
     total = table["total (bytes)"]
     wrong = (table[names[len(_AT) : -1]].sum(axis=1) != total) | (table.iloc[:, -1] != total)
     if wrong.any():
         place = f"line {int(wrong.argmax()) + 2}"
-        raise BadFileError(path, "it does not add up to the total", AGAIN, place=place)
+        raise BadFileError(path, "the row does not add up to its total", AGAIN, place=place)
     return table.sort_values(["iteration", "time (ns)"], kind="stable", ignore_index=True)

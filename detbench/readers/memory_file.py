@@ -1,4 +1,4 @@
-"""Which reader takes a file about memory: the content decides, not the name."""
+"""Chooses the reader of a memory file by its content, not its name."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _HEAD = 256
 
 
 def read_memory(path: Path) -> pd.DataFrame:
-    """Read snapshots of memory, rows as `memory_csv.SCHEMA` says.
+    """Read snapshots of memory, as rows of `memory_csv.SCHEMA`.
 
     Raises:
-        BadFileError: it is no file that is known here, or damaged.
+        BadFileError: its format is unknown, or it is damaged.
     """
     head = read_head(path, _HEAD)
     if is_memory_timeline(head):

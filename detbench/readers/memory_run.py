@@ -1,4 +1,4 @@
-"""Which run a memory CSV belongs to: `run.json` beside it or a folder up, or its name."""
+"""Finds the run of a memory CSV: by `run.json` beside it or one folder up, or by its name."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _NAME = re.compile(r"(?:memory|timeline)_bs(\d{1,6})\.csv")
 
 
 class MemoryRun(NamedTuple):
-    """The model, and the images that one process trains on at once; None where nothing tells."""
+    """The model, and the batch size of one process; None if unknown."""
 
     model: str | None
     batch_size: int | None
 
 
 def read_memory_run(file: Path) -> MemoryRun:
-    """What is known of the run; a `run.json` of another program tells nothing, and is no error.
+    """The run of `file`. A `run.json` from another program is ignored, not an error.
 
     `results/memory_csv_data/memory_bs4.csv` is a link into the run's folder.
     """

@@ -1,7 +1,7 @@
 """torch's memory timeline, raw: `prof.export_memory_timeline("FILE.raw.json.gz")`.
 
-A list of `[time in ns, action, bytes, category]`, where bytes are negative when memory is given
-back or goes over to another category. What was there before the recording has the time -1.
+A list of `[time in ns, action, bytes, category]`. Bytes are negative when memory is freed or moves
+to another category. Memory allocated before the recording has the time -1.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from detbench.errors import BadFileError
 from detbench.readers.memory_csv import SCHEMA
 from detbench.readers.text import encoding_of
 
-# The order of _CATEGORY_TO_INDEX in torch.profiler._memory_profiler (not of its enum), and our
-# words for it; a tensor that torch could not classify comes last.
+# Our words for the categories, in the order of _CATEGORY_TO_INDEX in
+# torch.profiler._memory_profiler (not of its enum); a tensor that torch could not classify is last.
 _CATEGORIES = (
     "weights",
     "optimizer state",
@@ -30,7 +30,7 @@ _CATEGORIES = (
     "autograd detail",
     "unattributed",
 )
-_MOST = 1 << 50  # bytes, a petabyte: sums fit
+_MOST = 1 << 50  # bytes, a petabyte, so that sums fit in int64
 _UNREADABLE = (
     EOFError, OSError, zlib.error, UnicodeError, msgspec.DecodeError, RecursionError, OverflowError,
 )  # fmt: skip
@@ -39,16 +39,16 @@ _AGAIN = "export it again: prof.export_memory_timeline('FILE.raw.json.gz')"
 
 
 def is_memory_timeline(head: bytes) -> bool:
-    """Whether a file that begins so could be one: a JSON list, packed or not."""
+    """Whether a file that begins with `head` could be one: a JSON list, gzipped or not."""
     text = head.decode(encoding_of(head), "replace")
     return head.startswith(_GZIP) or text.lstrip().startswith("[")
 
 
 def read_memory_timeline(path: Path) -> pd.DataFrame:
-    """Read the parts at the peak: the moment when the categories together held most.
+    """Read the parts at the peak: the moment when the sum of the categories was largest.
 
     Raises:
-        BadFileError: it is no such file, is cut short, or holds no event.
+        BadFileError: it is not such a file, is truncated, or holds no event.
     """
     content = path.read_bytes()
     try:
@@ -58,19 +58,19 @@ def read_memory_timeline(path: Path) -> pd.DataFrame:
         )
         time, _, size, category = np.array(events, np.int64).reshape(-1, 4).T
     except _UNREADABLE as error:
-        raise BadFileError(path, f"no raw memory timeline of torch: {error}", _AGAIN) from error
+        raise BadFileError(path, f"not a raw memory timeline of torch: {error}", _AGAIN) from error
     if not events:
         raise BadFileError(path, "no event in it", _AGAIN)
     if (np.abs(size) > _MOST).any():
         place = f"event {int((np.abs(size) > _MOST).argmax())}"
-        raise BadFileError(path, "more bytes than there can be", _AGAIN, place=place)
+        raise BadFileError(path, "an impossible number of bytes", _AGAIN, place=place)
     if not np.isin(category, range(len(_CATEGORIES))).all():
         raise BadFileError(path, "an event has a category that torch does not know", _AGAIN)
     for index in range(len(_CATEGORIES)):
         own = np.cumsum(np.where(category == index, size, 0))
         if (own < 0).any():
             place = f"event {int((own < 0).argmax())}"
-            raise BadFileError(path, "more is given back than was taken", _AGAIN, place=place)
+            raise BadFileError(path, "more memory freed than allocated", _AGAIN, place=place)
     peak = int(np.cumsum(size).argmax())
     held = np.zeros(len(_CATEGORIES), np.int64)
     np.add.at(held, category[: peak + 1], size[: peak + 1])

@@ -1,7 +1,7 @@
-"""detectron2's `metrics.json`: an object a line, of what changed since the line before.
+"""detectron2's `metrics.json`: one object per line, with what changed since the line before.
 
-A report there is the median iteration of the last 20. An evaluation stands in the line of its
-iteration; the one at a training's end in a line of the iteration that would come next.
+A report has the median iteration of the last 20. An evaluation is in the line of its iteration, but
+the one at the end of a training is in a line of the iteration that would come next.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 from detbench.errors import BadFileError
 from detbench.readers.training_history import PERIOD, Evaluation, History, Report, figure
 
-# Tasks of detectron2's evaluators; other things with a slash are counters of the model's heads.
-# A metric with a hyphen is one category's.
+# Tasks of detectron2's evaluators; other keys with a slash are counters of the model's heads.
+# A metric with a hyphen is that of one category.
 _METRIC = re.compile(
     r"(?:(?P<dataset>.+)/)?"
     r"(?P<task>(?:bbox|segm|keypoints|box_proposals|sem_seg|panoptic_seg|VOC)\w*)/(?P<metric>[^/-]+)"
@@ -34,7 +34,7 @@ def from_metrics(path: Path, lines: Iterator[str]) -> History:
     reader = _Reader()
     pending = ""
     for number, line in enumerate(lines, 1):
-        if pending:  # only the last line may be damaged: a killed training cuts it
+        if pending:  # only the last line may be damaged, by a killed training
             raise BadFileError(path, pending, "copy the file again", place=f"line {number - 1}")
         if not line.strip():
             continue
@@ -52,7 +52,7 @@ def from_metrics(path: Path, lines: Iterator[str]) -> History:
 class _Reader:
     def __init__(self) -> None:
         self.history = History()
-        self._final: list[Evaluation] = []  # maybe of the training's end
+        self._final: list[Evaluation] = []  # possibly those at the end of the training
 
     def entry(self, entry: dict[str, Any]) -> None:
         history = self.history
@@ -104,12 +104,12 @@ def _evaluations(entry: dict[str, Any]) -> dict[str | None, Evaluation]:
 def _count(value: Any) -> int:
     number = int(value)
     if not 0 <= number < _MOST:
-        raise ValueError(f"{value} is no iteration")
+        raise ValueError(f"{value} is not an iteration")
     return number
 
 
 def _seconds(value: Any) -> float:
     number = float(value)
     if not 0 <= number < math.inf:
-        raise ValueError(f"{value} is no time")
+        raise ValueError(f"{value} is not a time")
     return number

@@ -1,9 +1,9 @@
 """Samples of monitors: our `monitoring.csv`, and what nvidia-smi prints.
 
-That is `nvidia-smi --query-gpu=... --format=csv` and `nvidia-smi dmon`. Units may stand in the
-header, in the cells or nowhere; the header may come again before every sample; several GPUs are
-interleaved. What the driver cannot tell (`[N/A]`, in ours with its reason) becomes NaN, as does an
-empty cell of ours, whose quantity its row does not have.
+nvidia-smi means `nvidia-smi --query-gpu=... --format=csv` and `nvidia-smi dmon`. Units may be in
+the header, in the cells or nowhere; the header may be repeated before every sample; several GPUs
+are interleaved. A value that the driver cannot report (`[N/A]`, in our file with its reason) is
+NaN, and so is an empty cell of our file: its row does not have that quantity.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from detbench.readers.text import csv_cells, open_text
 SCHEMA = Schema(
     (
         Column("gpu", "str", "index, UUID or name, whichever comes first of these; or host"),
-        Column("time (s)", "float64", "since the earliest sample; NaN where samples have no time"),
-        Column("throttled", "float64", "1 while any reason to throttle is active, else 0; or NaN"),
-        Column("not told", "str", "a line `quantity: why` for each that the driver did not tell"),
+        Column("time (s)", "float64", "since the earliest sample; NaN if samples have no time"),
+        Column("throttled", "float64", "1 while any throttle reason is active, else 0; or NaN"),
+        Column("not told", "str", "a line `quantity: why` for each value that the driver lacks"),
     )
 )
-"""One row a sample; after these columns one float64 column for each of `QUANTITIES` it has."""
+"""One row per sample; then one float64 column for each of `QUANTITIES` in the file."""
 
 QUANTITIES: dict[str, tuple[str, ...]] = {
     "utilization (%)": ("utilization.gpu", "utilpct", "sm"),
@@ -52,11 +52,11 @@ QUANTITIES: dict[str, tuple[str, ...]] = {
     "run's memory (MiB)": ("run.memory",),
     "run's processes": ("run.processes",),
 }
-"""Quantity -> the column names that hold it, in lower case and without units."""
+"""Quantity -> the names of its columns, in lower case and without units."""
 
 _COLUMNS = tuple(column.name for column in SCHEMA.columns)
 OURS = "gpus"
-"""A column that only our file has."""
+"""A column that only our own file has."""
 _GPU = ("index", "gpu", "uuid", "gpu_uuid", "pci.bus_id", "gpu_bus_id", "name", "gpu_name")
 _TIME = ("timestamp", "t", "time")
 _KNOWN = {*_GPU, *_TIME, *(name for names in QUANTITIES.values() for name in names)}
@@ -77,7 +77,7 @@ def read_monitoring(path: Path) -> pd.DataFrame:
     """Read the samples of a monitor.
 
     Raises:
-        BadFileError: it is no such file, has no sample, or a cell cannot be read for certain.
+        BadFileError: it is not such a file, has no sample, or a cell cannot be read with certainty.
     """
     columns: defaultdict[str, list[Any]] = defaultdict(list)
     names: list[str] = []
@@ -99,7 +99,7 @@ def read_monitoring(path: Path) -> pd.DataFrame:
             raise BadFileError(path, what, _RECORD, place=f"line {number}")
         told: dict[str, list[str]] = {role: [] for role in roles.values()}
         for index, role in roles.items():
-            # Ours leaves out what a row does not have; elsewhere an empty cell is a damaged one.
+            # Our file leaves a missing quantity empty; in other files an empty cell is damage.
             if cells[index].strip() or OURS not in names:
                 told[role].append(cells[index].strip())
         try:
@@ -124,10 +124,10 @@ def is_header(line: str) -> bool:
 
 
 def _values(told: dict[str, list[str]], units: dict[str, str]) -> dict[str, Any]:
-    """A sample, of the cells of each role.
+    """A sample from the cells of each role.
 
     Raises:
-        ValueError: a cell cannot be read for certain.
+        ValueError: a cell cannot be read with certainty.
     """
     values: dict[str, Any] = {"gpu": "(not named)"}
     reasons = {}
@@ -161,7 +161,7 @@ def _samples(path: Path) -> Iterator[tuple[int, list[str] | None, list[str]]]:
                     f"if it is whole, end it: echo >> {path}",
                     place=f"line {number}",
                 )
-            if line.startswith("#"):  # dmon: names, then units, both behind a #
+            if line.startswith("#"):  # dmon: names, then units, both after a #
                 names = [n.lower() for n in line.lstrip("# ").split()]
                 if set(names) & {"gpu", "pwr", "sm"}:
                     header = names
@@ -193,7 +193,7 @@ def _name(cell: str) -> str:
 
 
 def _roles(names: list[str]) -> dict[int, str]:
-    """What each known column is; of several that could name the GPU the first kind counts."""
+    """The role of each known column; if several could name the GPU, the first in `_GPU` counts."""
     roles: dict[int, str] = {}
     for role, aliases in {"gpu": _GPU, "time (s)": _TIME, **QUANTITIES}.items():
         found = next((alias for alias in aliases if alias in names), None)
@@ -203,10 +203,10 @@ def _roles(names: list[str]) -> dict[int, str]:
 
 
 def _quantity(cell: str, role: str, units: dict[str, str]) -> float:
-    """A quantity, in the unit that its other samples have: `8` may be what is left of `85 %`."""
+    """A quantity, in the unit of its other samples: a bare `8` may be a truncated `85 %`."""
     number, unit = _number(cell)
     if units.setdefault(role, unit) != unit:
-        raise ValueError(f"'{cell}' has not the unit of the samples before: '{units[role]}'")
+        raise ValueError(f"'{cell}' lacks the unit of the samples before: '{units[role]}'")
     if (number < 0 and role != "temperature (C)") or (number > 100 and "%" in role):
         raise ValueError(f"'{cell}' is out of range")
     return number
@@ -216,7 +216,7 @@ def _number(cell: str) -> tuple[float, str]:
     """A number and its unit."""
     found = _NUMBER.fullmatch(cell)
     if found is None:
-        raise ValueError(f"'{cell[:40]}' is no number with a known unit")
+        raise ValueError(f"'{cell[:40]}' is not a number with a known unit")
     return float(found[1]), found[2] or ""
 
 
@@ -227,8 +227,8 @@ def _flag(cell: str) -> float:
 
 
 def _seconds(cell: str) -> float:
-    """Seconds since some moment; NaN where the cell says that there is no time."""
-    if _NUMBER.fullmatch(cell):  # ours: the formats of moments take ten times as long to refuse it
+    """Seconds since an arbitrary moment; NaN if the cell says that there is no time."""
+    if _NUMBER.fullmatch(cell):  # ours; trying the date formats first takes ten times as long
         return _number(cell)[0]
     for stamp in _STAMPS:
         try:

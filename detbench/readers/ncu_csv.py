@@ -1,9 +1,9 @@
-"""Nsight Compute CSV: long, one row a kernel and metric, or wide, one row a kernel.
+"""Nsight Compute CSV: long, one row per kernel and metric, or wide, one row per kernel.
 
-The long form is what `ncu --csv --metrics ...` writes, the wide one comes from `--page raw` and has
-a row of units under its header. The columns vary by version; those named here have stood in all
-since 2020. Other lines around and between the rows (`==PROF==`, the program's own output) are
-passed over, a second header, as when several processes wrote one log, begins another table.
+`ncu --csv --metrics ...` writes the long form; the wide one comes from `--page raw` and has a row
+of units under its header. The columns vary by version; those named here are in all versions since
+2020. Other lines around and between the rows (`==PROF==`, the output of the program) are skipped. A
+second header begins another table, for instance when several processes wrote one log.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from detbench.readers.text import csv_cells, open_text
 
 SCHEMA = Schema(
     (
-        Column("process", "int64", "process id; -1 where the file does not tell"),
+        Column("process", "int64", "process id; -1 if the file has none"),
         Column("launch", "int64", "the kernel launch's ID within its process"),
         Column("kernel", "category", "kernel name"),
-        Column("device", "category", "device number; empty in versions that do not write it"),
+        Column("device", "category", "device number; empty if the version does not write it"),
     )
 )
-"""One row a kernel launch; after these columns one float64 column a metric, in base units."""
+"""One row per kernel launch; then one float64 column per metric, in base units."""
 
 _LAUNCH = ("ID", "Process ID", "Kernel Name")
 _METRIC = ("Metric Name", "Metric Unit", "Metric Value")
@@ -47,11 +47,11 @@ _AGAIN = "profile again with `ncu --csv --log-file FILE`"
 def read_ncu_csv(path: Path, metrics: Collection[str]) -> pd.DataFrame:
     """Read the launches in `path` and those of `metrics` that were collected.
 
-    A metric that the file does not name is no column; one that ncu could not measure is NaN.
+    A metric that the file does not name has no column; one that ncu could not measure is NaN.
 
     Raises:
-        BadFileError: it is no such file, holds no kernel, is cut short, or a number in it cannot
-            be read for certain.
+        BadFileError: it is not such a file, holds no kernel, is truncated, or a number in it
+            cannot be read with certainty.
     """
     launches = Launches(metrics)
     try:
@@ -73,14 +73,14 @@ def read_ncu_csv(path: Path, metrics: Collection[str]) -> pd.DataFrame:
 
 
 class _Header:
-    """Where a table's columns are.
+    """Positions of the columns of a table.
 
-    A wide row says the value of every wanted metric, a long one that of one metric.
+    A wide row has the values of all wanted metrics, a long row that of one metric.
     """
 
     def __init__(self, names: list[str], metrics: Collection[str]) -> None:
         self.is_wide = not set(_METRIC) <= set(names)
-        self.units: list[str] = []  # of a wide table; they stand in the row after the header
+        self.units: list[str] = []  # of a wide table, from the row after the header
         self._launch = [names.index(name) for name in _LAUNCH]
         self._device = names.index("Device") if "Device" in names else None
         self.metric = [] if self.is_wide else [names.index(name) for name in _METRIC]
@@ -89,7 +89,7 @@ class _Header:
         self.shortest = max(used) + 1
 
     def is_like(self, line: str) -> bool:
-        """Whether a line is a wide row but for its beginning."""
+        """Whether a line looks like a wide row whose beginning is damaged."""
         return self.is_wide and line.count('","') >= self.shortest - 2
 
     def launch(self, cells: list[str]) -> tuple[str, str, str, str]:
@@ -102,7 +102,7 @@ class _Header:
 def _values(
     path: Path, lines: Iterator[str], launches: Launches, metrics: Collection[str]
 ) -> Iterator[tuple[int, str, str, str]]:
-    """What the rows say: number of the launch, metric, unit and value, and new launches."""
+    """For each value: number of the launch, metric, unit, cell. Adds new launches to `launches`."""
     table, header = 0, None
     for number, line in enumerate(lines, 1):
         if not line.startswith('"') and not (header and header.is_like(line)):
@@ -114,7 +114,7 @@ def _values(
             if missing:
                 raise BadFileError(
                     path,
-                    f"no column {', '.join(missing)}: not Nsight Compute's",
+                    f"no column {', '.join(missing)}: not a table of Nsight Compute",
                     _AGAIN,
                     place=place,
                 )
@@ -122,7 +122,7 @@ def _values(
         elif header is not None:
             expects_units = header.is_wide and not header.units
             if expects_units is (_ROW.match(line) is not None):
-                if header.is_wide:  # nothing would tell that one is missing
+                if header.is_wide:  # a missing row would go unnoticed
                     raise BadFileError(path, "the row is damaged", _AGAIN, place=place)
                 if not line.endswith(_LINE_ENDS):
                     raise BadFileError(path, "the row is cut short", _AGAIN, place=place)
@@ -150,10 +150,10 @@ def _values(
 
 
 def unit_scale(path: Path, unit: str) -> float:
-    """What a unit is in base units (byte, cycle, ns).
+    """The factor from a unit to its base unit (byte, cycle, ns).
 
     Raises:
-        BadFileError: it is none that is known.
+        BadFileError: the unit is unknown.
     """
     if unit not in _SCALE:
         raise BadFileError(path, f"unknown unit '{unit}'", "collect with --print-units base")
@@ -161,7 +161,7 @@ def unit_scale(path: Path, unit: str) -> float:
 
 
 def _why_no_kernel(path: Path) -> str:
-    """The last word of Nsight Compute in a log without a table."""
+    """The last message of Nsight Compute in a log without a table."""
     with open_text(path) as stream:
         said = [line.strip() for line in stream if line.startswith("==")]
-    return f"no kernel in it; it says: {said[-1]}" if said else "no Nsight Compute table in it"
+    return f"no kernel in it; it says: {said[-1]}" if said else "no table of Nsight Compute in it"

@@ -1,8 +1,8 @@
 """Nsight Compute's own reports, `.ncu-rep`, through NVIDIA's Python package `ncu-report`.
 
-That package passes over what is missing from a file that was cut short, and reads anything else as
-a report without kernels. So the frame is checked here first: after the magic, and the file's
-header, come blocks, each of them a header and as many bytes as that says (BlockHeader in
+That package silently skips the missing part of a truncated file, and reads any other file as a
+report without kernels. So the framing is checked here first: the magic and the file header are
+followed by blocks, each a header and as many bytes as the header says (BlockHeader in
 ProfilerReport.proto, which Nsight Compute ships under extras/FileFormat).
 """
 
@@ -31,9 +31,9 @@ _AGAIN = "copy it again, or profile again with `ncu --export FILE`"
 
 
 def read_ncu_rep(path: Path, metrics: Collection[str]) -> pd.DataFrame:
-    """Read the launches and `metrics`, the same table as `read_ncu_csv` returns.
+    """Read the launches and `metrics` into the same table as `read_ncu_csv`.
 
-    Launches are numbered in the report's order; the process is not told.
+    Launches are numbered in the order of the report, which does not name their process.
 
     Raises:
         BadFileError: the report is damaged or holds no kernel.
@@ -46,9 +46,9 @@ def read_ncu_rep(path: Path, metrics: Collection[str]) -> pd.DataFrame:
         raise BadFileError(path, "a report of Nsight Compute that is cut short", _AGAIN) from error
     if find_spec("ncu_report") is None:
         raise MissingError(
-            f"{path} is a report of Nsight Compute, which the package ncu-report reads: "
+            f"{path} is a report of Nsight Compute, which needs the package ncu-report: "
             "it is not installed",
-            "pip install 'detbench[ncu]', or where ncu is: "
+            "pip install 'detbench[ncu]', or where ncu is installed: "
             f"ncu --import {path} --csv --page raw > FILE",
         )
     launches = _launches(path, metrics)
@@ -56,7 +56,7 @@ def read_ncu_rep(path: Path, metrics: Collection[str]) -> pd.DataFrame:
         raise BadFileError(path, "no kernel in it", "profile a window that runs on a GPU")
     if len(launches) < num_results:
         raise BadFileError(
-            path, f"{len(launches)} of its {num_results} kernels can be read: damaged", _AGAIN
+            path, f"only {len(launches)} of its {num_results} kernels can be read", _AGAIN
         )
     devices, *columns = zip(*(values for _, values in launches), strict=True)
     return SCHEMA.table(
@@ -78,7 +78,7 @@ _Value = tuple[float, str] | None  # with its unit
 
 
 def _launches(path: Path, metrics: Collection[str]) -> list[tuple[str, list[_Value]]]:
-    """Each launch's kernel, and its device and `metrics`."""
+    """The kernel of each launch, with its device and `metrics`."""
     command = [sys.executable, ncu_rep_dump.__file__, str(path), *metrics]
     _log.info("runs %s", shlex.join(command))
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -93,15 +93,15 @@ def _launches(path: Path, metrics: Collection[str]) -> list[tuple[str, list[_Val
 
 
 def _base(path: Path, found: _Value) -> float:
-    """A metric in base units, NaN where the launch has it not."""
+    """A metric in base units; NaN if the launch does not have it."""
     return float("nan") if found is None else found[0] * unit_scale(path, found[1])
 
 
 def _num_results(content: bytes) -> int:
-    """How many kernels the blocks announce.
+    """The number of kernels that the block headers announce.
 
     Raises:
-        IndexError, ValueError: the file ends within a block, or is not made of blocks.
+        IndexError, ValueError: the file ends within a block, or does not consist of blocks.
     """
     _, position = _sized(content, len(MAGIC))  # the file's header: a version
     num_results = 0
@@ -116,7 +116,7 @@ def _num_results(content: bytes) -> int:
 
 
 def _sized(content: bytes, position: int) -> tuple[bytes, int]:
-    """A message that stands behind its size, and the position after it."""
+    """A message that is preceded by its size, and the position after it."""
     start = position + 4
     end = start + int.from_bytes(content[position:start], "little")
     if end > len(content) or end == start:
@@ -125,7 +125,7 @@ def _sized(content: bytes, position: int) -> tuple[bytes, int]:
 
 
 def _integers(message: bytes) -> dict[int, int]:
-    """The integers on the top level of a message of Protocol Buffers, by field number."""
+    """The top-level integers of a Protocol Buffers message, by field number."""
     fields, position = {}, 0
     while position < len(message):
         tag, position = _varint(message, position)

@@ -1,6 +1,6 @@
 """Writes a report of Nsight Compute as JSON: python ncu_rep_dump.py FILE METRIC...
 
-A process of its own, as NVIDIA's library takes the whole process down over a damaged report.
+It runs in its own process, because NVIDIA's library crashes on a damaged report.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ DEVICE = "launch__device_id"
 
 
 def main(path: str, metrics: list[str]) -> None:
-    """Print a list of launches: a kernel's name, and value and unit of each metric or null."""
+    """Print a list of launches: the kernel's name, and each metric as value and unit, or null."""
     import ncu_report
 
     launches = []

@@ -17,7 +17,7 @@ _AGAIN = "write it again: nsys stats --report cuda_gpu_trace --format csv"
 
 
 def is_trace(names: list[str]) -> bool:
-    """Whether a table's columns are those of such a trace."""
+    """Whether the column names are those of such a trace."""
     times = [found[1] for name in names if (found := _TIME.fullmatch(name))]
     return times == ["Start", "Duration"] and {"Device", "Strm", "Name"} <= set(names)
 
@@ -26,7 +26,7 @@ def read_nsys_trace(path: Path) -> Timeline:
     """Read a trace.
 
     Raises:
-        BadFileError: it is none, holds no kernel, or a row in it is damaged.
+        BadFileError: it is not a trace, holds no kernel, or a row in it is damaged.
     """
     columns: dict[str, list[str | int]] = {column.name: [] for column in ACTIVITIES.columns}
     at, once = _At([], 0, 0, 0), printed.Once(path, _AGAIN)
@@ -56,7 +56,7 @@ def read_nsys_trace(path: Path) -> Timeline:
 
 
 class _At(NamedTuple):
-    """Where the columns are; of times also our name and their unit."""
+    """Positions of the columns; times come with our column name and their unit."""
 
     times: list[tuple[str, int, str]]
     device: int
@@ -75,9 +75,9 @@ class _At(NamedTuple):
 
 def _nanoseconds(cell: str, unit: str) -> int:
     if unit not in NANOSECONDS:
-        raise ValueError(f"no known unit of time: '{unit}'")
+        raise ValueError(f"unknown unit of time: '{unit}'")
     if cell.isdigit() and unit == "ns":
-        return int(cell)  # an absolute time in ns is more than a float holds
-    # nsys groups by commas and has decimal points, whatever the locale.
+        return int(cell)  # an absolute time in ns has more digits than a float holds
+    # nsys groups digits by commas and writes decimal points in every locale.
     (number,) = parse_numbers([cell.replace(",", "")])
     return round(number * NANOSECONDS[unit])

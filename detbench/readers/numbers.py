@@ -1,4 +1,4 @@
-"""Numbers as other people's programs print them: locales, units, and what is none."""
+"""Numbers as other programs print them: locales, units, and cells that are not numbers."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _GROUPED_BY_COMMA = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 _GROUPED_BY_DOT = re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?")
 _PLAIN = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 _COMMA_DECIMAL = re.compile(r"[+-]?\d+,\d+")
-_MOST = 2.0**63  # no counter and no time is larger; sums of what is smaller stay finite
+_MOST = 2.0**63  # no counter and no time is larger, and sums of smaller values stay finite
 
 
 class NoNumberError(ValueError):
-    """A cell that cannot be read for certain: the words for the user, and its place in the list."""
+    """A cell that cannot be read with certainty: the message, and its place in the list."""
 
     def __init__(self, words: str, index: int) -> None:
         super().__init__(words)
@@ -30,19 +30,19 @@ class NoNumberError(ValueError):
 
 
 def parse_numbers(cells: Sequence[str]) -> list[float]:
-    """Numbers from the cells of one file, whose notation is decided from all of them.
+    """Numbers from the cells of one file; all of them together decide its notation.
 
     Raises:
-        NoNumberError: a cell is no number, or the notation cannot be decided.
+        NoNumberError: a cell is not a number, or the notation cannot be decided.
     """
     notation = Notation()
     return list(map(float, notation.settled(notation.read(cells))))
 
 
 class Notation:
-    """How a file writes its numbers, learnt from all its cells, however many there are.
+    """How a file writes its numbers, learnt from all its cells, block by block.
 
-    `1,275,068` is grouped and `9,00` has a decimal comma; `1,234` alone could be either.
+    `1,275,068` has grouped digits and `9,00` has a decimal comma; `1,234` alone could be either.
     Cells that say "not available" become NaN.
     """
 
@@ -51,10 +51,10 @@ class Notation:
         self._comma_decimal = False
 
     def read(self, cells: Sequence[str]) -> Numbers | Sequence[str]:
-        """The numbers of some cells, or the cells themselves if they do not tell for certain.
+        """The numbers in some cells, or the cells themselves while the notation is uncertain.
 
         Raises:
-            NoNumberError: as `parse_numbers` does; its place is among `cells`.
+            NoNumberError: as in `parse_numbers`; its place is in `cells`.
         """
         numbers = _plain(cells)
         grouped = next(filter(_surely_grouped, cells), None)
@@ -66,7 +66,7 @@ class Notation:
         self._comma_decimal = self._comma_decimal or comma_decimal is not None
         if self._grouped and self._comma_decimal:
             raise NoNumberError(
-                "numbers with decimal commas stand beside numbers with decimal points",
+                "some numbers have decimal commas, others have decimal points",
                 cells.index(comma_decimal or grouped or ""),
             )
         if self._grouped or self._comma_decimal:
@@ -76,10 +76,10 @@ class Notation:
         return cells
 
     def settled(self, read: Numbers | Sequence[str]) -> Numbers:
-        """The numbers of what `read` returned, once all cells of the file went through it.
+        """The numbers in what `read` returned, once it has seen all cells of the file.
 
         Raises:
-            NoNumberError: as `parse_numbers` does; its place is among the cells `read` took.
+            NoNumberError: as in `parse_numbers`; its place is in the cells that `read` was given.
         """
         if isinstance(read, np.ndarray):
             return read
@@ -96,13 +96,13 @@ class Notation:
 
 
 def _plain(cells: Sequence[str]) -> Numbers | None:
-    """The numbers, where Python reads each as a locale of C would write it; else None."""
+    """The numbers, if Python reads each of them as the C locale writes it; else None."""
     try:
         numbers = np.array(list(map(float, cells)), float)
     except ValueError:
         return None
     text = "".join(cells)
-    # Python reads also 1_000, digits of other scripts, inf, and what is too large.
+    # Python also reads 1_000, digits of other scripts, inf, and numbers that are too large.
     if not text.isascii() or "_" in text or bool((np.abs(numbers) >= _MOST).any()):
         return None
     return numbers
@@ -129,7 +129,7 @@ def _number(cell: str, index: int, comma_decimal: bool) -> float:
         return float("nan")
     plain = cell.replace(".", "").replace(",", ".") if comma_decimal else cell.replace(",", "")
     if not _PLAIN.fullmatch(plain):
-        raise NoNumberError(f"'{cell[:40]}' is no number", index)
+        raise NoNumberError(f"'{cell[:40]}' is not a number", index)
     number = float(plain)
     if abs(number) >= _MOST:
         raise NoNumberError(f"{cell[:40]} is too large", index)
@@ -140,7 +140,7 @@ def whole(number: float) -> int:
     """A count or a time in ns, rounded.
 
     Raises:
-        ValueError: it is negative, missing or beyond what a file can be about.
+        ValueError: it is negative, missing, or larger than any real count or time.
     """
     if not 0 <= number < LONGEST:
         raise ValueError(f"{number:g} is out of range" if number == number else "no number in it")

@@ -1,4 +1,4 @@
-"""nvprof's GPU trace as CSV: `nvprof --csv --print-gpu-trace`, with its `==PID==` lines around it.
+"""nvprof's GPU trace as CSV: `nvprof --csv --print-gpu-trace`, with the `==PID==` lines around it.
 
 The row under the header holds the units, which differ from file to file.
 """
@@ -25,7 +25,7 @@ def read_nvprof_trace(path: Path) -> Timeline:
     """Read a GPU trace.
 
     Raises:
-        BadFileError: it is no such file, holds no kernel, or a row in it is damaged.
+        BadFileError: it is not such a file, holds no kernel, or a row in it is damaged.
     """
     rows: list[list[str]] = []
     lines: list[int] = []
@@ -42,7 +42,7 @@ def read_nvprof_trace(path: Path) -> Timeline:
                 cells = csv_cells(path, line, f"line {number}")
                 if len(cells) != len(names) or line.count('"') % 2 or not cells[-1]:
                     raise BadFileError(path, "the row is cut short", _AGAIN, place=f"line {number}")
-                once.add(number, cells)  # the number behind a name is each launch's own
+                once.add(number, cells)  # the number after a name is unique to the launch
                 rows.append(cells)
                 lines.append(number)
     missing = [name for name in _NEEDED if name not in names]
@@ -56,7 +56,7 @@ def read_nvprof_trace(path: Path) -> Timeline:
     for name in ("Start", "Duration"):
         unit = units[at[name]] if at[name] < len(units) else ""
         if unit not in NANOSECONDS:
-            raise BadFileError(path, f"{name} has no known unit: '{unit}'", _AGAIN)
+            raise BadFileError(path, f"{name} has an unknown unit: '{unit}'", _AGAIN)
         times[name] = _times(path, name, columns[name], NANOSECONDS[unit], lines)
     return Timeline(
         ACTIVITIES.table(

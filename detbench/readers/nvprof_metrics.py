@@ -1,7 +1,7 @@
 """Utilization levels among nvprof's metrics: `nvprof --metrics ...`, as CSV or as text.
 
-nvprof grades the use of a function unit or memory from 0 (idle) to 10 (max), as `Low (2)`. That is
-no percentage, and none can be made of it. Other metrics in the file are passed over.
+nvprof grades the use of a function unit or memory from 0 (idle) to 10 (max), as in `Low (2)`. A
+level is not a percentage and cannot be converted to one. Other metrics in the file are skipped.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ LEVELS = Schema(
     (
         Column("device", "str", "device number"),
         Column("kernel", "str", "kernel name"),
-        Column("unit", "str", "what was used, as nvprof's metric is named"),
-        Column("invocations", "int64", "launches that the levels are over"),
+        Column("unit", "str", "the unit or memory in use, named after nvprof's metric"),
+        Column("invocations", "int64", "launches that the levels cover"),
         Column("min", "int64", "level 0 to 10"),
         Column("max", "int64", "level 0 to 10"),
         Column("average", "int64", "level 0 to 10, as nvprof rounded it"),
     )
 )
-"""One row a device, kernel and metric."""
+"""One row per device, kernel and metric."""
 
 _HEADER = ["Device", "Kernel", "Invocations", "Metric Name", "Metric Description"]
 _VALUES = ["Min", "Max", "Avg"]
@@ -42,7 +42,7 @@ _AGAIN = "record it: nvprof --csv --log-file FILE --metrics single_precision_fu_
 
 
 def is_nvprof(line: str) -> bool:
-    """Whether a line is one of nvprof's own."""
+    """Whether nvprof itself wrote this line."""
     return bool(
         "NVPROF is profiling" in line
         or "No events/metrics were profiled." in line
@@ -55,7 +55,7 @@ def read_nvprof_metrics(path: Path) -> pd.DataFrame:
     """Read the levels, rows as `LEVELS` says.
 
     Raises:
-        BadFileError: no level is in it, a row is damaged, or a kernel lacks what others have.
+        BadFileError: it has no level, a row is damaged, or a kernel lacks a level that others have.
     """
     with open_text(path) as stream:
         kernels: set[tuple[str, str]] = set()
@@ -79,7 +79,7 @@ _Levels = tuple[str, str, str, int, int, int, int]
 
 
 def _rows(path: Path, lines: Iterator[str], kernels: set[tuple[str, str]]) -> Iterator[_Levels]:
-    """The rows of levels; the devices and kernels of all rows are added to `kernels`."""
+    """The rows of levels; adds the device and kernel of every row to `kernels`."""
     names: list[str] = []
     device = kernel = ""
     for number, line in enumerate(lines, 1):
@@ -100,7 +100,7 @@ def _rows(path: Path, lines: Iterator[str], kernels: set[tuple[str, str]]) -> It
             kernels.add((device, kernel))
         elif device and (found := _TEXT_ROW.match(line)):
             if not kernel:
-                raise BadFileError(path, "no kernel over it", _AGAIN, place=f"line {number}")
+                raise BadFileError(path, "no kernel named above it", _AGAIN, place=f"line {number}")
             count, metric, low, high, average = found.groups()
             yield device, kernel, _unit(metric), int(count), int(low), int(high), int(average)
         elif device and not line.endswith("\n"):

@@ -1,4 +1,4 @@
-"""nvprof's summary as text, the table that it prints when nothing else is asked for.
+"""nvprof's summary as text, the table that it prints by default.
 
     ==42== Profiling result:
                 Type  Time(%)      Time     Calls       Avg       Min       Max  Name
@@ -30,7 +30,7 @@ _ROW = re.compile(
     rf"\s*(?:(?P<type>[A-Z][^:]*):)?\s*(?P<percent>{_NUMBER})%\s+(?P<time>{_NUMBER})(?P<unit>[mun]?s)"
     rf"\s+(?P<calls>\d{{1,15}})(?:\s+{_NUMBER}[mun]?s){{3}}\s+(?P<name>\S.*)"
 )
-_BEGUN = re.compile(r"\s*(?:[A-Z][^:]*:)?\s*[\d.]+%")  # how a row begins, even one cut short
+_BEGUN = re.compile(r"\s*(?:[A-Z][^:]*:)?\s*[\d.]+%")  # the start of a row, even if truncated
 _KERNELS = "GPU activities"
 _AGAIN = "write it again, better as CSV: nvprof --csv --log-file FILE"
 
@@ -43,7 +43,7 @@ class _Row(NamedTuple):
 
 
 def is_nvprof_text(line: str) -> bool:
-    """Whether a line is one that nvprof prints around or over its tables."""
+    """Whether nvprof prints this line around or above its tables."""
     return bool(_PROCESS.match(line) or _SUMMARY.match(line))
 
 
@@ -51,7 +51,7 @@ def read_nvprof_text(path: Path) -> KernelSums:
     """Read a summary.
 
     Raises:
-        BadFileError: it is another of nvprof's tables, is cut short, or holds no kernel.
+        BadFileError: it is another table of nvprof, is truncated, or holds no kernel.
     """
     with open_text(path) as stream:
         rows = [row for row in _rows(path, stream) if row.type_ == _KERNELS]
@@ -70,8 +70,8 @@ def read_nvprof_text(path: Path) -> KernelSums:
 
 
 def _rows(path: Path, lines: Iterator[str]) -> Iterator[_Row]:
-    type_ = ""  # of the rows that follow; empty outside of a table
-    announced = _KERNELS  # by the line over a table
+    type_ = ""  # of the following rows; empty outside a table
+    announced = _KERNELS  # by the line above a table
     shares = Shares(path, _AGAIN)
     for number, line in enumerate(lines, 1):
         header = _SUMMARY.match(line)
@@ -99,7 +99,7 @@ def _why_none(path: Path) -> str:
             if "were profiled." in line:
                 return f"no kernel in it; it says: {line.strip()}"
             if _TRACE.match(line):
-                return "nvprof's trace as text, which is read as CSV only"
+                return "nvprof's trace as text, which is readable only as CSV"
             if _METRICS.match(line):
                 return "metrics of nvprof, which core_util.py reads"
     return "no summary of nvprof in it"

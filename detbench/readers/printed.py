@@ -1,7 +1,7 @@
-"""Tables that stand among other lines, in the three ways in which `nsys stats` prints one.
+"""Tables among other lines, in the three forms that `nsys stats` prints.
 
 CSV ends at an empty line or where another report begins. The text forms, `column` and `table`,
-have a rule of dashes under their header, and the rule says where each column is; a cell that was
+have a rule of dashes under the header, which gives the position of each column; a cell that was
 too wide for its column ends in `…`.
 """
 
@@ -21,7 +21,7 @@ _END = ("==", "** ", "Processing", "SKIPPED", "[")
 
 
 class Row(NamedTuple):
-    """A row, or with no cells the header that those after it stand under."""
+    """A row; without cells it is the header of the rows that follow."""
 
     number: int
     names: list[str]
@@ -34,10 +34,10 @@ def rows(
     """The tables whose column names are `wanted`; `again` is the remedy for a damaged one.
 
     Raises:
-        BadFileError: a row has not the cells that its header announces.
+        BadFileError: a row has more or fewer cells than its header.
     """
-    names: list[str] = []  # of the table that is being read
-    spans: list[tuple[int, int]] = []  # its columns, where it is text
+    names: list[str] = []  # of the current table
+    spans: list[tuple[int, int]] = []  # its columns, in a text form
     before = ""
     for number, line in enumerate(lines, 1):
         place = f"line {number}"
@@ -62,7 +62,7 @@ def rows(
 
 
 class Once:
-    """Refuses what stands twice in a table whose every row is another activity."""
+    """Refuses a repeated row in a table where every row is a different activity."""
 
     def __init__(self, path: Path, again: str) -> None:
         self._path = path
@@ -70,34 +70,34 @@ class Once:
         self._lines: dict[int, int] = {}  # hash of a row -> its line
 
     def add(self, number: int, cells: list[str]) -> None:
-        """Take the row in line `number`.
+        """Add the row in line `number`.
 
         Raises:
-            BadFileError: there was the same one before.
+            BadFileError: the same row was there before.
         """
         first = self._lines.setdefault(hash(tuple(cells)), number)
         if first != number:
             raise BadFileError(
                 self._path,
-                f"the same row stands in line {first}",
+                f"the row repeats line {first}",
                 self._again,
                 place=f"line {number}",
             )
 
 
 def is_copy(name: str) -> bool:
-    """Whether an activity is a copy, as `[CUDA memcpy HtoD]` is, its name maybe cut: no kernel."""
+    """Whether an activity is a copy, such as `[CUDA memcpy HtoD]`; the name may be truncated."""
     return name.startswith("[")
 
 
 def device_number(device: str) -> str:
-    """The number in `GeForce GTX 1080 Ti (0)`; what has none stands for itself."""
+    """The number in `GeForce GTX 1080 Ti (0)`; a name without one is returned as it is."""
     found = _DEVICE.search(device)
     return found[1] if found else device
 
 
 def why_none(lines: Iterable[str]) -> str:
-    """The tool's own word for a table that it did not print; empty without one."""
+    """The line in which the tool says why it printed no table; empty if there is none."""
     for line in lines:
         if line.startswith(("SKIPPED", "ERROR")):
             return line.strip()
@@ -105,14 +105,14 @@ def why_none(lines: Iterable[str]) -> str:
 
 
 def _csv_names(line: str) -> list[str]:
-    # Most lines hold no header; this is quicker than to take them apart.
+    # Most lines are not a header, and this check is quicker than splitting them.
     if "," not in line or ("Name" not in line and "Operation" not in line):
         return []
     return [cell.strip().strip('"') for cell in line.rstrip().split(",")]
 
 
 def _cut(line: str, spans: list[tuple[int, int]]) -> list[str]:
-    """The cells of a line of text; the last one may be longer than its rule."""
+    """The cells of a line of text; the last one may extend beyond its rule."""
     line = line.rstrip().rstrip("|")
     ends = [end for _, end in spans[:-1]] + [len(line)]
     return [line[start:end].strip() for (start, _), end in zip(spans, ends, strict=True)]

@@ -1,4 +1,4 @@
-"""What lies beside a training's log: detbench's `run.json`, detectron2's `config.yaml`."""
+"""The files beside a training's log: detbench's `run.json`, detectron2's `config.yaml`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import yaml
 
 
 class RunFacts(NamedTuple):
-    """Images an iteration and the training set, and the file that tells them."""
+    """Images per iteration and the training set, and the file that names them."""
 
     batch_size: int | None
     dataset: str | None
@@ -19,9 +19,9 @@ class RunFacts(NamedTuple):
 
 
 def read_run_facts(log: Path) -> RunFacts:
-    """What is known of the run whose log this is; nothing where no such file lies beside it.
+    """The facts of the run that wrote `log`; all empty if no such file is beside it.
 
-    A file of another program by one of those names tells nothing, and is no error.
+    A file of the same name from another program is ignored, not an error.
     """
     for name, load, places in _FILES:
         try:

@@ -1,4 +1,4 @@
-"""The shares that a summary prints: they tell whether a row of it is missing or damaged."""
+"""The shares that a summary prints: they reveal a missing or damaged row."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from detbench.errors import BadFileError
 
 
 class Shares:
-    """The rows whose shares are of the same total; `again` is the remedy for damage."""
+    """Rows whose shares are of one total; `again` is the remedy for a damaged file."""
 
     def __init__(self, path: Path, again: str) -> None:
         self._path = path
@@ -16,16 +16,16 @@ class Shares:
         self._rows: list[tuple[float, float, int, str]] = []
 
     def add(self, percent: float, text: str, time: int, place: str) -> None:
-        """Take a row: its share, also as printed, its time in ns, and its place in the file."""
-        # As printed it is rounded: by less than one in its last digit.
+        """Add a row: its share, the share as printed, its time in ns, and its place in the file."""
+        # The printed share is rounded, by less than one in its last digit.
         digit = 10.0 ** -len(text.partition(".")[2])
         self._rows.append((percent, digit, time, place))
 
     def end(self) -> None:
-        """The report ends; another one may follow.
+        """Check the rows at the end of a report; another report may follow.
 
         Raises:
-            BadFileError: a row's share does not fit the times of the rows that are there.
+            BadFileError: a row's share does not fit the times of the rows in the report.
         """
         total = sum(time for _, _, time, _ in self._rows)
         for percent, digit, time, place in self._rows:

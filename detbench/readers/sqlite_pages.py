@@ -1,9 +1,9 @@
 """Columns of whole numbers straight from the pages of a SQLite file.
 
 Fetching a million kernels through `sqlite3` makes six million Python objects, which takes longer
-than all the rest; here a block of pages at a time is decoded by numpy. Only the plain case is
-read, a table of whole numbers as profilers write it; in every other one, and in doubt, the answer
-is None, and SQLite itself has to be asked. Layout: "Database File Format", SQLite 3.
+than everything else; here numpy decodes a block of pages at a time. Only the plain case is
+supported, a table of whole numbers as profilers write it; in any other case, and in doubt, the
+result is None, and the caller has to use SQLite. Layout: "Database File Format", SQLite 3.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ import numpy.typing as npt
 Integers = npt.NDArray[np.int64]
 
 _INNER, _LEAF = 5, 13  # page types of a table with row ids
-_BLOCK = 1 << 19  # bytes decoded at a time: what stays in a processor's cache
+_BLOCK = 1 << 19  # bytes decoded at a time, few enough for a processor's cache
 _MAX_DEPTH = 20  # of a tree; SQLite's own limit
-_MAX_CODE = 127  # of a column's type; greater ones are text, and take more than one byte
-# Type of a value -> its length in bytes; 10 and 11 are reserved.
+_MAX_CODE = 127  # of a column type in one byte; text may have a greater one
+# The length in bytes of each type of value; 10 and 11 are reserved.
 _LENGTHS = np.array(
     [0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0, *((code - 12) // 2 for code in range(12, 128))], np.int64
 )
 _ZERO, _ONE = 8, 9  # the types of values that take no bytes
 _IS_INTEGER = np.isin(np.arange(128), [1, 2, 3, 4, 5, 6, _ZERO, _ONE])
-_SPARE = 35  # a row that leaves fewer bytes of a page free spreads over several
+_SPARE = 35  # bytes; a row that leaves less of a page free spreads over several pages
 _PADDING = bytes(1 << 14)  # a damaged row may point past its page, by less than this
 
 
 class _UnusualError(Exception):
-    """What lies in the pages is not the plain case."""
+    """The pages are not of the plain case."""
 
 
 def read_integers(path: Path, root: int, columns: Sequence[int]) -> list[Integers] | None:
-    """Columns of the table whose tree begins in page `root`, by their place in its rows.
+    """Columns of the table whose tree begins in page `root`, given by their place in its rows.
 
-    None where this cannot be done for certain: a value is no whole number (so is a row id's
-    column), a row spreads over several pages, the table has no row ids, or a page is damaged.
+    None if they cannot be read with certainty: a value is not a whole number (as in the column of
+    row ids), a row spreads over several pages, the table has no row ids, or a page is damaged.
     """
     with path.open("rb") as stream:
         try:
@@ -68,7 +68,7 @@ class _Pages:
         self._count = os.fstat(descriptor).st_size // self.size
 
     def read(self, numbers: Integers) -> bytes:
-        """These pages one after another, and padding."""
+        """These pages concatenated, and padding after them."""
         _expect(numbers.min() > 1 and numbers.max() <= self._count)
         runs = np.split(numbers, np.flatnonzero(np.diff(numbers) != 1) + 1)
         content = b"".join(
@@ -79,10 +79,10 @@ class _Pages:
         return content + _PADDING
 
     def leaves(self, root: int) -> Integers:
-        """The numbers of the pages that hold a table's rows, in their order."""
+        """The numbers of the pages that hold a table's rows, in order."""
         level = np.array([root], np.int64)
         for _ in range(_MAX_DEPTH):
-            if self.read(level[:1])[0] == _LEAF:  # all leaves lie in one level
+            if self.read(level[:1])[0] == _LEAF:  # all leaves are on one level
                 return level
             children = []
             for page in level:
@@ -108,7 +108,7 @@ def _view(content: bytes, dtype: str) -> npt.NDArray[np.int64]:
 
 
 def _cells(content: bytes, pages: _Pages, header: int) -> tuple[Integers, Integers]:
-    """Where the cells of some pages begin, and where the page of each ends."""
+    """The start of every cell in some pages, and the end of its page."""
     bases = np.arange(0, len(content) - len(_PADDING), pages.size)
     pairs = _view(content, ">u2")
     counts = pairs[bases + 3].astype(np.int64)
@@ -126,7 +126,7 @@ def _values(pages: _Pages, numbers: Integers, columns: Sequence[int]) -> list[In
     octets = np.frombuffer(content, np.uint8)
     _expect((octets[: len(numbers) * pages.size : pages.size] == _LEAF).all())
     at, page_end = _cells(content, pages, header=8)
-    # A cell: length of the row, row id, then the row; both are numbers of variable length.
+    # A cell: length of the row and row id, both numbers of variable length; then the row.
     first, second = octets[at].astype(np.int64), octets[at + 1].astype(np.int64)
     is_long = first > _MAX_CODE
     _expect(not (is_long & (second > _MAX_CODE)).any())
@@ -148,7 +148,7 @@ def _values(pages: _Pages, numbers: Integers, columns: Sequence[int]) -> list[In
         place += size
         if column in columns:
             _expect(_IS_INTEGER[kind].all())
-            # Eight bytes that end with the value's last; what is before it is shifted out.
+            # Take the eight bytes that end with the value, and shift out those before it.
             unused = 64 - 8 * size
             value = (longs[place - 8].astype(np.int64) << (unused & 63)) >> (unused & 63)
             found[column] = np.where(size > 0, value, kind == _ONE)
@@ -157,7 +157,7 @@ def _values(pages: _Pages, numbers: Integers, columns: Sequence[int]) -> list[In
 
 
 def _after_number(octets: npt.NDArray[np.uint8], at: Integers) -> Integers:
-    """Past a number of variable length: all its bytes but the last, at most eight, are large."""
+    """The position after a number of variable length: up to eight bytes > 127, then its last."""
     for _ in range(8):
         more = octets[at] > _MAX_CODE
         if not more.any():

@@ -1,9 +1,9 @@
-"""The memory CSV of the TBD suite's PyTorch profiler: wide, a row an iteration, in whole MB.
+"""The memory CSV of the TBD suite's PyTorch profiler: wide, one row per iteration, in whole MB.
 
 `epoch,iteration,peak_allocated,peak_cached,current_cached,total_activation_usage,
 total_weight_usage,<parameters>,total_gradient_usage,<parameters>_grad,intermediate_grads`. An MB is
-10^6 bytes there. What was allocated comes from torch's allocator; the parts are sums over all the
-tensors of an epoch that were seen, so they may be more than what was there at once.
+10^6 bytes there. The allocated memory comes from torch's allocator; the parts are sums over all
+tensors seen in an epoch, so they may exceed what was allocated at once.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from detbench.readers.text import csv_cells, open_text
 
 HEADER = "epoch,iteration,peak_allocated,peak_cached,current_cached,"
 MB = 1_000_000
-_WHOLE = re.compile(r"\s*\d{1,9}\s*", re.ASCII)  # a petabyte: sums of it fit
+_WHOLE = re.compile(r"\s*\d{1,9}\s*", re.ASCII)  # up to a petabyte, so that sums fit in int64
 TOTALS = {
     "total_activation_usage": "activations",
     "total_weight_usage": "weights",
     "total_gradient_usage": "gradients",
 }
-_ROUNDED = "(rounded away)"  # the modules are rounded to MB each, and so is their total
+_ROUNDED = "(rounded away)"  # each module is rounded to MB, and so is their total
 _AGAIN = "run the TBD suite's memory profiler again"
 
 
 def read_tbd_memory(path: Path) -> pd.DataFrame:
     """Read every row as a snapshot whose parts add up to `peak_allocated`.
 
-    What no part explains is `unattributed`; where the parts are more than what was allocated, a
-    negative `seen but freed` makes up for it.
+    The remainder that no part explains is `unattributed`; if the parts exceed the allocated
+    memory, a negative `seen but freed` balances them.
 
     Raises:
-        BadFileError: it is no such file, holds no row, or a row in it is damaged.
+        BadFileError: it is not such a file, holds no row, or a row in it is damaged.
     """
     rows: list[tuple[int, str, str, str, int]] = []
     seen: set[tuple[str, ...]] = set()
@@ -52,12 +52,12 @@ def read_tbd_memory(path: Path) -> pd.DataFrame:
                 raise BadFileError(path, "the row is cut short", _AGAIN, place=f"line {number}")
             if not all(_WHOLE.fullmatch(cell) for cell in cells):
                 raise BadFileError(
-                    path, "a cell is no whole number", _AGAIN, place=f"line {number}"
+                    path, "a cell is not a whole number", _AGAIN, place=f"line {number}"
                 )
             iteration = tuple(cells[:2])
             if iteration in seen:
                 raise BadFileError(
-                    path, "its iteration is told twice", _AGAIN, place=f"line {number}"
+                    path, "its iteration is in the file twice", _AGAIN, place=f"line {number}"
                 )
             seen.add(iteration)
             rows.extend(_parts(names, [int(cell) for cell in cells]))

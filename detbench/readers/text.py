@@ -1,4 +1,4 @@
-"""Opening files of others: what cannot be read, encodings, and lines of CSV."""
+"""Opens files that other programs wrote: unreadable ones, encodings, and lines of CSV."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
     """Open a file.
 
     Raises:
-        BadFileError: it is none, or cannot be read to its end.
+        BadFileError: it is not a file, or it cannot be read to the end.
     """
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             raise BadFileError(path, "cannot be read: it is a folder", "name a file in it")
-        if not stat.S_ISREG(mode):  # opening a pipe could wait for ever, and it cannot be reread
-            raise BadFileError(path, "cannot be read: it is no file", "write it into a file first")
+        if not stat.S_ISREG(mode):  # a pipe could block forever, and cannot be reread
+            raise BadFileError(path, "cannot be read: it is not a file", "write it to a file first")
         with path.open("rb") as stream:
             yield stream
     except OSError as error:
@@ -36,22 +36,22 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
 
 
 def encoding_of(head: bytes) -> str:
-    """The encoding of a text file that begins so. PowerShell's `>` writes UTF-16."""
+    """The encoding of a text file that begins with `head`. PowerShell's `>` writes UTF-16."""
     is_utf16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return "utf-16" if is_utf16 else "utf-8-sig"
 
 
 def is_text(head: bytes) -> bool:
-    """Whether a file that begins so may be text."""
+    """Whether a file that begins with `head` may be text."""
     return head != b"" and "\0" not in head.decode(encoding_of(head), "replace")
 
 
 @contextmanager
 def open_text(path: Path) -> Iterator[TextIO]:
-    """Open a text file; a BOM is dropped, bytes that are no text become replacement marks.
+    """Open a text file; a BOM is dropped, bytes that are not text become replacement marks.
 
     Raises:
-        BadFileError: it is no readable file, or an empty one.
+        BadFileError: it is not a readable file, or it is empty.
     """
     with open_bytes(path) as raw:
         encoding = encoding_of(raw.read(2))
@@ -64,7 +64,7 @@ def open_text(path: Path) -> Iterator[TextIO]:
 
 
 def read_head(path: Path, num_bytes: int) -> bytes:
-    """The first bytes of a file, by which its format is told.
+    """The first bytes of a file, which tell its format.
 
     Raises:
         BadFileError: it cannot be read.
@@ -77,10 +77,10 @@ def csv_cells(path: Path, line: str, place: str) -> list[str]:
     """The cells of one line of CSV.
 
     Raises:
-        BadFileError: it is none.
+        BadFileError: it is not CSV.
     """
-    # Logs of many GB quote every cell, and few cells hold a quote: then no quote is left over
-    # when two are taken for each cell, and splitting is all there is to parsing.
+    # Logs of many GB quote every cell, and few cells contain a quote. Where the line has exactly
+    # two quotes per cell, splitting it is all the parsing it needs.
     text = line.rstrip("\r\n")
     cells = text[1:-1].split('","')
     if text[:1] == text[-1:] == '"' and text.count('"') == 2 * len(cells):

@@ -1,4 +1,4 @@
-"""The table that every timeline format is read into: what ran where, from when and how long."""
+"""The tables that every timeline format is read into: what ran where, when and for how long."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from detbench.readers.schema import Column, Schema
 
 CPU = "cpu"
 PROFILER_STEP = "ProfilerStep#"
-"""How PyTorch names the range of an iteration, before its number."""
+"""The name that PyTorch gives the range of an iteration, up to its number."""
 
 TENSOR = "tensor cores"
-"""A column that few files have: whether the kernel uses Tensor Cores, `yes` or `no`."""
+"""A column of few files: whether the kernel uses Tensor Cores, `yes` or `no`."""
 
 ACTIVITIES = Schema(
     (
@@ -23,18 +23,18 @@ ACTIVITIES = Schema(
         ),
         Column("device", "category", "GPU number, or `cpu`"),
         Column("stream", "int64", "stream on a GPU, thread on the CPU"),
-        Column("start (ns)", "int64", "from an origin of the file's own"),
+        Column("start (ns)", "int64", "since an origin that the file chooses"),
         Column("duration (ns)", "int64", ""),
     )
 )
 
 RANGES = Schema(
     (
-        Column("name", "str", "what the program called the range"),
-        Column("start (ns)", "int64", "from the same origin"),
+        Column("name", "str", "the name that the program gave the range"),
+        Column("start (ns)", "int64", "since the same origin"),
         Column("duration (ns)", "int64", ""),
-        Column("process", "int64", "whose range it is; -1 where the file does not tell"),
-        Column("thread", "int64", "that opened it, no two processes' alike"),
+        Column("process", "int64", "the process of the range; -1 if the file has none"),
+        Column("thread", "int64", "the thread that opened it, unique across processes"),
     )
 )
 
@@ -42,14 +42,14 @@ NO_RANGES = RANGES.table({column.name: [] for column in RANGES.columns})
 
 LAUNCHES = Schema(
     (
-        Column("activity", "int64", "its row among the activities"),
-        Column("start (ns)", "int64", "of the call on the CPU that launched it"),
-        Column("process", "int64", "that called"),
-        Column("thread", "int64", "that called"),
+        Column("activity", "int64", "the row of the activity in its table"),
+        Column("start (ns)", "int64", "start of the call on the CPU that launched it"),
+        Column("process", "int64", "the process of the call"),
+        Column("thread", "int64", "the thread of the call"),
     )
 )
 
-# Of kernels, where a trace of the PyTorch profiler has them; NaN where a kernel has none.
+# For kernels in traces of the PyTorch profiler that have them; NaN for a kernel without one.
 ESTIMATES = Schema(
     (
         Column("blocks per SM", "float32", "blocks of the grid / multiprocessors of the GPU"),
@@ -61,19 +61,19 @@ SUMS = Schema(
     (
         Column("name", "category", "kernel"),
         Column("count", "int64", "launches"),
-        Column("total (ns)", "int64", "of their durations, which may overlap"),
+        Column("total (ns)", "int64", "sum of the durations, which may overlap"),
     )
 )
 
 
 @dataclass(frozen=True)
 class KernelSums:
-    """A summary: how long each kernel ran in all, but not when.
+    """A summary: how long each kernel ran in total, but not when.
 
-    Utilization cannot be had from it, as a sum counts overlapping kernels twice.
+    It gives no utilization, because a sum counts overlapping kernels twice.
 
     Attributes:
-        kernels: rows as `SUMS` says; with the column `TENSOR` where the file has it.
+        kernels: rows of `SUMS`, with the column `TENSOR` if the file has it.
     """
 
     kernels: pd.DataFrame
@@ -84,12 +84,12 @@ class Timeline:
     """A recorded timeline.
 
     Attributes:
-        activities: rows as `ACTIVITIES` says, and where the file has them `ESTIMATES` and the
-            column `TENSOR`.
-        ranges: rows as `RANGES` says, on the CPU's side.
-        launches: rows as `LAUNCHES` says, of the activities whose launch was recorded; None
-            where they were not asked for, or the file has none.
-        note: what else the file holds, where that explains why it has no kernels.
+        activities: rows of `ACTIVITIES`, with the columns of `ESTIMATES` and the column `TENSOR` if
+            the file has them.
+        ranges: rows of `RANGES`, as the CPU saw them.
+        launches: rows of `LAUNCHES` for the activities whose launch was recorded; None if they
+            were not requested, or the file has none.
+        note: what the file holds instead of kernels, if that is known.
     """
 
     activities: pd.DataFrame
@@ -101,12 +101,12 @@ class Timeline:
 def joined(launched: pd.DataFrame, calls: pd.DataFrame) -> pd.DataFrame | None:
     """The table of launches: which call launched which activity; None without any call.
 
-    A number of a correlation is unique in its process only. One call may launch many kernels
-    (a CUDA graph); of two calls under one number the outer one counts, which starts first.
+    A correlation number is unique only within its process. One call may launch many kernels
+    (a CUDA graph); of two calls with the same number the outer one counts, which starts first.
 
     Args:
-        launched: one row an activity: process, correlation.
-        calls: one row a call: process, correlation, start (ns), thread.
+        launched: one row per activity: process, correlation.
+        calls: one row per call: process, correlation, start (ns), thread.
     """
     if calls.empty:
         return None

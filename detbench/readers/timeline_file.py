@@ -1,4 +1,4 @@
-"""Which reader takes a timeline: the content decides, not the name."""
+"""Chooses the reader of a timeline by its content, not its name."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _NSYS_REPORTS = {".nsys-rep", ".qdrep"}
 def read_timeline(path: Path, *, launches: bool = False) -> Timeline | KernelSums:
     """Read a timeline of the PyTorch profiler, Nsight Systems, nvprof or DLProf, or a summary.
 
-    With `launches` also which call on the CPU launched what, which takes longer.
+    `launches` adds which call on the CPU launched each activity, which takes longer.
 
     Raises:
-        BadFileError: it is none of them, or damaged.
-        MissingError: only `nsys` can read it, and there is none.
+        BadFileError: it is none of these, or it is damaged.
+        MissingError: only `nsys` can read it, and `nsys` is not installed.
     """
     head = read_head(path, _HEAD)
     if head.startswith(database.MAGIC):
@@ -46,8 +46,8 @@ def read_timeline(path: Path, *, launches: bool = False) -> Timeline | KernelSum
     if b"<session" in head:
         raise BadFileError(
             path,
-            "a session of the Visual Profiler: it names a program and holds no measurement",
-            "nvprof --export-profile writes one that does",
+            "a session of the Visual Profiler, which names a program and holds no measurement",
+            "nvprof --export-profile writes a file with one",
         )
     if is_text(head) and (read := _reader_of_text(path)) is not None:
         return read(path)
@@ -55,14 +55,14 @@ def read_timeline(path: Path, *, launches: bool = False) -> Timeline | KernelSum
         return _exported(path, launches)
     raise BadFileError(
         path,
-        "the file is empty" if not head else "no timeline that is known here",
+        "the file is empty" if not head else "not a known timeline format",
         "known: traces of the PyTorch profiler (JSON), exports of Nsight Systems (SQLite), "
         "nvprof's .nvvp and --print-gpu-trace, what nsys stats and nvprof print, DLProf's reports",
     )
 
 
 def _reader_of_text(path: Path) -> Callable[[Path], Timeline | KernelSums] | None:
-    """The reader for a text file. A trace tells more than a summary, wherever it stands."""
+    """The reader for a text file. A trace anywhere in it is preferred to a summary."""
     with open_text(path) as lines:
         if is_dlprof(lines.readline()):
             return read_dlprof
@@ -94,12 +94,12 @@ def _is_table(names: list[str]) -> bool:
 
 
 def _exported(path: Path, launches: bool) -> Timeline:
-    """A report of Nsight Systems, through its own exporter: nothing else reads it."""
+    """Read a report of Nsight Systems through its own exporter: nothing else can read it."""
     nsys = shutil.which("nsys")
     if nsys is None:
         raise MissingError(
-            f"{path} is a report of Nsight Systems, and only nsys reads it: there is none here",
-            f"where it is: nsys export --type sqlite {path}",
+            f"{path} is a report of Nsight Systems, which needs nsys: it is not installed here",
+            f"where nsys is installed: nsys export --type sqlite {path}",
         )
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "export.sqlite"
@@ -110,7 +110,7 @@ def _exported(path: Path, launches: bool) -> Timeline:
             said = (done.stderr or done.stdout).strip().splitlines()
             raise BadFileError(
                 path,
-                f"nsys export failed: {said[-1] if said else 'no word'}",
+                f"nsys export failed: {said[-1] if said else 'it printed nothing'}",
                 "export it with the version of nsys that recorded it",
             )
         return read_cupti(out, launches=launches)

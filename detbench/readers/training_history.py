@@ -1,7 +1,7 @@
-"""What a training's log is turned into, whichever of its two formats it has.
+"""The history of a training, which the readers of both log formats return.
 
-A log holds processes, one after another. A process that goes on from a checkpoint belongs to the
-training before it; one that begins at iteration 0 begins a training of its own.
+A log holds one process after another. A process that resumes from a checkpoint belongs to the
+training before it; one that begins at iteration 0 begins a new training.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ PERIOD = 20  # iterations between two reports: the default of detectron2's write
 
 REPORTS = Schema(
     (
-        Column("iteration", "int64", "the last one reported on, counted from 0"),
-        Column("iterations", "int64", "how many the report is about"),
-        Column("since start", "int64", "iterations of this process until then"),
-        Column("time (s)", "float64", "of those iterations together, data included"),
-        Column("typical (s)", "float64", "one iteration: their median, or the last one"),
-        Column("data wait (s)", "float64", "of the time; NaN where not reported"),
+        Column("iteration", "int64", "the last one in the report, counted from 0"),
+        Column("iterations", "int64", "the number of iterations in the report"),
+        Column("since start", "int64", "iterations of this process up to then"),
+        Column("time (s)", "float64", "total of these iterations, data loading included"),
+        Column("typical (s)", "float64", "one iteration: the median of these, or the last one"),
+        Column("data wait (s)", "float64", "time spent waiting for data; NaN if not reported"),
     )
 )
 EVALUATIONS = Schema(
     (
-        Column("training", "Int64", "counted from 1; NA where nothing was trained"),
-        Column("iteration", "Int64", "the last one done before it, counted from 0"),
-        Column("dataset", "object", "None where the log names none"),
-        Column("wall (s)", "float64", "since the training's first process began, pauses left out"),
-        Column("pauses (s)", "float64", "until then, in which no process ran"),
-        Column("iterations (s)", "float64", "of all iterations until then, by their reports"),
-        Column("evaluation (s)", "float64", "that it took, inference and AP"),
+        Column("training", "Int64", "counted from 1; NA if nothing was trained"),
+        Column("iteration", "Int64", "the last one before the evaluation, counted from 0"),
+        Column("dataset", "object", "None if the log names none"),
+        Column("wall (s)", "float64", "since the training's first process began, without pauses"),
+        Column("pauses (s)", "float64", "time up to then in which no process ran"),
+        Column("iterations (s)", "float64", "total of all iterations up to then, by their reports"),
+        Column("evaluation (s)", "float64", "duration of the evaluation, inference and AP"),
         Column("inference (s/img)", "float64", "on one device"),
         Column("inference (s/batch)", "float64", "on one device"),
-        Column("devices", "Int64", "that it ran on"),
+        Column("devices", "Int64", "number of devices that it ran on"),
     )
 )
 _TASKS = {"bbox": "box", "segm": "mask"}
@@ -70,12 +70,12 @@ class Evaluation:
 
 
 def figure(task: str, metric: str) -> str:
-    """What a metric of one of detectron2's tasks is called here: `box AP`, `sem_seg mIoU`."""
+    """Our name for a metric of one of detectron2's tasks: `box AP`, `sem_seg mIoU`."""
     return f"{_TASKS.get(task, task)} {metric}"
 
 
 class Process(NamedTuple):
-    """A process that trained: of which training, and the iteration it began with."""
+    """A process that trained: its training, and the iteration that it began with."""
 
     training: int
     start: int
@@ -83,15 +83,15 @@ class Process(NamedTuple):
 
 @dataclass
 class History:
-    """Everything a log tells, in its order; the two readers fill it."""
+    """Everything in a log, in order; both readers fill it."""
 
     reports: list[Report] = field(default_factory=list)
-    curves: list[dict[str, float]] = field(default_factory=list)  # one a report: losses and lr
-    owners: list[int] = field(default_factory=list)  # one a report: its training
+    curves: list[dict[str, float]] = field(default_factory=list)  # one per report: losses and lr
+    owners: list[int] = field(default_factory=list)  # one per report: its training
     processes: list[Process] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)
     batch_size: int | None = None
-    no_wall: str = ""  # why the log tells no wall time
+    no_wall: str = ""  # why the log has no wall time
     rank: int = 0
     _computed: float = 0.0  # seconds of the current training's iterations
     _waiting: list[Evaluation] = field(default_factory=list)
@@ -104,13 +104,13 @@ class History:
 
     @property
     def last(self) -> int:
-        """The last iteration reported on by the current process, or the one before it began."""
+        """The last iteration that the current process reported, or the one before its first."""
         if self.reports and self._reported:
             return self.reports[-1].iteration
         return self.processes[-1].start - 1 if self.processes else -1
 
     def begin(self, start: int) -> None:
-        """A process begins to train with iteration `start`."""
+        """Begin a process that trains from iteration `start` on."""
         self.end()
         new = not self.processes or start == 0
         self.processes.append(Process((self.training or 0) + new, start))
@@ -119,7 +119,7 @@ class History:
             self._computed = 0.0
 
     def report(self, report: Report, curve: dict[str, float]) -> None:
-        """A report of the current process."""
+        """Add a report of the current process."""
         each = report.time / report.iterations if report.iterations > 0 else math.nan
         self._settle(each, report.iteration)
         self.reports.append(report)
@@ -129,9 +129,9 @@ class History:
         self._reported = True
 
     def evaluated(self, evaluation: Evaluation) -> None:
-        """An evaluation, of what the current process trained where there is one.
+        """Add an evaluation, of the training of the current process if there is one.
 
-        Its iteration may lie between two reports, so that its time is known at the next one.
+        Its iteration may be between two reports; then its time is known at the next one.
         """
         self.evaluations.append(evaluation)
         if evaluation.training is not None:
@@ -139,7 +139,7 @@ class History:
             self._waiting.append(evaluation)
 
     def end(self) -> None:
-        """The current process ended, or the log does."""
+        """End the current process, also at the end of the log."""
         last = self.reports[-1] if self.reports and self._reported else None
         self._settle(last.time / last.iterations if last and last.iterations else math.nan, None)
 

@@ -1,7 +1,7 @@
-"""What a training says of itself: detectron2's `metrics.json` and `log.txt`.
+"""The log of a training: detectron2's `metrics.json` or `log.txt`.
 
-Both have a report every 20 iterations, and evaluations. A restart makes the iteration go
-backwards; the later report of an iteration counts.
+Both have a report every 20 iterations, and evaluations. After a restart some iterations are
+reported again; the later report counts.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class TrainingLog:
     """A training's reports and evaluations.
 
     Attributes:
-        reports: rows as `REPORTS` says, by iteration, without duplicates; may be empty.
-        batch_size: images an iteration, where the log names it.
-        curves: `training`, `iteration`, `lr` and the losses of every report; what a restart did
-            again is there once, in its later version.
-        evaluations: rows as `EVALUATIONS` says, in the log's order; then a column a metric, such
-            as `box AP`, in percent.
-        processes: those that trained, in their order.
-        no_wall: why the evaluations have no wall time; empty where they have.
+        reports: rows of `REPORTS`, by iteration, without duplicates; may be empty.
+        batch_size: images per iteration; None if the log does not have it.
+        curves: `training`, `iteration`, `lr` and the losses of every report; iterations that a
+            restart repeated are there once, in their later version.
+        evaluations: rows of `EVALUATIONS` in the log's order; then one column per metric, such as
+            `box AP`, in percent.
+        processes: the processes that trained, in order.
+        no_wall: why the evaluations have no wall time; empty if they have it.
     """
 
     reports: pd.DataFrame
@@ -47,7 +47,7 @@ class TrainingLog:
 
     @property
     def num_restarts(self) -> int:
-        """How many processes trained after the first one."""
+        """The number of processes that trained after the first one."""
         return max(0, len(self.processes) - 1)
 
     @property
@@ -61,10 +61,10 @@ class TrainingLog:
 
 
 def read_training_log(path: Path) -> TrainingLog:
-    """Read a `metrics.json` or a `log.txt`, whichever the content is.
+    """Read a `metrics.json` or a `log.txt`; the content decides which.
 
     Raises:
-        BadFileError: it is neither, or has neither an iteration's time nor an evaluation.
+        BadFileError: it is neither, or has neither the time of an iteration nor an evaluation.
     """
     with open_text(path) as stream:
         is_json = stream.read(1) == "{"
@@ -74,7 +74,9 @@ def read_training_log(path: Path) -> TrainingLog:
         return _tables(history)
     if history.rank or path.name.rpartition(".rank")[2].isdigit():
         raise BadFileError(
-            path, "no iteration's time in it: it is of a process that reports none", "give log.txt"
+            path,
+            "no iteration's time in it: it is the log of a process that reports none",
+            "give log.txt",
         )
     raise BadFileError(
         path,
@@ -89,12 +91,12 @@ def metrics_of(evaluations: pd.DataFrame) -> list[str]:
 
 
 def restarts(processes: tuple[Process, ...]) -> list[Process]:
-    """The processes that went on with a training."""
+    """The processes that resumed a training."""
     return [b for a, b in pairwise(processes) if a.training == b.training]
 
 
 def _tables(history: History) -> TrainingLog:
-    """A log's history as tables."""
+    """The tables of a log's history."""
     history.end()
     rows = sorted(history.reports[i] for i in _latest(history, across=True))
     columns = {c.name: [row[i] for row in rows] for i, c in enumerate(REPORTS.columns)}
@@ -109,14 +111,14 @@ def _tables(history: History) -> TrainingLog:
 
 
 def _latest(history: History, *, across: bool) -> list[int]:
-    """Which reports are on iterations that were not done again later.
+    """The indices of the reports on iterations that were not repeated later.
 
     Args:
-        history: the log's.
-        across: whether another training counts as doing them again.
+        history: the history of the log.
+        across: whether the iterations of a later training count as repetitions.
     """
     kept: list[int] = []
-    covered: dict[int, list[tuple[int, int]]] = {}  # last, before the first
+    covered: dict[int, list[tuple[int, int]]] = {}  # the last one, and that before the first
     for index in reversed(range(len(history.reports))):
         report = history.reports[index]
         spans = covered.setdefault(0 if across else history.owners[index], [])

@@ -1,4 +1,4 @@
-"""Compute utilization: how much of a window at least one kernel was running, device by device."""
+"""Compute utilization: for how much of a window at least one kernel was running, by device."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OCCUPANCY = "achieved occupancy, estimated (%)"
 
 
 def by_device(timeline: Timeline, chosen: list[str], name: str | None = None) -> pd.DataFrame:
-    """One row a device: busy share of the window, with and without copies."""
+    """One row per device: busy share of the window, with and without copies."""
     rows = []
     for device in chosen:
         window = window_of(timeline, device, name)
@@ -45,7 +45,7 @@ def by_device(timeline: Timeline, chosen: list[str], name: str | None = None) ->
 
 
 def by_stream(timeline: Timeline, chosen: list[str], name: str | None = None) -> pd.DataFrame:
-    """One row a stream, or a thread on the CPU: its busy share of the window."""
+    """One row per stream, or per thread on the CPU: its busy share of the window."""
     rows = []
     for device in chosen:
         window = window_of(timeline, device, name)
@@ -64,9 +64,9 @@ def by_stream(timeline: Timeline, chosen: list[str], name: str | None = None) ->
 
 
 def by_iteration(timeline: Timeline, chosen: list[str], name: str | None = None) -> pd.DataFrame:
-    """One row an iteration (or a range `name`): how much of it the device was busy.
+    """One row per iteration (or range `name`): for how much of it the device was busy.
 
-    Work counts where it ran, also when an earlier iteration launched it.
+    Work counts in the iteration in which it ran, even if an earlier one launched it.
 
     Raises:
         ValueError: the file names no iteration.
@@ -97,7 +97,7 @@ _GAP_EDGES = {"< 10 us": 0, "10 to 100 us": 10_000, "0.1 to 1 ms": 100_000, "> 1
 
 
 def by_gap(timeline: Timeline, chosen: list[str], name: str | None = None) -> pd.DataFrame:
-    """One row a device: the stretches of the window in which no kernel ran, by their length."""
+    """One row per device: the gaps in the window in which no kernel ran, by length."""
     rows = []
     for device in chosen:
         window = window_of(timeline, device, name)
@@ -122,7 +122,7 @@ def by_gap(timeline: Timeline, chosen: list[str], name: str | None = None) -> pd
 def by_communication(
     timeline: Timeline, chosen: list[str], name: str | None = None
 ) -> pd.DataFrame:
-    """One row a device: time in communication kernels, and how much of it compute ran beside."""
+    """One row per device: time in communication kernels, and the part overlapped by compute."""
     rows = []
     for device in chosen:
         window = window_of(timeline, device, name)
@@ -150,8 +150,8 @@ def by_name(
 ) -> pd.DataFrame:
     """Time by kernel `class`, `kernel` name or use of `tensor` cores, largest first, in the window.
 
-    Durations are summed, so the shares are shares of kernel time, not of wall time; on the CPU
-    an operator counts without the operators it calls.
+    Durations are summed, so the shares are of kernel time, not of wall time; on the CPU an
+    operator counts without the operators that it calls.
 
     Raises:
         ValueError: the file does not say which kernels use Tensor Cores.
@@ -166,7 +166,7 @@ def by_name(
 
 
 def of_sums(sums: KernelSums, level: str) -> pd.DataFrame:
-    """The table of `by_name` from a summary, which knows neither devices nor a window."""
+    """The table of `by_name` for a summary, which has neither devices nor a window."""
     return _shares(sums.kernels.rename(columns={"total (ns)": "time"}), level)
 
 
@@ -176,7 +176,7 @@ def _shares(times: pd.DataFrame, level: str) -> pd.DataFrame:
         raise ValueError("it does not say which kernels use Tensor Cores")
     group = TENSOR if level == "tensor" else "name"
     sums = times.groupby(group, observed=True)[["time", "count"]].sum()
-    if level == "class":  # each name is classified once, however often it ran
+    if level == "class":  # each name is classified once, no matter how often it ran
         sums = sums.groupby(sums.index.map(kernel_class), observed=True).sum()
     sums = sums.sort_values("time", ascending=False)
     total = max(1, sums["time"].sum())

@@ -1,7 +1,7 @@
-"""Core utilization: how much of the profiled kernels' cycles each kind of core worked.
+"""Core utilization: for how much of the profiled kernels' cycles each kind of core worked.
 
 U_m = sum over kernels (cycles * pct_m) / sum over kernels (cycles), as the TBD suite defines it
-(Zhu et al., IISWC 2018). Time in which no kernel ran is not part of it.
+(Zhu et al., IISWC 2018). Idle time between kernels does not count.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ METRICS = (
     *(metric for core in counters.CORES for metric in counters.METRICS[core]),
     counters.TENSOR_ACTIVE,
 )
-"""The metrics this module can use; read them and no others."""
+"""The metrics that this module uses; a reader needs no others."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class CoreUtilization:
 
     Attributes:
         percent: by core (`fma`, `fp16`, `tensor`, `sfu`, and `tensor_cycles`), cycle-weighted;
-            None where the file does not tell it.
-        reason: by core, why it is None.
+            None if the file does not have it.
+        reason: by core, why its utilization is None.
     """
 
     num_kernels: int
@@ -38,13 +38,13 @@ class CoreUtilization:
 
 
 def core_utilization(launches: pd.DataFrame) -> CoreUtilization:
-    """Core utilization over `launches`, rows as `detbench.readers.ncu_csv` returns them.
+    """Core utilization over `launches`, the rows that `detbench.readers.ncu_csv` returns.
 
     Raises:
-        ValueError: cycles were not collected, or none of the cores' metrics was.
+        ValueError: cycles were not collected, or no metric of any core was.
     """
     if counters.CYCLES not in launches or launches[counters.CYCLES].isna().all():
-        raise ValueError(f"it holds no {counters.CYCLES}, by which kernels are weighted")
+        raise ValueError(f"it has no {counters.CYCLES}, which weights the kernels")
     percent, reason = _percents(launches)
     if all(percent[core] is None for core in counters.CORES):
         raise ValueError(f"it holds none of {', '.join(counters.CORES)}: {reason['fma']}")
@@ -59,15 +59,15 @@ def core_utilization(launches: pd.DataFrame) -> CoreUtilization:
 def by(
     launches: pd.DataFrame, level: str, top: int | None = None, busy_percent: float | None = None
 ) -> pd.DataFrame:
-    """One row for the whole `file`, or a `device`, kernel `class` or `kernel` name each.
+    """One row for the whole `file`, or one per `device`, kernel `class` or `kernel` name.
 
-    Groups are in the order of their cycles, the largest `top` of them. With `busy_percent`, the
-    compute utilization of the same run, shares of wall time stand beside those of kernel cycles.
+    Groups are in descending order of cycles, at most `top` of them. With `busy_percent`, the
+    compute utilization of the same run, there are also shares of wall time.
 
     Raises:
-        ValueError: as `core_utilization` does for the whole file.
+        ValueError: as in `core_utilization` for the whole file.
     """
-    core_utilization(launches)  # a file without a table has none of its groups either
+    core_utilization(launches)  # raises for the whole file before it is split into groups
     groups: list[tuple[object, pd.DataFrame]] = [("", launches)]
     if level != "file":
         key = launches["kernel"].map(kernel_class) if level == "class" else launches[level]
@@ -94,7 +94,7 @@ def by(
 
 
 def _percents(launches: pd.DataFrame) -> tuple[dict[str, float | None], dict[str, str]]:
-    """Cycle-weighted utilization by core, and why it is None."""
+    """Cycle-weighted utilization by core, and the reasons for None."""
     choices = {**counters.METRICS, "tensor_cycles": (counters.TENSOR_ACTIVE,)}
     percent: dict[str, float | None] = {}
     reason: dict[str, str] = {}
@@ -103,7 +103,7 @@ def _percents(launches: pd.DataFrame) -> tuple[dict[str, float | None], dict[str
         if metric is None:
             percent[core], reason[core] = None, f"{metrics[0]} was not collected"
             continue
-        # A kernel without this value leaves the sums above and below alike.
+        # A kernel without this value counts neither in the numerator nor in the denominator.
         known = launches[[counters.CYCLES, metric]].dropna()
         cycles = known[counters.CYCLES].sum()
         if known.empty or cycles == 0:

@@ -1,8 +1,8 @@
-"""The same timeline by the definitions of other tools, under the names they give their figures.
+"""The same timeline by the definitions of other tools, under their names for the figures.
 
-Each row has its own window, which is most of why the tools disagree. Read were the sources of
-PyTorch's TensorBoard plugin (the last before its removal from pytorch/kineto, its pull request
-1368), TraceLens (commit 171dd74) and HolisticTraceAnalysis (commit f4d0062).
+Each row has its own window, which explains most of the disagreement between the tools. Sources:
+PyTorch's TensorBoard plugin (the last version before pull request 1368 removed it from
+pytorch/kineto), TraceLens (commit 171dd74) and HolisticTraceAnalysis (commit f4d0062).
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from detbench.utilization.kernel_classes import kernel_class, names_a_tensor_cor
 from detbench.utilization.plugin_steps import plugin_steps
 from detbench.utilization.window import Window, busy_of, window_of, work_of
 
-# Names of what HolisticTraceAnalysis does not take for computation.
+# Names of kernels that HolisticTraceAnalysis does not count as computation.
 _NO_COMPUTATION_TO_HTA = re.compile(r"^(?:nccl|hccl|hip)|ncclKernel|Memcpy|Memset|dma|Sync")
 
 
 def by_definition(timeline: Timeline, chosen: list[str], name: str | None = None) -> pd.DataFrame:
-    """One row a figure: ours first, then those of others; a time, its share, and of what.
+    """One row per figure, ours first: a time, its share, and the window it is a share of.
 
     Raises:
-        ValueError: it is asked of the CPU, which no definition is about.
+        ValueError: the timeline is of a CPU, which no definition covers.
     """
     if chosen == [CPU]:
-        raise ValueError("the definitions are of kernels, and the CPU runs none")
+        raise ValueError("the definitions are about kernels, but the CPU runs none")
     rows = [
         {"device": device, **row}
         for device in chosen
@@ -66,7 +66,7 @@ def _ours(timeline: Timeline, device: str, name: str | None) -> Iterator[dict[st
 
 
 def _tensorboard(timeline: Timeline, device: str) -> Iterator[dict[str, Any]]:
-    """Steps last until what they launched has run; the shares are of all steps together."""
+    """A step lasts until its launches have run; the shares are of all steps together."""
     steps = plugin_steps(timeline)
     if not steps:
         return
@@ -91,7 +91,7 @@ def _tensorboard(timeline: Timeline, device: str) -> Iterator[dict[str, Any]]:
 
 
 def _tracelens(timeline: Timeline, device: str) -> Iterator[dict[str, Any]]:
-    """What is exposed is what ran beside no computation; sets of memory are computation."""
+    """Exposed time overlaps no computation; setting memory counts as computation."""
     gpu = _gpu(timeline, device)
     window = _first_to_last(gpu)
     is_copy = (gpu["kind"] == "copy") & ~gpu["name"].str.contains("memset", case=False)
@@ -114,9 +114,9 @@ def _tracelens(timeline: Timeline, device: str) -> Iterator[dict[str, Any]]:
 
 
 def _hta(timeline: Timeline, device: str) -> Iterator[dict[str, Any]]:
-    """Non-compute is communication and copies that ran beside no computation.
+    """Non-compute time is communication and copies that overlap no computation.
 
-    HTA drops the part of a microsecond of every start and duration, which these figures do not.
+    HTA truncates every start and duration to whole microseconds; these figures do not.
     """
     gpu = _gpu(timeline, device)
     window = _first_to_last(gpu)

@@ -1,7 +1,7 @@
-"""What the PyTorch profiler estimates of each kernel, as figures of a device over a window.
+"""The estimates of the PyTorch profiler for each kernel, as figures of a device over a window.
 
-The definitions are those of PyTorch's TensorBoard plugin. Both come from the shapes of launches,
-not from counters: kernels that wait for memory count as if they computed.
+The definitions are those of PyTorch's TensorBoard plugin. Both figures follow from the shapes of
+launches, not from counters: a kernel that waits for memory counts as if it computed.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _BLOCKS, _OCCUPANCY = (column.name for column in ESTIMATES.columns)
 def sm_efficiency(work: pd.DataFrame, window: Window) -> float | None:
     """Share of the multiprocessors that had a block to run, in percent of the whole window.
 
-    At every moment it is the blocks per multiprocessor of all kernels that run, 1 at most. None
-    where no kernel says how many those are.
+    At every moment it is the sum of the blocks per multiprocessor of all running kernels, at most
+    1. None if no kernel has that number.
     """
     known = _with(work, _BLOCKS)
     if known.empty or not window.duration:
@@ -35,9 +35,9 @@ def sm_efficiency(work: pd.DataFrame, window: Window) -> float | None:
 
 
 def occupancy(work: pd.DataFrame, window: Window) -> float | None:
-    """Mean of the kernels' occupancies, each weighted by its time in the window; in percent.
+    """Mean occupancy of the kernels, weighted by their time in the window; in percent.
 
-    Idle time is not in it. None where no kernel in the window has one.
+    Idle time does not count. None if no kernel in the window has an occupancy.
     """
     known = _with(work, _OCCUPANCY)
     start, end = _cut(known, window)

@@ -9,9 +9,9 @@ Times = npt.NDArray[np.int64]
 
 
 def union(start: Times, end: Times, within: tuple[int, int] | None = None) -> tuple[Times, Times]:
-    """The union of `[start, end)` as intervals apart from one another, in order, cut to `within`.
+    """The union of `[start, end)` as disjoint intervals in order, clipped to `within`.
 
-    Intervals of no length are left out; ones that touch are joined.
+    Empty intervals are left out; adjacent ones are joined.
     """
     if within is not None:
         start, end = np.clip(start, *within), np.clip(end, *within)
@@ -28,7 +28,7 @@ def union(start: Times, end: Times, within: tuple[int, int] | None = None) -> tu
 
 
 def busy_time(start: Times, end: Times, within: tuple[int, int] | None = None) -> int:
-    """Length of the union of `[start, end)`, in ns, cut to `within`.
+    """Length of the union of `[start, end)`, in ns, clipped to `within`.
 
     Overlapping kernels on different streams count once; that is what separates utilization
     from a sum of durations (TBD suite, IISWC 2018).
@@ -47,10 +47,10 @@ def gaps(start: Times, end: Times, within: tuple[int, int]) -> Times:
 
 
 def self_times(start: Times, duration: Times) -> Times:
-    """Each interval's duration without the intervals nested in it, for one thread's calls."""
+    """The duration of each call of one thread, without the calls nested in it."""
     own = duration.copy()
     end = start + duration
-    # Parents before their children: earlier start first, longer first where they start together.
+    # Parents before their children: earlier start first, and of equal starts the longer one.
     order = np.lexsort((-duration, start))
     open_calls: list[int] = []
     for call in order:

@@ -1,4 +1,4 @@
-"""What a kernel or operator is for, guessed from its name: the first pattern that is found."""
+"""The purpose of a kernel or operator, guessed from its name: the first matching pattern."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _PATTERNS = (
 _COMPILED = tuple((name, re.compile(pattern, re.IGNORECASE)) for name, pattern in _PATTERNS)
 
 
-# What names of kernels on tensor cores say: the shape of their instruction (s16816, i8832,
-# tensor16x8x8), or the instruction. The last two are AMD's matrix cores, in Tensile's names.
+# Names of kernels on tensor cores contain the shape of the instruction (s16816, i8832,
+# tensor16x8x8), or the instruction. The last two are Tensile's names for AMD's matrix cores.
 _TENSOR_CORES = re.compile(
     r"(?<![a-z0-9])[a-z]{1,4}(884|8816|8832|1688|16816|16832|16864)(?=[a-z_]|$)"
     r"|tensorop(?!t)|tensor\d+x\d+x\d+|[hiqd]mma_|wgmma|_gmma|warpgroupsize|nvjet"
@@ -34,7 +34,7 @@ _TENSOR_CORES = re.compile(
 
 
 def names_a_tensor_core(name: str) -> bool:
-    """Whether a kernel's name says that it uses tensor cores; one that does not still may."""
+    """Whether a kernel's name says that it uses tensor cores; without saying so it still may."""
     return bool(_TENSOR_CORES.search(name))
 
 

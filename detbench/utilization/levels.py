@@ -1,4 +1,4 @@
-"""Levels of use as nvprof grades them, from 0 (idle) to 10 (max). They are no percentages."""
+"""Levels of use as nvprof grades them, from 0 (idle) to 10 (max). They are not percentages."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import pandas as pd
 
 from detbench.utilization.kernel_classes import kernel_class
 
-TITLE = "Levels as nvprof grades them, 0 (idle) to 10 (max): no percentages"
+TITLE = "Levels as nvprof grades them, 0 (idle) to 10 (max), not percentages"
 
 
 def by(levels: pd.DataFrame, level: str, top: int | None = None) -> pd.DataFrame:
-    """One row a unit for the whole `file`, or for each `device`, kernel `class` or `kernel` name.
+    """One row per unit for the whole `file`, or for each `device`, kernel `class` or `kernel` name.
 
-    The level is the average that nvprof rounded, weighted by launches; groups are in the order of
-    their launches, the largest `top` of them. `levels` are rows as
-    `detbench.readers.nvprof_metrics` returns them.
+    The level is the average that nvprof rounded, weighted by launches; groups are in descending
+    order of launches, at most `top` of them. `levels` are the rows that
+    `detbench.readers.nvprof_metrics` returns.
     """
     table = levels.assign(weighted=levels["average"] * levels["invocations"])
     keys = ["unit"] if level == "file" else [level, "unit"]

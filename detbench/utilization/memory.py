@@ -11,20 +11,20 @@ _SNAPSHOT = ["iteration", "phase"]
 
 
 def is_tracked(parts: pd.DataFrame) -> pd.Series[bool]:
-    """Which rows tensors hold; the others are what the system tells beyond them.
+    """Which rows are memory held by tensors; the others are what the system reports beyond it.
 
-    Those are `unattributed` and say in brackets where the memory is; a file of others whose
-    total is all that an allocator gave has none.
+    Those others are `unattributed` and have the place of the memory in brackets. A file of another
+    tool, whose total is the memory from an allocator, has none.
     """
     outside = (parts["category"] == UNATTRIBUTED) & parts["module"].str.startswith("(")
     return ~outside
 
 
 def peak(parts: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the snapshot in which tensors held most; `parts` as `memory_csv` has them.
+    """The rows of the snapshot in which tensors held most; `parts` as `memory_csv` returns them.
 
-    What no tensor explains is read at that moment, and does not choose it: a process's resident
-    memory may be higher at another one.
+    Memory that no tensor explains is read at that moment but does not choose it: the resident
+    memory of a process may be higher at another moment.
     """
     snapshots = parts.groupby(_SNAPSHOT, sort=False, dropna=False).ngroup()
     tracked = parts["bytes"].where(is_tracked(parts), 0).groupby(snapshots).sum()
@@ -35,8 +35,8 @@ def peak(parts: pd.DataFrame) -> pd.DataFrame:
 def by(parts: pd.DataFrame, level: str) -> pd.DataFrame:
     """The peak's bytes by `category` or `module`, or every phase's peak by `phase`.
 
-    MiB are 2^20 bytes; shares are of the snapshot's total. By module there is also what it held
-    at the highest forward and backward of the file, where it has such phases.
+    MiB are 2^20 bytes; shares are of the snapshot's total. By module there is also the memory at
+    the highest forward and backward phase of the file, if it has such phases.
     """
     if level == "phase":
         sums = parts.groupby([*_SNAPSHOT, "category"], sort=False, dropna=False)["bytes"].sum()
@@ -53,7 +53,7 @@ def by(parts: pd.DataFrame, level: str) -> pd.DataFrame:
 
 
 def _with_passes(table: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
-    """Columns for the peaks of forward and backward; rows that have a part in them only last."""
+    """Add columns for the peaks of forward and backward; rows that are only in these come last."""
     keys = ["module", "category"]
     for phase in ("forward", "backward"):
         own = parts[parts["phase"] == phase]
@@ -69,10 +69,10 @@ def _with_passes(table: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_batch_size(files: dict[int, pd.DataFrame]) -> pd.DataFrame:
-    """Bytes at the peak by category against the images a process trains on at once.
+    """Bytes at the peak by category, for each batch size of one process.
 
-    With two or more batch sizes also the straight line through them by least squares: bytes an
-    image (its slope), the fixed part (its intercept), and how far it is off at most.
+    Two or more batch sizes add the straight line through them by least squares: bytes per image
+    (its slope), the fixed part (its intercept), and its largest error.
     """
     sizes = sorted(files)
     table = pd.DataFrame({size: _summed(files[size]) for size in sizes}).fillna(0.0)
@@ -93,7 +93,7 @@ def by_batch_size(files: dict[int, pd.DataFrame]) -> pd.DataFrame:
 
 
 def _summed(parts: pd.DataFrame) -> pd.Series[float]:
-    """MiB at the peak by category, tracked and in total."""
+    """MiB at the peak: by category, tracked by tensors, and in total."""
     at = peak(parts)
     sums = at.groupby("category")["bytes"].sum()
     sums["tracked"] = at["bytes"].where(is_tracked(at), 0).sum()

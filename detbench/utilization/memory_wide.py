@@ -1,4 +1,4 @@
-"""Our memory CSV in the TBD suite's wide form: a row an iteration, a column a module, whole MB."""
+"""Our memory CSV in the TBD suite's wide form: iterations in rows, modules in columns, whole MB."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from detbench.utilization.memory import is_tracked, peak
 
 _ALLOCATED = ("(inside operators)", "(rounded up by the allocator)")
 _CACHED = "(cached by the allocator)"
-_EPOCH = 1  # our files count iterations only
+_EPOCH = 1  # our files have no epochs
 
 
 def wide(parts: pd.DataFrame) -> pd.DataFrame:
-    """Every iteration's peak as `tbd_memory` reads it, MB of 10^6 bytes.
+    """The peak of every iteration in the form that `tbd_memory` reads; MB are 10^6 bytes.
 
-    `peak_allocated` is what the allocator had given out on a GPU, and on a CPU, where none
-    tells, what tensors held; `peak_cached` is what it had reserved, both at the moment when tensors
-    held most. Weights and gradients have a column a module, where the suite has one a parameter.
-    What is neither of them nor activations is in `peak_allocated` alone.
+    `peak_allocated` is the memory that the allocator had given out on a GPU, or that tensors held
+    on a CPU, where no allocator reports; `peak_cached` is the memory that it had reserved. Both are
+    taken at the moment when tensors held most. Weights and gradients have one column per module,
+    where the suite has one per parameter. Other categories, except activations, are only part of
+    `peak_allocated`.
     """
     rows = []
     for iteration, own in parts.groupby("iteration", sort=True):

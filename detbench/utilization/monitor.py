@@ -1,4 +1,4 @@
-"""What a monitor saw of each GPU and of the host: mean, percentiles, energy, throttling."""
+"""Statistics of monitoring samples, per GPU and host: mean, percentiles, energy, throttling."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from detbench.readers.monitoring import QUANTITIES
 
 
 def by_quantity(samples: pd.DataFrame) -> pd.DataFrame:
-    """One row a GPU and quantity; `samples` as `detbench.readers.monitoring` returns them.
+    """One row per GPU and quantity; `samples` as `detbench.readers.monitoring` returns them.
 
-    Every sample weighs the same. A sample that the driver did not tell is not in the statistics;
-    its reason is in the last column. What a GPU, or the host, does not have has no row.
+    Every sample has the same weight. A value that the driver did not report is not in the
+    statistics; its reason is in the last column. A quantity that a GPU, or the host, does not have
+    has no row.
     """
     rows = []
     for gpu, own in samples.groupby("gpu", sort=False):
@@ -40,9 +41,9 @@ def by_quantity(samples: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_gpu(samples: pd.DataFrame) -> pd.DataFrame:
-    """One row a GPU: how long it was watched, its energy, and how often it was throttled.
+    """One row per GPU: how long it was watched, its energy, and how often it was throttled.
 
-    Energy is the trapezoid rule over power and time, in joules.
+    Energy is power integrated over time by the trapezoid rule, in joules.
     """
     rows = []
     for gpu, own in samples.groupby("gpu", sort=False):
@@ -71,7 +72,7 @@ def by_gpu(samples: pd.DataFrame) -> pd.DataFrame:
 
 
 def _not_told(own: pd.DataFrame) -> defaultdict[str, Counter[str]]:
-    """Why a GPU's samples lack a quantity, in the driver's words, and how many of them do."""
+    """Why samples of a GPU lack a quantity, in the driver's words, and how many lack it."""
     counted: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for lines, count in own["not told"].value_counts().items():
         for line in str(lines).splitlines():

@@ -1,8 +1,8 @@
 """The steps of a training as PyTorch's TensorBoard plugin counts them.
 
-They begin on the CPU and last until all that they launched on the GPUs has run, and each begins
-where the one before it ended. So the GPU's work of the last step is inside, which an iteration's
-time on the CPU cuts off.
+A step begins on the CPU and lasts until all its launches on the GPUs have run, and each begins
+where the one before it ended. So the GPU work of the last step is included, which the time of an
+iteration on the CPU cuts off.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import numpy as np
 
 from detbench.readers.timeline import CPU, PROFILER_STEP, Timeline
 
-_COMPLETE = 0.8  # a last step with fewer launches than this share of the one before is left out
+_COMPLETE = 0.8  # a last step with less than this share of the launches before it is left out
 
 
 def plugin_steps(timeline: Timeline) -> list[tuple[int, int]]:
-    """Start and end of every step in ns; without marked steps, of all the CPU's operators as one.
+    """Start and end of every step in ns; without marked steps, all CPU operators are one step.
 
-    Empty where there is neither.
+    Empty if there are neither.
     """
     steps = _on_cpu(timeline)
     launches = timeline.launches
@@ -27,7 +27,7 @@ def plugin_steps(timeline: Timeline) -> list[tuple[int, int]]:
     gpu = activities["kind"].to_numpy() != "operator"
     start = activities["start (ns)"].to_numpy()
     end = start + activities["duration (ns)"].to_numpy()
-    # Which step launched an activity: the last that began before, if it had not ended by then.
+    # The step that launched an activity: the last one to begin before, if it had not ended yet.
     owner = np.full(len(activities), -1)
     launched = launches["start (ns)"].to_numpy()
     found = np.searchsorted([s for s, _ in steps], launched, side="right") - 1
@@ -38,7 +38,7 @@ def plugin_steps(timeline: Timeline) -> list[tuple[int, int]]:
         return steps
     previous = steps[0][0]
     if counts[0]:
-        # What no step launched and ended before the first step's work is not the first step's.
+        # Work that no step launched, and that ended before that of the first step, is not in it.
         stray = end[gpu & (owner < 0)]
         before = stray[stray < start[owner == 0].min()]
         previous = max(previous, int(before.max(initial=previous)))
@@ -65,7 +65,7 @@ def _on_cpu(timeline: Timeline) -> list[tuple[int, int]]:
 
 
 def _num_complete(counts: list[int]) -> int:
-    """How many steps count: the profiler may have stopped before all of the last ones ran."""
+    """The number of complete steps: the profiler may have stopped before the last one finished."""
     last = max(number for number, count in enumerate(counts) if count)
     if last and counts[last] < _COMPLETE * counts[last - 1]:
         return last

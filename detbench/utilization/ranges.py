@@ -1,8 +1,8 @@
-"""What each range of the program launched on a GPU.
+"""The kernels that each range of the program launched on a GPU.
 
 A kernel belongs to a range through the call on the CPU that launched it, not by its own time: it
-often runs when the range has ended. The call has to start in the range and in its process, on any
-thread, as PyTorch launches the backward pass from a thread of its own.
+often runs after the range has ended. The call has to start within the range and in its process, on
+any thread, because PyTorch launches the backward pass from a separate thread.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from detbench.readers.timeline import CPU, Timeline
 from detbench.utilization.intervals import Times, busy_time
 from detbench.utilization.window import no_range
 
-# Numbers that only tell the instances of a range apart, as PyTorch and we write them.
+# Numbers that only distinguish the instances of a range, as PyTorch and detbench write them.
 _NUMBER = re.compile(r"(?<=op_id = )\d+|(?<=seq = )\d+|(?<=ProfilerStep#)\d+|(?<=^iteration )\d+")
 _ELSEWHERE, _UNKNOWN = "(launched in none of these)", "(launch not recorded)"
 _KEY = "group"
@@ -37,16 +37,16 @@ _COLUMNS = [
 def by_range(
     timeline: Timeline, chosen: list[str], top: int, name: str | None = None
 ) -> pd.DataFrame:
-    """One row a range's name, the `top` busiest first, and what no range launched last.
+    """One row per range name, the `top` busiest; kernels launched outside all ranges come last.
 
-    Ranges that differ in the number of their instance only are one row, with N in its place. A
-    device's table has the ranges of the processes that used it.
+    Ranges that differ only in the number of their instance share a row, with N for the number. The
+    table of a device has the ranges of the processes that used it.
 
     Raises:
-        ValueError: the file has no such range, or does not tell who launched what.
+        ValueError: the file has no such range, or does not say which call launched a kernel.
     """
     if chosen == [CPU]:
-        raise ValueError("ranges are told by the kernels they launched, and the CPU runs none")
+        raise ValueError("ranges are measured by the kernels they launched, but the CPU runs none")
     folded = timeline.ranges["name"].str.replace(_NUMBER, "N", regex=True)
     ranges = timeline.ranges.assign(**{_KEY: folded})
     if name is not None:
@@ -56,7 +56,7 @@ def by_range(
     if ranges.empty:
         raise ValueError("it names no range")
     if timeline.launches is None or (ranges["process"] < 0).any():
-        raise ValueError("it does not tell which call launched a kernel, so none has a range")
+        raise ValueError("it does not say which call launched a kernel, so no kernel has a range")
     return pd.concat(
         [_of_device(timeline, timeline.launches, ranges, device, top) for device in chosen],
         ignore_index=True,
@@ -75,7 +75,7 @@ def _of_device(
     groups = ranges.assign(low=low, high=high).groupby(_KEY, sort=False)
     rows: list[dict[str, Any]] = [{"range": label, **kernels.row(group)} for label, group in groups]
     rows = sorted(rows, key=lambda row: -row["busy (ms)"])[:top]
-    # Opened less closed before each kernel: none of the ranges launched those with zero.
+    # Ranges opened minus closed before each kernel: at zero, no range launched it.
     opened = np.zeros(len(kernels.start) + 1, np.int64)
     np.add.at(opened, low, 1)
     np.add.at(opened, high, -1)
@@ -91,14 +91,14 @@ def _of_device(
 
 
 def _rest(label: str, start: Times, end: Times) -> list[dict[str, Any]]:
-    """The row of kernels that have no range; no row where there are none."""
+    """The row of the kernels without a range; no row if there are none."""
     if not len(start):
         return []
     return [{"range": label, "kernels": len(start), "busy (ms)": busy_time(start, end) / 1e6}]
 
 
 class _Kernels:
-    """A device's kernels in the order of their launches, process by process."""
+    """The kernels of a device in the order of their launches, process by process."""
 
     def __init__(self, activities: pd.DataFrame, launches: pd.DataFrame) -> None:
         self._launches = launches.sort_values(["process", "start (ns)"], kind="stable")
@@ -108,7 +108,7 @@ class _Kernels:
         self._thread = self._launches["thread"].to_numpy()
 
     def launched_in(self, ranges: pd.DataFrame) -> tuple[Times, Times]:
-        """Of every range, the first kernel launched in it and the one after the last."""
+        """For every range, the first kernel launched in it and the one after the last."""
         low, high = np.zeros(len(ranges), np.int64), np.zeros(len(ranges), np.int64)
         begin = ranges["start (ns)"].to_numpy()
         finish = begin + ranges["duration (ns)"].to_numpy()
@@ -126,7 +126,7 @@ class _Kernels:
         """The figures of the ranges of one name."""
         low, high = group["low"].to_numpy(), group["high"].to_numpy()
         counts = high - low
-        # The kernels of one instance after another; nested instances share some.
+        # Kernels instance by instance; nested instances share some.
         offsets = np.cumsum(counts) - counts
         kernels = np.arange(counts.sum()) + np.repeat(low - offsets, counts)
         own = self._thread[kernels] == np.repeat(group["thread"].to_numpy(), counts)

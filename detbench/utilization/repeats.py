@@ -1,4 +1,4 @@
-"""What repeats of a measurement tell together."""
+"""Statistics over the repeats of a measurement."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist, mean, stdev, variance
 
-# Student's t for a two-sided 95 % interval, by degrees of freedom from 1 on (any table of it).
+# Student's t for a two-sided 95 % interval, by degrees of freedom from 1 on (standard table).
 _T_95 = (
     12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
     2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056,
@@ -18,7 +18,7 @@ _T_95 = (
 def interval(values: Sequence[float]) -> tuple[float, float | None]:
     """The mean of repeats, and half the width of its 95 % confidence interval.
 
-    By Student's t; None with one value, of which no spread is known.
+    By Student's t; None for a single value, whose spread is unknown.
     """
     number = len(values)
     if number < 2:
@@ -28,12 +28,12 @@ def interval(values: Sequence[float]) -> tuple[float, float | None]:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How much faster one set of repeats is than another, with its 95 % interval.
+    """The ratio of one set of repeats to another, with its 95 % interval.
 
     Attributes:
         value: ratio of the geometric means.
-        low, high: None where the repeats tell no interval.
-        why_none: why there is no interval; empty where there is one.
+        low, high: ends of the interval; None if the repeats do not give one.
+        why_none: why there is no interval; empty if there is one.
     """
 
     value: float
@@ -45,7 +45,7 @@ class Ratio:
 def ratio(values: Sequence[float], base: Sequence[float]) -> Ratio:
     """The ratio of `values` to `base`, both positive, each measured independently.
 
-    Welch's t interval of the difference of mean logarithms, and its ends back as ratios: with
+    Welch's t interval of the difference of mean logarithms, with its ends as ratios: with
     d = mean(ln values) - mean(ln base) and q = s^2 / n of each, exp(d -+ t sqrt(q1 + q2)), where t
     has (q1 + q2)^2 / (q1^2 / (n1 - 1) + q2^2 / (n2 - 1)) degrees of freedom, rounded down (Welch,
     Biometrika 34, 1947; Satterthwaite, Biometrics Bulletin 2, 1946). In logarithms a ratio and
@@ -56,10 +56,10 @@ def ratio(values: Sequence[float], base: Sequence[float]) -> Ratio:
     if min(len(logs), len(base_logs)) < 2:
         return Ratio(math.exp(middle), why_none="1 repeat")
     own, other = variance(logs) / len(logs), variance(base_logs) / len(base_logs)
-    if own + other == 0:  # a clock never tells the same twice
+    if own + other == 0:  # a clock never gives the same figures twice
         return Ratio(math.exp(middle), why_none="the repeats are copies of one another")
     freedom = (own + other) ** 2 / (own**2 / (len(logs) - 1) + other**2 / (len(base_logs) - 1))
-    # A hair above, as rounding may leave a whole number of them just below it.
+    # Slightly more, because rounding may leave a whole number just below itself.
     half = _t_95(int(freedom * (1 + 1e-9))) * math.sqrt(own + other)
     return Ratio(math.exp(middle), math.exp(middle - half), math.exp(middle + half))
 
@@ -69,5 +69,5 @@ def _t_95(degrees: int) -> float:
 
 
 def scaling_efficiency(throughput: float, single: float, number: int) -> float:
-    """The share of `number` times the throughput of one process that is reached."""
+    """The achieved share of `number` times the throughput of one process."""
     return throughput / (number * single)

@@ -1,4 +1,4 @@
-"""Throughput from a training's own reports."""
+"""Throughput from the reports in a training's log."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class LogThroughput:
-    """Speed after the warm-up, as far as a log tells it.
+    """Speed after the warm-up, as far as the log has it.
 
     Attributes:
-        iteration_seconds: median over the reports of their typical iteration; None where the log
-            has only means.
-        images_per_second: images over the time of the iterations reported on; None where the
-            batch size is not known.
-        data_wait_percent: share of that time spent waiting for data; None where not reported.
+        iteration_seconds: median over the reports of their typical iteration; None if the log has
+            only means.
+        images_per_second: images / time of the reported iterations; None if the batch size is
+            unknown.
+        data_wait_percent: share of that time spent waiting for data; None if not reported.
     """
 
     num_iterations: int
@@ -28,7 +28,7 @@ class LogThroughput:
 
 
 def throughput(reports: pd.DataFrame, batch_size: int | None, warmup: int) -> LogThroughput:
-    """Throughput over the reports on nothing of the first `warmup` iterations of a process.
+    """Throughput over the reports without any of the first `warmup` iterations of a process.
 
     Raises:
         ValueError: there is no such report.
@@ -45,7 +45,7 @@ def throughput(reports: pd.DataFrame, batch_size: int | None, warmup: int) -> Lo
         first_iteration=int(first.min()),
         last_iteration=int(measured["iteration"].max()),
         iteration_seconds=None if typical.isna().all() else float(typical.median()),
-        # A ratio of sums: the mean of rates would weigh fast iterations too much.
+        # A ratio of sums: the mean of rates would give fast iterations too much weight.
         images_per_second=batch_size * num / seconds if batch_size and seconds > 0 else None,
         data_wait_percent=None if waits.isna().any() else float(100 * waits.sum() / seconds),
     )

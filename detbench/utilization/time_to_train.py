@@ -12,14 +12,14 @@ from detbench.readers.training_log import TrainingLog, metrics_of
 
 
 def time_to_train(log: TrainingLog, targets: Mapping[str, float]) -> pd.DataFrame:
-    """One row a training: its first evaluation that met all `targets`.
+    """One row per training: its first evaluation that met all `targets`.
 
     Args:
-        log: with its evaluations.
-        targets: a metric, such as `box AP`, and what it has to reach, in percent.
+        log: a log with evaluations.
+        targets: the value in percent that each metric, such as `box AP`, has to reach.
 
     Raises:
-        ValueError: no training was evaluated, or not by one of the metrics.
+        ValueError: no training was evaluated, or a metric is not among its evaluations.
     """
     trained = log.evaluations[log.evaluations["training"].notna()]
     if trained.empty:
@@ -33,7 +33,7 @@ def time_to_train(log: TrainingLog, targets: Mapping[str, float]) -> pd.DataFram
 
 
 def _row(own: pd.DataFrame, targets: Mapping[str, float], log: TrainingLog) -> dict[str, Any]:
-    """What one training's evaluations tell."""
+    """The row of one training, from its evaluations."""
     met = own[[all(row[m] >= goal for m, goal in targets.items()) for _, row in own.iterrows()]]
     training = int(own["training"].iloc[0])
     has_wall = bool(own["wall (s)"].notna().all())

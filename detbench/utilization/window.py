@@ -15,7 +15,7 @@ _ITERATION = re.compile(r"(ProfilerStep#|iteration )\d+")  # PyTorch's name, and
 
 @dataclass(frozen=True)
 class Window:
-    """The stretch of time that utilization is a share of, in ns, and where it comes from."""
+    """The stretch of time that utilization is a share of, in ns, and the source of its ends."""
 
     start: int
     end: int
@@ -24,23 +24,23 @@ class Window:
 
     @property
     def duration(self) -> int:
-        """Its length in ns."""
+        """Length in ns."""
         return self.end - self.start
 
     def percent(self, time: int) -> float | None:
-        """A time in ns as a share of the window; None of a window without length."""
+        """A time in ns as a percentage of the window; None if the window has no length."""
         return 100 * time / self.duration if self.duration else None
 
 
 def devices(timeline: Timeline) -> list[str]:
-    """The GPUs that ran kernels, or the CPU alone where none did."""
+    """The GPUs that ran kernels, or the CPU if none did."""
     kinds = timeline.activities
     gpus = sorted(kinds.loc[kinds["kind"] == "kernel", "device"].unique())
     return gpus if gpus else [CPU] if (kinds["kind"] == "operator").any() else []
 
 
 def iterations(timeline: Timeline, name: str | None = None) -> pd.DataFrame:
-    """The ranges called `name`, or without one those of the profiled iterations."""
+    """The ranges called `name`, by default those of the profiled iterations."""
     names = timeline.ranges["name"]
     chosen = names == name if name is not None else names.str.fullmatch(_ITERATION)
     found: pd.DataFrame = timeline.ranges[chosen]
@@ -48,7 +48,7 @@ def iterations(timeline: Timeline, name: str | None = None) -> pd.DataFrame:
 
 
 def window_of(timeline: Timeline, device: str, name: str | None = None) -> Window:
-    """From the first to the last of `iterations`, or where there are none of the work itself.
+    """From the first to the last of `iterations`, or of the work if there are none.
 
     Raises:
         ValueError: there is no range of that name.
@@ -67,27 +67,27 @@ def window_of(timeline: Timeline, device: str, name: str | None = None) -> Windo
 
 
 def work_of(timeline: Timeline, device: str) -> pd.DataFrame:
-    """What keeps a device busy: a GPU's kernels, the CPU's operators; no copies."""
+    """The work that keeps a device busy: kernels on a GPU, operators on the CPU; no copies."""
     kind = "operator" if device == CPU else "kernel"
     table = timeline.activities
     return table[(table["device"] == device) & (table["kind"] == kind)]
 
 
 def no_range(timeline: Timeline, name: str) -> ValueError:
-    """That there is no range `name`, with some names that there are."""
+    """The error for a missing range `name`, which lists the most frequent names."""
     known = ", ".join(map(str, timeline.ranges["name"].value_counts().index[:10]))
     return ValueError(f"no range '{name}' in it; the most frequent are: {known or 'none'}")
 
 
 def busy_of(work: pd.DataFrame, window: Window) -> int:
-    """How much of the window at least one row of `work` covers, in ns."""
+    """The part of the window that at least one row of `work` covers, in ns."""
     start = work["start (ns)"].to_numpy()
     end = start + work["duration (ns)"].to_numpy()
     return busy_time(start, end, (window.start, window.end))
 
 
 def inside(work: pd.DataFrame, window: Window) -> pd.DataFrame:
-    """The rows that lie in the window, at least in part; one of no length also on its edges."""
+    """The rows at least partly in the window; one without length may also be on an edge."""
     start = work["start (ns)"]
     end = start + work["duration (ns)"]
     is_point = (end == start) & (start >= window.start) & (start <= window.end)

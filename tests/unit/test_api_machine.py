@@ -74,7 +74,7 @@ def test_the_named_dataset_lies_under_the_root_and_has_as_many_images_as_publish
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = Path(tiny_dataset(tmp_path / "mine"))
-    with pytest.raises(BadFileError, match="it lists 1 images, and coco has 118287"):
+    with pytest.raises(BadFileError, match="it lists 1 images, but coco has 118287"):
         data.verify_dataset("coco", root, quick=True)
     monkeypatch.setitem(verify._NUM_IMAGES, "coco", (1, 1))
     assert data.verify_dataset("coco", root, quick=True)["images"].tolist() == [1, 1]

@@ -118,7 +118,7 @@ def test_what_one_side_alone_has_is_listed() -> None:
     assert told(only, [*runs(FAST), failed]) == [
         ("no difference shown", "4", ""),
         ("only in A", "8", ""),
-        ("only in A", "4", "the other side's run did not go well: oom: CUDA out of memory"),
+        ("only in A", "4", "the other side's run failed: oom: CUDA out of memory"),
     ]
     assert [row[0] for row in told(runs(FAST), only)] == [
         "no difference shown", "only in B", "only in B",
@@ -130,7 +130,7 @@ def test_runs_of_other_versions_are_no_repeats_of_one_another() -> None:
     mixed = [*runs(FAST), *runs(SLOW, **new)]
     assert told(mixed, runs(SLOW, **new)) == [
         ("no difference shown", "4", ""),
-        ("only in A", "4", "beside those compared, with torch 2.9"),
+        ("only in A", "4", "not the one compared: it has torch 2.9"),
     ]
     [verdict] = verdicts(Side("A", tuple(runs(FAST))), Side("B", tuple(runs(SLOW, **new))))
     assert verdict.changed == {"torch": ("2.9", "2.10")}

@@ -69,12 +69,12 @@ def test_a_file_of_nvprof(make: Make) -> None:
     ("old", "new", "words"),
     [
         (NSYS_TABLES, "create table StringIds (id int, value text)", "nothing ran on a GPU"),
-        (NSYS_TABLES, "create table other (x int)", "not an export of Nsight Systems"),
+        (NSYS_TABLES, "create table other (x int)", "neither an export of Nsight Systems"),
         (NSYS_TABLES, NSYS_TABLES + "delete from CUPTI_ACTIVITY_KIND_KERNEL;", "no kernel in it"),
         ("deviceId int, streamId int, correlationId", "device int, streamId int, c", "no column"),
         ("(100, 200, 0, 7, 1, 1)", "(200, 100, 0, 7, 1, 1)", "ends before it starts"),
-        ("(100, 200, 0, 7, 1, 1)", "('soon', 200, 0, 7, 1, 1)", "not whole numbers"),
-        ("(100, 200, 0, 7, 1, 1)", "(null, 200, 0, 7, 1, 1)", "not whole numbers"),
+        ("(100, 200, 0, 7, 1, 1)", "('soon', 200, 0, 7, 1, 1)", "is not a whole number"),
+        ("(100, 200, 0, 7, 1, 1)", "(null, 200, 0, 7, 1, 1)", "is not a whole number"),
     ],
 )
 def test_what_cannot_be_read_is_refused(make: Make, old: str, new: str, words: str) -> None:
@@ -111,8 +111,8 @@ def test_an_nvprof_trace_in_csv_has_units_of_its_own(tmp_path: Path) -> None:
     ("old", "new", "words"),
     [
         (NVPROF_TRACE[-20:], "", "line 7: the row is cut short"),
-        ("ms,us", "ms,parsec", "Duration has no known unit: 'parsec'"),
-        ("3.500000", "soon", "'soon' is no number"),
+        ("ms,us", "ms,parsec", "Duration has an unknown unit: 'parsec'"),
+        ("3.500000", "soon", "'soon' is not a number"),
         (NVPROF_TRACE[NVPROF_TRACE.index("2.000") :], "", "no kernel in it"),
     ],
 )

@@ -146,7 +146,7 @@ def test_a_wrong_checksum_removes_what_came(server: Server, tmp_path: Path) -> N
 def test_more_than_published_is_refused(server: Server, tmp_path: Path) -> None:
     wanted = archive(server)
     server.content = CONTENT + b"more"
-    with pytest.raises(BadFileError, match="more bytes come than"):
+    with pytest.raises(BadFileError, match="it is larger than the"):
         fetch(wanted, tmp_path, on_bytes=quiet)
 
 
@@ -157,7 +157,7 @@ def test_a_missing_file_and_a_silent_server(server: Server, tmp_path: Path) -> N
         fetch(missing, tmp_path, on_bytes=quiet)
     with pytest.raises(MissingError, match="Connection refused"):
         fetch(wanted, tmp_path, mirror="http://127.0.0.1:9", on_bytes=quiet)
-    with pytest.raises(UsageError, match="is no URL"):
+    with pytest.raises(UsageError, match="is not a URL"):
         fetch(wanted, tmp_path, mirror="http://", on_bytes=quiet)
 
 

@@ -48,8 +48,8 @@ def test_a_summary_tells_no_utilization(parser: Run, tmp_path: Path) -> None:
     ("content", "words"),
     [
         (NSYS_SUMS.replace(",0.0,relu", ""), "line 4: the row is cut short"),
-        (NSYS_SUMS.replace("25.0,1000,1", "25.0,many,1"), "line 4: 'many' is no number"),
-        (NVPROF_SUMS.replace("%,ms", "%,parsec"), "no known unit of time: 'parsec'"),
+        (NSYS_SUMS.replace("25.0,1000,1", "25.0,many,1"), "line 4: 'many' is not a number"),
+        (NVPROF_SUMS.replace("%,ms", "%,parsec"), "unknown unit of time: 'parsec'"),
         (NSYS_SUMS[: NSYS_SUMS.index("75.0")], "no kernel in it"),
     ],
 )

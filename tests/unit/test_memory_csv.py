@@ -34,8 +34,8 @@ def test_modules_and_phases(file: Path) -> None:
     [
         ("3,forward,weights,conv1,400\n", "", "do not add up"),
         ("3,backward,total,,4000\n", "", "do not add up"),
-        (",600", ",many", "line 3: bytes is no whole number"),
-        (",600", ",1.5", "line 3: bytes is no whole number"),
+        (",600", ",many", "line 3: bytes is not a whole number"),
+        (",600", ",1.5", "line 3: bytes is not a whole number"),
         ("iteration,phase", "epoch,phase", "the header is not"),
         (MEMORY[38:], "", "no snapshot"),
     ],

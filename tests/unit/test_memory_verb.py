@@ -175,10 +175,10 @@ def test_a_timeline_is_read_by_itself_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("3,forward,30", "3,forward,x", "line 3: time (ns) is no whole number"),
-        ("921600", "921601", "line 3: it does not add up to the total"),
-        ("others (bytes)", "rest (bytes)", "the header is none"),
-        (MEMORY_CURVE[MEMORY_CURVE.index("\n") + 1 :], "", "no moment in it"),
+        ("3,forward,30", "3,forward,x", "line 3: time (ns) is not a whole number"),
+        ("921600", "921601", "line 3: the row does not add up to its total"),
+        ("others (bytes)", "rest (bytes)", "the header is not that"),
+        (MEMORY_CURVE[MEMORY_CURVE.index("\n") + 1 :], "", "no row in it"),
     ],
 )
 def test_a_damaged_timeline(tmp_path: Path, old: str, new: str, words: str) -> None:

@@ -81,10 +81,10 @@ def test_what_is_missing_of_energy_and_throttling_has_its_reason(tmp_path: Path)
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (SMI.replace("3000 MiB", "3 GiB"), "line 5: '3 GiB' is no number with a known unit"),
+        (SMI.replace("3000 MiB", "3 GiB"), "line 5: '3 GiB' is not a number with a known unit"),
         (SMI.replace(" 200.00 W, Active", " 200"), "line 5: the row is cut short"),
         (SMI.replace("W, Active", "W, Perhaps"), "line 5: 'Perhaps' is neither"),
-        (SMI.replace("3000 MiB", ""), "line 5: '' is no number"),
+        (SMI.replace("3000 MiB", ""), "line 5: '' is not a number"),
         (SMI[SMI.index("2023") :], "no header of nvidia-smi"),
         (SMI[: SMI.index("2023")], "no sample"),
         ("index, name\n0, A100\n", "no column of utilization"),

@@ -26,7 +26,7 @@ def test_a_cell_that_could_be_both_alone_is_refused() -> None:
 
 
 def test_both_notations_in_one_file_are_refused() -> None:
-    with pytest.raises(ValueError, match="decimal commas stand beside"):
+    with pytest.raises(ValueError, match="some numbers have decimal commas"):
         parse_numbers(["9,00", "17.5"])
 
 
@@ -35,7 +35,7 @@ def test_not_available_is_not_zero() -> None:
 
 
 def test_a_word_is_no_number() -> None:
-    with pytest.raises(ValueError, match="'High' is no number"):
+    with pytest.raises(ValueError, match="'High' is not a number"):
         parse_numbers(["High", "1.5"])
 
 

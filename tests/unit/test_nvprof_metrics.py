@@ -36,7 +36,7 @@ def test_the_level_is_weighted_by_launches(tmp_path: Path) -> None:
 
 def test_levels_are_never_called_percentages(parser: Run, tmp_path: Path) -> None:
     shown = parser("core_util.py", write(tmp_path, NVPROF_LEVELS)).stdout
-    assert "0 (idle) to 10 (max): no percentages" in shown
+    assert "0 (idle) to 10 (max), not percentages" in shown
     assert "%" not in shown
     assert_refused(
         parser("core_util.py", tmp_path / "metrics.csv", "--timeline", "x"),

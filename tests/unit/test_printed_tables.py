@@ -122,10 +122,10 @@ SKIPPED = "SKIPPED: x.sqlite does not contain GPU trace data."
         (NSYS_TRACE_COLUMN.rstrip()[:-20], "line 8: the row is cut short"),
         (
             NSYS_TRACE_COLUMN.replace("      1,500", "     1500… "),
-            "line 7: '1500…' is no number",
+            "line 7: '1500…' is not a number",
         ),
-        (TRACE_TABLE.replace("(us)", "(fs)"), "no known unit of time: 'fs'"),
-        (NSYS_SUMS_COLUMN.replace("1,003", "many "), "line 4: 'many' is no number"),
+        (TRACE_TABLE.replace("(us)", "(fs)"), "unknown unit of time: 'fs'"),
+        (NSYS_SUMS_COLUMN.replace("1,003", "many "), "line 4: 'many' is not a number"),
         (
             NVPROF_TEXT[: NVPROF_TEXT.index("                   10.00%")],
             "line 4: 60 % is not its share of the rows here",
@@ -137,7 +137,7 @@ SKIPPED = "SKIPPED: x.sqlite does not contain GPU trace data."
         ("==42== Profiling result:\nNo kernels were profiled.\n", "No kernels were profiled."),
         (
             "==42== Profiling result:\n   Start  Duration   Grid Size  Device  Stream  Name\n",
-            "nvprof's trace as text, which is read as CSV only",
+            "nvprof's trace as text, which is readable only as CSV",
         ),
         (
             '==1== Metric result:\n"Device","Kernel","Invocations","Metric Name"\n',

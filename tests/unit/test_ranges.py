@@ -129,7 +129,7 @@ def test_equal_correlations_of_two_processes_are_not_one(tmp_path: Path) -> None
 
 def test_without_calls_no_kernel_has_a_range_and_that_is_said(tmp_path: Path) -> None:
     timeline = read(nsys(tmp_path / "t.sqlite", calls=False))
-    with pytest.raises(ValueError, match="does not tell which call launched a kernel"):
+    with pytest.raises(ValueError, match="does not say which call launched a kernel"):
         by_range(timeline, ["0"], 10)
 
 

@@ -90,7 +90,7 @@ def broken(root: Path, text: str) -> None:
         (
             "<annotation><filename>000001.jpg</filename><size><width>9</width><height>9</height>"
             "</size><object><name>yeti</name></object></annotation>",
-            "'yeti' is none of VOC's classes",
+            "'yeti' is not a class of VOC",
         ),
     ],
 )
