@@ -70,9 +70,9 @@ def fit(
     names = list(dict.fromkeys(model for name in wanted for model in loaded.group(name)))
     profiles = profiles_named(",".join(_named(gpu_profile)))
     for name in names if measure else ():
-        for batch_size in measure_first(loaded, name, setting):
+        for measured in measure_first(loaded, name, setting):
             if on_event is not None:
-                on_event({"event": "measured", "model": name, "batch_size": batch_size})
+                on_event({"event": "measured", "model": name, "batch_size": measured})
     asked = [Asked.of(loaded, name, setting, processes) for name in names]
     sizes = [batch_size] if isinstance(batch_size, int) else list(batch_size or ())
     of = f"{len(names)} models on {len(profiles)} GPU profiles"

@@ -33,7 +33,7 @@ def command(family: str, framework: str) -> tuple[str, ...]:
     """A training with checkpoints, evaluations on the way, and the same result every time."""
     return (
         "train", family, "--framework", framework, "--iterations", str(NUM_ITERATIONS),
-        "--batch-sizes", "2", "--checkpoint-every", "20", "--evaluate-every", str(EVALUATE_EVERY),
+        "--batch-sizes", "2", "--checkpoint-every", "15", "--evaluate-every", str(EVALUATE_EVERY),
         "--num-workers", "2", "--deterministic", "--format", "json", "--resume",
     )  # fmt: skip
 
