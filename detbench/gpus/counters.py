@@ -1,4 +1,4 @@
-"""Which Nsight Compute counter tells the utilization of which core, chip by chip.
+"""The Nsight Compute metrics that measure the utilization of each core, by chip.
 
 Source: `ncu --query-metrics --chips ...` of Nsight Compute 2022.3 for GV100 to GH100, and the
 metric lists of newer versions for Blackwell; the collector asks the installed ncu again.

@@ -46,22 +46,22 @@ class Gpu:
 
     @property
     def profile(self) -> str:
-        """Its name in the catalogue, or else its own, as a folder can be called."""
+        """Its name in the catalogue, or else its own, in a form that suits a folder."""
         name = self.catalogued.name if self.catalogued else self.name.removeprefix("NVIDIA ")
         return re.sub(r"[^A-Za-z0-9.+]+", "-", name).strip("-")
 
     @property
     def catalogued(self) -> GpuProfile | None:
-        """Its profile in the catalogue; None where that has none of its name."""
+        """Its profile in the catalogue, or None."""
         return profiles.find(self.name)
 
     @property
     def compute_slices(self) -> int | None:
-        """How many of its GPU's compute slices it is; None where it is not in the catalogue."""
+        """The number of compute slices it has; None if it is not in the catalogue."""
         return self.catalogued.compute_slices if self.catalogued else None
 
     def facts(self) -> dict[str, Any]:
-        """What a run's record says of it."""
+        """Its entries in a run's record."""
         return {
             "gpu": self.name,
             "gpu_uuid": self.uuid,
@@ -74,7 +74,7 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Unusable:
-    """A GPU, or a MIG instance of one, that nothing can run on, and why, in the driver's words."""
+    """A GPU or MIG instance that cannot be used, and why, in the driver's words."""
 
     label: str
     why: str
@@ -85,19 +85,19 @@ class Unusable:
 
 @dataclass(frozen=True)
 class Survey:
-    """What NVML told of this machine, in its order; `why_none` says why no GPU is among it."""
+    """NVML's view of this machine, in its order; `why_none` says why it has no usable GPU."""
 
     seen: tuple[Gpu | Unusable, ...]
     why_none: str
 
     @property
     def gpus(self) -> tuple[Gpu, ...]:
-        """What a run may take."""
+        """The usable GPUs."""
         return tuple(each for each in self.seen if isinstance(each, Gpu))
 
 
 def survey() -> Survey:
-    """Ask NVML for every GPU and MIG instance; one that fails does not hide the others."""
+    """Ask NVML for all GPUs and MIG instances; one that fails does not hide the others."""
     import pynvml
 
     try:
@@ -160,14 +160,14 @@ def several(given: str = "") -> tuple[tuple[Gpu, ...], str]:
 
 
 def unknown(names: Iterable[str]) -> str:
-    """Which of these indices and UUIDs is of no GPU here, in words; empty where each is of one."""
+    """A sentence about an index or UUID that names no GPU here; empty if all of them do."""
     gpus, _ = discover()
     strange = [name for name in names if _named(gpus, name) is None]
     return f"the GPU id {strange[0]} names none of the {len(gpus)} GPUs here" if strange else ""
 
 
 def _named(gpus: Sequence[Gpu], name: str) -> Gpu | None:
-    """The GPU of this number or of a UUID that begins so."""
+    """The GPU with this number, or whose UUID begins with this name."""
     found = (g for g in gpus if name and (name == str(g.number) or g.uuid.startswith(name)))
     return next(found, None)
 
@@ -220,7 +220,7 @@ def _instances(device: object, index: int, number: int) -> list[Gpu | Unusable]:
 
 
 def may_read_counters() -> bool:
-    """Whether the driver lets this process read performance counters, as far as it tells."""
+    """Whether the driver lets this process read performance counters, as far as is known."""
     try:
         parameters = DRIVER_PARAMETERS.read_text()
     except OSError:

@@ -60,7 +60,7 @@ def profiles() -> tuple[GpuProfile, ...]:
 
 
 def find(name: str) -> GpuProfile | None:
-    """The profile of that name, in the catalogue's spelling or in NVML's; None: it has none."""
+    """The profile of that name, in the catalogue's or NVML's spelling, or None."""
     return _by_key().get(_key(name))
 
 
@@ -81,7 +81,7 @@ def profile_named(name: str) -> GpuProfile:
 
 
 def matching(words: str) -> tuple[GpuProfile, ...]:
-    """The profiles whose name, or whose GPU's, holds `words`, in any case."""
+    """The profiles whose own or GPU's name contains `words`, in any case."""
     part = _key(words)
     return tuple(p for p in profiles() if part in _key(p.name) or part in _key(p.gpu))
 
@@ -94,7 +94,7 @@ def _near(name: str) -> list[str]:
 
 
 def _key(name: str) -> str:
-    """A name without what spellings of it differ in: case, separators, the maker."""
+    """A name reduced to what all its spellings share: no case, separators or maker."""
     words = [word for word in re.split(r"[\s_+-]+", name.lower()) if word]
     while words and words[0] in _MAKERS:
         words.pop(0)
@@ -170,7 +170,7 @@ def _of_gpu(
 
 
 def _slice(mig: dict[str, Any], name: str) -> dict[str, Any]:
-    """What a MIG profile and the vGPU type on it have in common."""
+    """The figures that a MIG profile shares with the vGPU type on it."""
     figures = mig["profiles"][name]
     return {
         "mig_profile": name,

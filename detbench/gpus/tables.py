@@ -25,7 +25,7 @@ _COLUMNS = (
 
 
 def machine_table(told: Survey) -> pd.DataFrame:
-    """A row a GPU or MIG instance; `attrs["notes"]` says why none can be used, and what to do."""
+    """One row per GPU or MIG instance; `attrs["notes"]` says why none is usable, and the remedy."""
     table = pd.DataFrame([_row(each) for each in told.seen], columns=_COLUMNS)
     notes = []
     if told.why_none:
@@ -59,7 +59,7 @@ def _row(each: Gpu | Unusable) -> dict[str, Any]:
 
 
 def catalogue_table(profiles: Iterable[GpuProfile]) -> pd.DataFrame:
-    """A row a GPU profile, and the source of its figures."""
+    """One row per GPU profile, with the source of its figures."""
     rows = [
         {
             "profile": p.name,

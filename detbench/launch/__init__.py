@@ -1,1 +1,1 @@
-"""The doors a run can go through: a process of this machine, so far."""
+"""Launchers: ways to start a training, as a process of this machine or in a container."""

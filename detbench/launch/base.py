@@ -1,4 +1,4 @@
-"""What every way to start a training has in common: how it ended, and how a signal ends it."""
+"""What all launchers share: how a training ended, and how a signal ends it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OnEvent = Callable[[Mapping[str, Any]], None]
 
 
 def ignore(_: Mapping[str, Any]) -> None:
-    """Takes events that nobody wants."""
+    """Ignore an event."""
 
 
 @dataclass(frozen=True)
@@ -40,30 +40,30 @@ class Exit:
 
 
 class Launcher(Protocol):
-    """One way to start a training: as a process of this machine, in a container."""
+    """A way to start a training: as a process of this machine, or in a container."""
 
     @property
     def python(self) -> str:
-        """The interpreter that trains."""
+        """The Python interpreter of the training."""
 
     @property
     def gpus(self) -> tuple[str, ...]:
-        """The indices or UUIDs of the GPUs that it may use, where any were chosen."""
+        """The indices or UUIDs of the GPUs it may use, if any were chosen."""
 
     def at_most(self) -> dict[str, Any]:
-        """What it may use at most: `memory` in bytes, `cpus`; what is not limited is left out."""
+        """Its limits: `memory` in bytes, and `cpus`; what is not limited is left out."""
 
     def seen(self, folder: Path) -> Path:
-        """The path under which the training finds a folder of the results."""
+        """The path of a results folder as the training sees it."""
 
     def has_program(self, name: str) -> bool:
-        """Whether a profiler is there where the training will run."""
+        """Whether a profiler is installed where the training will run."""
 
     def reads_counters(self) -> bool:
         """Whether the training may read GPU performance counters."""
 
     def facts(self) -> dict[str, Any]:
-        """What a record's environment says of it."""
+        """Its entries in a record's environment."""
 
     def run(
         self,
@@ -81,7 +81,7 @@ class Launcher(Protocol):
 
 
 def take_line(line: bytes, sink: IO[bytes], on_event: OnEvent) -> None:
-    """A line of a training's output: an event is passed on, all else goes into the log.
+    """Handle a line of a training's output: pass an event on, write anything else to the log.
 
     What a full disk does not take is left out: the training itself says what became of it. `sink`
     has to be unbuffered.
@@ -95,7 +95,7 @@ def take_line(line: bytes, sink: IO[bytes], on_event: OnEvent) -> None:
 
 
 class terminate_as_interrupt:  # noqa: N801 - reads as a context manager
-    """Within it SIGTERM raises KeyboardInterrupt, as SIGINT does: a batch system ends a run so."""
+    """Make SIGTERM raise KeyboardInterrupt, as SIGINT does: batch systems end a run that way."""
 
     def __enter__(self) -> None:
         self._outside: Any = None

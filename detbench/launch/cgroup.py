@@ -1,4 +1,4 @@
-"""A limit on the memory of a process and its children, by a control group of the kernel's.
+"""Limits the memory of a process and its children through a kernel control group.
 
 The group is a child of this process's own one (version 1), or stands beside it (version 2, where a
 group with processes has no children that are limited): limits on what is above keep holding. When
@@ -43,7 +43,7 @@ class Group:
         return ["/bin/sh", "-c", _ENTER, str(self.folder / "cgroup.procs"), *command]
 
     def oom_kills(self) -> int | None:
-        """How many processes of the group were killed for lack of memory, where it is counted."""
+        """The group's processes killed for lack of memory, if the kernel counts them."""
         name = "memory.oom_control" if self.version == 1 else "memory.events"
         words = (self.folder / name).read_text().split()
         counts = dict(zip(words[::2], words[1::2], strict=True))
@@ -51,13 +51,13 @@ class Group:
 
 
 def mechanism() -> str:
-    """What a record says of how the memory was limited."""
+    """The mechanism that limited the memory, for the record."""
     return f"cgroup v{_hierarchy()[1]}"
 
 
 @contextmanager
 def limited(memory: int) -> Iterator[Group]:
-    """A group of at most so many bytes, swap included; gone after the block, processes and all.
+    """A group limited to so many bytes, swap included; removed with its processes after the block.
 
     Raises:
         MissingError: this process may not make one.
@@ -111,7 +111,7 @@ def _remove(folder: Path) -> None:
 
 
 def _hierarchy() -> tuple[Path, int]:
-    """Where groups are made that limit memory, and the interface's version."""
+    """The folder in which memory groups are created, and the interface's version."""
     own = dict(line.split(":", 2)[1:] for line in _OWN.read_text().splitlines())
     for line in _MOUNTS.read_text().splitlines():
         # "36 35 98:0 ROOT POINT options - TYPE source superoptions", see proc(5)

@@ -48,11 +48,11 @@ class ContainerLauncher:
     python: str = PYTHON
 
     def seen(self, folder: Path) -> Path:
-        """The folder of the results, under /scratch/measurements."""
+        """The folder under /scratch/measurements."""
         return Path(SCRATCH) / "measurements" / folder.resolve().relative_to(self.results.resolve())
 
     def at_most(self) -> dict[str, Any]:
-        """Those on its memory and its cores."""
+        """The container's limits on memory and cores."""
         memory, cpus = self.limits.memory, self.limits.cpus
         return {
             **({"memory": bytes_of(memory)} if memory else {}),
@@ -60,12 +60,12 @@ class ContainerLauncher:
         }
 
     def has_program(self, name: str) -> bool:
-        """Whether the image has it."""
+        """Whether the image has the program."""
         with engine() as client, started(client, self._wanted(["which", name])) as container:
             return int(container.wait()["StatusCode"]) == 0
 
     def reads_counters(self) -> bool:
-        """Whether the container is given the capability."""
+        """Whether the container gets the capability."""
         return self.counters
 
     def facts(self) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class ContainerLauncher:
         on_event: OnEvent,
         time_limit: float | None,
     ) -> Exit:
-        """Run it; a signal stops the container.
+        """Run the command; a signal stops the container.
 
         Raises:
             MissingError: the engine, the image or a GPU that was asked for is not there.
@@ -121,7 +121,7 @@ _End = Literal["itself", "timeout", "interrupt", "engine"]
 
 
 def _wait(container: Container, time_limit: float | None) -> _End:
-    """Wait for its end, and bring it about at the time limit or on a signal."""
+    """Wait for the container's end, or end it at the time limit or on a signal."""
     import requests
     from docker.errors import DockerException
 
@@ -144,7 +144,7 @@ def _wait(container: Container, time_limit: float | None) -> _End:
 
 
 def _started(container: Container) -> dict[str, Any]:
-    """The event that tells the container's first process, by the number it has on this host."""
+    """The event that reports the container's first process, by its number on this host."""
     container.reload()
     pid = int(container.attrs["State"]["Pid"])
     try:

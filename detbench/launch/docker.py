@@ -1,4 +1,4 @@
-"""Docker's engine through its SDK: reached, asked for a container, and its complaints in words."""
+"""Docker's engine through its SDK: connects, creates containers, and explains its errors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def tag(family: str) -> str:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a container may use.
+    """The limits of a container.
 
     Attributes:
         memory: as Docker writes it, `8g`; empty for no limit. Swap does not extend it.
@@ -77,7 +77,7 @@ class Wanted:
 
 @contextmanager
 def engine() -> Iterator[DockerClient]:
-    """The engine of this machine; what it refuses within the block becomes an error of ours.
+    """Connect to this machine's engine; its errors within the block become detbench's.
 
     Raises:
         MissingError: there is none, it cannot be reached, or it lacks what was asked for.
@@ -103,7 +103,7 @@ def engine() -> Iterator[DockerClient]:
 
 
 def create(client: DockerClient, wanted: Wanted) -> Container:
-    """Create the container; it has yet to be started.
+    """Create the container without starting it.
 
     It runs as the caller's uid. Where it may read counters it begins as root and goes on as the
     caller, who keeps CAP_SYS_ADMIN alone: a capability given to any other uid has no effect.
@@ -159,7 +159,7 @@ def create(client: DockerClient, wanted: Wanted) -> Container:
 
 @contextmanager
 def started(client: DockerClient, wanted: Wanted) -> Iterator[Container]:
-    """The container, running; it is gone after the block, however that ends.
+    """The running container; it is removed after the block, however that ends.
 
     Raises:
         docker.errors.DockerException: the engine refused.
@@ -173,7 +173,7 @@ def started(client: DockerClient, wanted: Wanted) -> Iterator[Container]:
 
 
 def remove(container: Container) -> None:
-    """Remove a container, running or not; one that is gone already is no error."""
+    """Remove a container, running or not; a container that is already gone is not an error."""
     import requests
     from docker.errors import DockerException
 
@@ -192,7 +192,7 @@ def _is_alive(pid: str) -> bool:
 
 
 def explain(error: Exception) -> DetbenchError:
-    """What the engine refused, with the remedy where one is known."""
+    """The engine's refusal, with the remedy if one is known."""
     from docker.errors import ImageNotFound
 
     said = " ".join(str(getattr(error, "explanation", "") or error).split())
@@ -223,7 +223,7 @@ def _unreachable(error: Exception) -> MissingError:
 
 
 def facts(client: DockerClient, image: str) -> dict[str, Any]:
-    """What a record says about an image and its engine."""
+    """The entries of an image and its engine in a record."""
     found = client.images.get(image)
     labels = found.labels or {}
     return {

@@ -1,4 +1,4 @@
-"""A family's image: built from docker/*.Dockerfile, and whether it is still up to date."""
+"""Builds a family's image from docker/*.Dockerfile, and checks whether it is up to date."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _CPU = {"BASE_IMAGE": "debian:bookworm", "DETECTRON2": "pypi", "PROFILERS": "nsy
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a build may be told.
+    """The options of a build.
 
     Attributes:
         arguments: build arguments, over those of the Dockerfiles.
@@ -53,7 +53,7 @@ class Recipe:
 def build(
     client: DockerClient, root: Path, family: str, recipe: Recipe, say: Callable[[str, bool], None]
 ) -> str:
-    """Build a family's image from the checkout `root`, with all it stands on; returns its id.
+    """Build a family's image and the images below it from the checkout `root`; returns its id.
 
     `say` is called with every line of the engine's output, and whether a step begins with it.
 
@@ -95,7 +95,7 @@ def build(
 
 
 def staleness(client: DockerClient, root: Path, family: str) -> str:
-    """In which way a family's image is older than the checkout, and the remedy; empty if it is not.
+    """Why a family's image is out of date, and the remedy; empty if it is not.
 
     Raises:
         docker.errors.ImageNotFound: the family has no image.
@@ -127,7 +127,7 @@ def _files(root: Path) -> list[str]:
 
 
 def _context(root: Path, recipe: Recipe) -> bytes:
-    """The tar archive that the engine gets."""
+    """The build context as a tar archive."""
     from docker.utils.build import create_archive
 
     extra = []

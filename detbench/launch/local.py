@@ -38,23 +38,23 @@ class LocalLauncher:
     python: str = sys.executable
 
     def at_most(self) -> dict[str, Any]:
-        """That on the memory."""
+        """The limit on memory."""
         return {"memory": self.memory} if self.memory else {}
 
     def seen(self, folder: Path) -> Path:
-        """The folder itself."""
+        """The folder, unchanged."""
         return folder
 
     def has_program(self, name: str) -> bool:
-        """Whether it is on the PATH."""
+        """Whether the program is on the PATH."""
         return shutil.which(name) is not None
 
     def reads_counters(self) -> bool:
-        """Whether the driver lets this process."""
+        """Whether the driver lets this process read counters."""
         return may_read_counters()
 
     def facts(self) -> dict[str, Any]:
-        """The limit and what sets it; but for that the training sees all there is."""
+        """The memory limit and its mechanism; everything else is unlimited."""
         return {"limits": {**self.at_most(), "by": cgroup.mechanism()}} if self.memory else {}
 
     def run(
@@ -66,7 +66,7 @@ class LocalLauncher:
         on_event: OnEvent,
         time_limit: float | None,
     ) -> Exit:
-        """Run it; a signal ends its whole process group.
+        """Run the command; a signal ends its whole process group.
 
         Raises:
             FileNotFoundError: the program does not exist.

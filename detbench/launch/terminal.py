@@ -1,4 +1,4 @@
-"""A command in a container with this process's own stdin and stdout, a terminal or not."""
+"""Connects a container to this process's stdin and stdout, whether they are a terminal or not."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def attend(container: Container, *, is_terminal: bool) -> int:
 
 
 def _talk(connection: socket.socket) -> None:
-    """Both ways, as they come, until the container's side ends."""
+    """Copy both directions until the container's side ends."""
     stdin, stdout = sys.stdin.fileno(), sys.stdout.fileno()
     while True:
         ready, _, _ = select.select([connection, stdin], [], [])
@@ -73,7 +73,7 @@ def _receive(connection: socket.socket) -> None:
 
 
 def _exactly(connection: socket.socket, count: int) -> bytes:
-    """So many bytes, or fewer where the stream ends."""
+    """Read that many bytes, or fewer at the end of the stream."""
     blocks = []
     while count and (block := connection.recv(min(count, _BLOCK))):
         blocks.append(block)
@@ -83,7 +83,7 @@ def _exactly(connection: socket.socket, count: int) -> bytes:
 
 @contextmanager
 def _raw(descriptor: int) -> Iterator[None]:
-    """The terminal without line editing and echo of its own: the container's shell has them."""
+    """Turn off the terminal's line editing and echo, which the container's shell provides."""
     before = termios.tcgetattr(descriptor)
     tty.setraw(descriptor, termios.TCSADRAIN)  # what was typed already is kept
     try:

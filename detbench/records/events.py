@@ -1,4 +1,4 @@
-"""Lines by which the training process tells its launcher how far it is.
+"""Events: lines by which the training process reports its progress to its launcher.
 
 They travel among its ordinary output, the same way from a process, a container and a Slurm job,
 which a pipe or a socket would not. The launcher takes them out of the log.
@@ -17,7 +17,7 @@ _muted = False
 
 
 def mute() -> None:
-    """Emit nothing from here on: of several processes one speaks for all."""
+    """Emit nothing from here on; one of several processes reports for all."""
     global _muted
     _muted = True
 

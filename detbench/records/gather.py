@@ -1,4 +1,4 @@
-"""The runs in folders that a user names: results folders, or folders of single runs."""
+"""Collects the runs in the folders that a user names: results folders, or single runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Gathered(NamedTuple):
 
 
 def gather(folders: Sequence[Path] = ()) -> Gathered:
-    """The runs in these folders; in the default results folder where none is named.
+    """The runs in these folders, or in the default results folder if none is named.
 
     Raises:
         UsageError: a folder does not exist.

@@ -1,4 +1,4 @@
-"""Whether what runs left is still what they left: every file against its stored sha256."""
+"""Checks that the files of runs are unchanged, by their stored sha256."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from detbench.records.store import read_record, record_files
 
 @dataclass(frozen=True)
 class Checked:
-    """A file of a run; `problem` is empty where it is as it was left."""
+    """A file of a run; `problem` is empty if it is unchanged."""
 
     path: Path
     problem: str

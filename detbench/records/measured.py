@@ -1,4 +1,4 @@
-"""Whether a profiler's file holds data: exit codes do not tell, so the file has to.
+"""Whether a profiler's file holds data; a profiler's exit code does not say so.
 
 Without a GPU, or with a window that was never reached, nvprof, Nsight Systems and Nsight Compute
 all end with code 0 and a file without a single kernel.

@@ -1,4 +1,4 @@
-"""What a run is asked to do and what it left: the typed documents that every door passes on.
+"""Typed documents: what a run is asked to do, and what it left. Every launcher passes them on.
 
 `RunSpec` travels into the training process as JSON, `Outcome` comes back out of it, and the two
 make the `RunRecord` that is stored as `run.json`.
@@ -205,7 +205,7 @@ class Failure(_Document):
 
 
 class Outcome(_Document):
-    """What the training process says of itself when it ends."""
+    """The training process's report when it ends."""
 
     throughput: Throughput | None = None
     accuracy: dict[str, float | None] | None = None

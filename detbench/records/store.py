@@ -1,4 +1,4 @@
-"""Where runs are kept: one folder a run, written aside and renamed into place when complete."""
+"""The store of runs: one folder per run, written aside and renamed into place when complete."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _RESERVE, _RESERVE_BYTES = ".reserve", 64 << 10
 
 
 class Run(NamedTuple):
-    """A run that has ended: the folder that keeps what it left, and its record."""
+    """A run that has ended: its folder and its record."""
 
     folder: Path
     record: RunRecord
@@ -49,7 +49,7 @@ def default_root() -> Path:
 
 
 def begin(root: Path, spec: RunSpec) -> Path:
-    """An empty folder for a run that has yet to be done, beside where it will be kept.
+    """Create an empty folder for a new run, beside its final place.
 
     Raises:
         MissingError: the results folder cannot be written.
@@ -74,7 +74,7 @@ def begin(root: Path, spec: RunSpec) -> Path:
 
 
 def inherit(folder: Path, unfinished: Path) -> None:
-    """Give a run's new folder what an unfinished one has left to go on from.
+    """Copy into a new run's folder what it needs to continue an unfinished run.
 
     Raises:
         MissingError: it cannot be copied.
@@ -117,7 +117,7 @@ def _host() -> str:
 
 
 def release(folder: Path) -> None:
-    """Give back the space that was held for the record, which a full disk would not take."""
+    """Free the space that was reserved for the record, so that it can be written to a full disk."""
     (folder / _RESERVE).unlink(missing_ok=True)
 
 
@@ -171,7 +171,7 @@ def link_latest(root: Path, measurement: Path) -> Path:
 
 
 def measurements_in(folder: Path, *, but_logs: bool = False) -> tuple[Measurement, ...]:
-    """The files of a run's folder, with their hashes; maybe without its log and spec."""
+    """The files of a run's folder, with their hashes; optionally without its log and spec."""
     no_measurements = {RECORD, _RESERVE, *(NO_MEASUREMENTS if but_logs else ())}
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in no_measurements)
     return tuple(

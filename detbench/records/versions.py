@@ -1,4 +1,4 @@
-"""Records of older schema versions, brought up to today's one step at a time when they are read.
+"""Upgrades records of older schema versions, one step at a time, when they are read.
 
 A new field with a default needs no new version. Whoever renames or drops one raises
 `spec.SCHEMA_VERSION`, and adds here what makes the new form of the old one. Files of users are

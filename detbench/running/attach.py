@@ -1,4 +1,4 @@
-"""What a mode puts around the training: its profiler's command, chosen for the GPU at hand."""
+"""The profiler's command that a mode puts around the training, chosen for the GPU."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from detbench.records.spec import Window
 
 @dataclass(frozen=True)
 class Attachment:
-    """A mode, made concrete for one GPU.
+    """A mode, resolved for one GPU.
 
     Attributes:
         program: the profiler that wraps the training; empty when none does.
@@ -39,7 +39,7 @@ class Attachment:
 
 
 def attach(mode: Mode, gpu: Gpu | None, batch_size: int, window: Window) -> Attachment:
-    """What `mode` puts around the training on `gpu` (None: as for a current data-centre GPU)."""
+    """What `mode` puts around a training on `gpu`; None means a current data-centre GPU."""
     match mode.name:
         case "nvprof":
             # nvprof measures nothing from compute capability 8.0 on, without saying so.
@@ -102,7 +102,7 @@ def _nsight_compute(batch_size: int, gpu: Gpu | None) -> Attachment:
 
 
 def _metrics(chip: str | None) -> list[str]:
-    """What to collect on a chip: of the metrics wanted those that the installed ncu knows for it.
+    """The wanted metrics that the installed ncu can collect on a chip.
 
     ncu goes on without a metric that the chip lacks, and its log then says nothing of it.
     """

@@ -1,4 +1,4 @@
-"""What this machine has and lacks, and the command that mends it."""
+"""Checks what this machine has and lacks, and names the command that mends each lack."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _PROGRAMS = {
 
 @dataclass(frozen=True)
 class Lack:
-    """One thing that is missing, and how to get it."""
+    """A thing that is missing, and how to get it."""
 
     what: str
     remedy: str
@@ -56,7 +56,7 @@ class Lack:
 def lacks(
     mode: Mode, attachment: Attachment, launcher: Launcher, gpu: Gpu | None, why_no_gpu: str
 ) -> list[Lack]:
-    """What keeps `mode` from measuring anything where the training runs; empty: nothing does."""
+    """What keeps `mode` from measuring anything where the training runs; empty if it can."""
     found = []
     if mode.needs_gpu and gpu is None:
         found.append(
@@ -79,7 +79,7 @@ def lacks(
 
 @dataclass(frozen=True)
 class Check:
-    """One thing, whether it is here, and its version or the remedy.
+    """A checked thing: whether it is here, and its version or the remedy.
 
     Attributes:
         required: whether nothing at all can be trained without it.
@@ -103,7 +103,7 @@ def of_family(family: Family) -> list[Check]:
 
 
 def of_machine(results: Path) -> list[Check]:
-    """What this machine, or the container it is asked in, has, by looking only."""
+    """Checks of this machine, or of the container this runs in; they change nothing."""
     told = survey()
     checks = [_gpu(each) for each in told.seen]
     if told.why_none:
@@ -187,7 +187,7 @@ def _disk(results: Path) -> Check:
 
 
 def _memory_limit() -> Check:
-    """The limit that the kernel holds this process to; cgroup v2 and v1."""
+    """The memory limit that the kernel sets for this process (cgroup v2 or v1)."""
     memory = next((f for f in _MEMORY_LIMITS if f.is_file()), None)
     if memory is None:
         return Check("memory limit", UNKNOWN, "no control group is at hand to ask")

@@ -1,4 +1,4 @@
-"""Whether a mode can run here: what the doctor's checks and a launcher tell together."""
+"""Whether a mode can run here, from the doctor's checks and the launcher."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from detbench.suite import load_family
 
 
 class Examination(NamedTuple):
-    """What was looked at for a mode, and what a run lacks; nothing where it can begin."""
+    """The checks for a mode, and what a run in it lacks; empty if it can begin."""
 
     mode: str
     checks: list[Check]
@@ -52,7 +52,7 @@ def examine(family: str, mode: str, launcher: Door) -> Examination:
 
 
 def examine_machine(family: str) -> Examination:
-    """What this machine has for a family, and which packages are missing that it cannot do without.
+    """What this machine has for a family, and which required packages are missing.
 
     Raises:
         UsageError: there is no such family.

@@ -1,4 +1,4 @@
-"""A run: a RunSpec goes in, a training is launched, a RunRecord comes out."""
+"""Executes a run: takes a RunSpec, launches the training, and returns a RunRecord."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _KILLED = re.compile(r"rank\s*: (?P<rank>\d+) .*\n\s*exitcode\s*: (?P<code>-\d+)
 
 
 def training_command(spec: RunSpec, attachment: Attachment, python: str, folder: Path) -> list[str]:
-    """The command line of a run whose folder the training sees as `folder`."""
+    """The command line of a run; `folder` is the run's folder as the training sees it."""
     training = ["-m", "detbench.training", str(folder / store.SPEC), str(folder)]
     if spec.world_size > 1:
         training = ["-m", _TORCHRUN, *_meeting(spec), *training]
@@ -49,7 +49,7 @@ def training_command(spec: RunSpec, attachment: Attachment, python: str, folder:
 
 
 def _meeting(spec: RunSpec) -> list[str]:
-    """How torchrun brings the processes together."""
+    """The options by which torchrun brings the processes together."""
     options = [f"--nproc-per-node={spec.num_processes}"]
     if spec.nodes.count == 1:
         return ["--standalone", *options]  # it finds a free port
@@ -175,7 +175,7 @@ def _monitored(
 
 
 def _read_outcome(folder: Path, spec: RunSpec) -> Outcome | None:
-    """What the training says of itself; of several processes that failed, the first one's word."""
+    """The training's own report; if several processes failed, that of the first one."""
     told = [
         Outcome.model_validate_json(path.read_bytes())
         for path in sorted(folder.glob(outcome_name("*")))
@@ -203,7 +203,7 @@ def classify(
     measurement: str,
     gpu_ids: Sequence[str] = (),
 ) -> tuple[Status, str]:
-    """How a run went, and why it did not go well.
+    """The status of a run, and the cause if it is not ok.
 
     A profiler's exit code is not consulted: they end with 0 without having measured anything.
     The training's own word and the file decide. `gpu_ids` are the GPUs that it was given.
@@ -229,7 +229,7 @@ def classify(
 
 
 def _killed_process(folder: Path) -> re.Match[str] | None:
-    """Which of torchrun's processes a signal ended first, by its report."""
+    """The torchrun process that a signal ended first, from torchrun's report."""
     log = folder / store.LOG
     text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
     _, root_cause, report = text.partition("Root Cause (first observed failure)")
@@ -253,7 +253,7 @@ def _failed(failure: Failure, ended: Exit, gpu_ids: Sequence[str]) -> tuple[Stat
 
 
 def _killed(ended: Exit, folder: Path) -> tuple[Status, str]:
-    """The training process said nothing: something ended it, or it never began."""
+    """The status of a training that left no report: it was killed, or never began."""
     number = -ended.code if ended.code < 0 else ended.code - 128  # a wrapper's way to say it
     if number == signal.SIGKILL:
         if ended.oom_kills:

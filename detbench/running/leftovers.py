@@ -1,4 +1,4 @@
-"""What ended runs left behind: containers that nobody waits for, and folders without a record."""
+"""Removes what ended runs left behind: orphaned containers and folders without a record."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from detbench.records import store
 
 
 class Leftover(NamedTuple):
-    """A thing that was left behind.
+    """Something that a run left behind.
 
     Attributes:
         what: a container or a folder, by its name.
@@ -23,14 +23,14 @@ class Leftover(NamedTuple):
 
 
 class Cleaned(NamedTuple):
-    """What was left behind, and why no containers could be looked for, if so."""
+    """The leftovers, and why containers could not be looked for, if so."""
 
     found: list[Leftover]
     why_no_containers: str
 
 
 def clean(root: Path, *, dry_run: bool) -> Cleaned:
-    """Remove what was left behind, but no folder with a measurement; with `dry_run` only look."""
+    """Remove leftovers, but no folder with a measurement; with `dry_run`, only list them."""
     found, why = [], ""
     try:
         with engine() as client:

@@ -10,7 +10,7 @@ from detbench.running.place import Door
 
 
 def machines(count: int, rank: int, rendezvous: str, launcher: Door) -> Nodes:
-    """`count` machines of which this one is number `rank`, and which meet at `rendezvous`.
+    """Describe `count` machines that meet at `rendezvous`; this one is number `rank`.
 
     Raises:
         UsageError: they contradict each other, or `rendezvous` is no HOST:PORT.

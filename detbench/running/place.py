@@ -1,4 +1,4 @@
-"""Where runs are done and under which conditions, as opposed to what is run (`plan.Request`)."""
+"""Where and under which conditions runs are done; `plan.Request` says what is run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Place:
 
 
 def host_folder(given: Path | None, name: str) -> Path:
-    """The folder given, or the one of this name in the checkout; made if it is missing.
+    """The given folder, or the checkout's folder of this name; it is created if missing.
 
     Raises:
         MissingError: it cannot be made.

@@ -1,4 +1,4 @@
-"""From what a user asks for to the runs to do: defaults filled in, contradictions refused."""
+"""Turns a user's request into run specs: fills in defaults and refuses contradictions."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Request:
 def plan(
     family: Family, mode: Mode, request: Request, gpu: Gpu | None, *, purpose: Purpose
 ) -> list[RunSpec]:
-    """One spec a model and batch size.
+    """One spec per model and batch size.
 
     Without a GPU, `gpu` is None. The purpose `accuracy` trains the whole schedule, saves the
     weights and evaluates them, at the first batch size unless others are named; `window` stops
@@ -190,7 +190,7 @@ def _course(
 
 
 def _check_target(target: Mapping[str, float], dataset: str) -> None:
-    """Refuse a metric that the dataset's evaluation will not have."""
+    """Refuse a metric that the dataset's evaluation does not report."""
     for metric in target:
         if metric.startswith("VOC ") != (dataset in VOC):
             measure = "VOC mAP" if dataset in VOC else "box AP, mask AP and the like"
@@ -238,7 +238,7 @@ def _shortened(window: Window, mode: Mode, stop: int) -> Window:
 
 
 def _located(value: str, names: tuple[str, ...]) -> str:
-    """A name as it stands, a path made absolute: the training runs elsewhere."""
+    """A known name unchanged, or an absolute path, because the training runs in another folder."""
     return value if value in names else str(Path(value).expanduser().resolve())
 
 

@@ -29,7 +29,7 @@ from detbench.suite import load_family
 
 
 class Commands(NamedTuple):
-    """The command lines of planned runs, one a run, and what is to be known of them."""
+    """The command lines of planned runs, one per run, and notes on them."""
 
     lines: list[str]
     notes: list[str]
@@ -57,11 +57,11 @@ class Session:
 
     @property
     def gpu(self) -> Gpu | None:
-        """That of the first process."""
+        """The GPU of the first process."""
         return self.gpus[0] if self.gpus else None
 
     def do(self, spec: RunSpec, retries: Path | None = None) -> Run:
-        """Do a run, or find a good one of the same spec where the place says so.
+        """Do a run, or return a good run of the same spec if the place asks for that.
 
         `retries` is the folder of a failed one that it tries again.
 
@@ -107,7 +107,7 @@ class Session:
         return run
 
     def commands(self, specs: Iterable[RunSpec]) -> Commands:
-        """The command line of every run, whose folder is called RUN."""
+        """The command line of every run, with RUN for its folder."""
         found = Commands([], [])
         if self.mode.needs_gpu and self.gpu is None:
             found.notes.append("there is no GPU here: this is for a current data-centre GPU")
@@ -121,7 +121,7 @@ class Session:
         return found
 
     def note(self, text: str) -> None:
-        """Say something that is to be known."""
+        """Report a note."""
         self.on_event({"event": "note", "text": text})
 
 
@@ -149,7 +149,7 @@ def prepare(
     *,
     dry_run: bool = False,
 ) -> tuple[Session, list[RunSpec]]:
-    """The session and the planned runs; with `dry_run` nothing is made or said.
+    """The session and the planned runs; with `dry_run`, nothing is created or reported.
 
     Raises:
         UsageError: something named does not exist, or contradicts something else.
@@ -186,13 +186,13 @@ def prepare(
 
 
 def _paths(specs: Iterable[RunSpec]) -> tuple[Path, ...]:
-    """The files and folders that runs read by a path of this host."""
+    """The files and folders of this host that runs read."""
     named = {name for spec in specs for name in (spec.dataset, spec.weights)}
     return tuple(sorted(Path(name) for name in named if Path(name).is_absolute()))
 
 
 def _note_image(session: Session, family: str) -> None:
-    """Say what is to be known before runs in a family's image begin."""
+    """Report what a user should know before runs in a family's image begin."""
     from detbench.launch import images
     from detbench.launch.docker import engine
 

@@ -19,7 +19,7 @@ from detbench.suite import load_family
 
 @dataclass(frozen=True)
 class Shell:
-    """What a shell is given.
+    """The settings of a shell.
 
     Attributes:
         gpus: `all`, `none`, or indices and UUIDs with commas; empty for all, if there are any.
@@ -88,7 +88,7 @@ def attend_shell(family: str, shell: Shell, on_event: OnEvent) -> int:
 
 
 def _gpus(given: str) -> tuple[str, ...]:
-    """Nothing for none, `("all",)`, or indices and UUIDs.
+    """The chosen GPUs: nothing, `("all",)`, or indices and UUIDs.
 
     Raises:
         UsageError: an index is none of a GPU here.

@@ -28,7 +28,7 @@ def _path(family: str) -> Path:
 
 
 def switch(family: str, mode: Mode) -> Path:
-    """Remember `mode` for `family`; returns the file that does.
+    """Store `mode` for `family`; returns the file that holds it.
 
     Raises:
         MissingError: there is no checkout, or it cannot be written.
@@ -44,7 +44,7 @@ def switch(family: str, mode: Mode) -> Path:
 
 
 def switched(family: str) -> Mode:
-    """The mode chosen last for `family`; `noprofile` before any was.
+    """The mode chosen last for `family`, or `noprofile`.
 
     Raises:
         BadFileError: the file that remembers it names no mode.
@@ -59,7 +59,7 @@ def switched(family: str) -> Mode:
 
 
 def require_noprofile(family: str) -> None:
-    """Refuse to measure accuracy or speed where `family` is switched to a mode that slows it.
+    """Refuse to measure accuracy or speed if `family` is switched to a mode that slows it.
 
     Without a checkout nothing can be switched, and nothing is refused.
 
@@ -74,7 +74,7 @@ def require_noprofile(family: str) -> None:
 
 
 def profiling_mode(family: str, named: str | None = None) -> Mode:
-    """The switched mode of `family`, which has to be the one named, if any, and to profile.
+    """The switched mode of `family`; it has to be a profiling mode, and the named one, if any.
 
     Raises:
         UsageError: it is another one, or it is noprofile.

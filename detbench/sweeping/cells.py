@@ -1,4 +1,4 @@
-"""What the results folder says of a cell: the newest run that decides it."""
+"""The state of a cell in the results folder, from the newest run that decides it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LIMITS: Final = ("memory", "cpus")
 def measured(
     root: Path, spec: RunSpec, limits: Mapping[str, Any], *, since: datetime, again: bool
 ) -> CellState | None:
-    """The cell as the newest run of this spec under these limits has it; None without one.
+    """The state from the newest run of this spec under these limits; None if there is none.
 
     A run that went well or out of memory counts whenever it was, unless `again`. One that failed
     or timed out counts when it ended after `since`: whatever was in its way may have gone.

@@ -1,4 +1,4 @@
-"""One process at a time does a cell, and one uses a device, of all sweeps of a results folder.
+"""Locks between the sweeps of a results folder: one process per cell, and one per device.
 
 The kernel holds the lock (flock(2)) and drops it with its owner, however that ends: what a killed
 sweep was doing is free at once, and no file that is left behind means anything.
@@ -20,19 +20,19 @@ _FOLDER = ".sweep"
 
 
 def lock_file(root: Path, spec: RunSpec) -> Path:
-    """Where the lock of a cell lies."""
+    """The lock file of a cell."""
     name = f"{spec.model}_bs{spec.batch_size}_{spec.mode}_{spec.digest()[:12]}.lock"
     return root / spec.gpu_profile / _FOLDER / name
 
 
 def device_file(root: Path, device: str) -> Path:
-    """Where the lock of a device of this host lies: a GPU's UUID, or `cpu`."""
+    """The lock file of a device of this host: a GPU's UUID, or `cpu`."""
     return root / _FOLDER / f"{socket.gethostname()}_{device}.lock"
 
 
 @contextmanager
 def claimed(path: Path) -> Iterator[bool]:
-    """Whether this process has the lock, which it then keeps for the block.
+    """Try to take the lock for the block; yields whether this process has it.
 
     Raises:
         MissingError: no lock can be made there.
@@ -51,21 +51,21 @@ def claimed(path: Path) -> Iterator[bool]:
 
 
 def owner(path: Path) -> str:
-    """The process that has the lock, `4711 on HOST`; empty where it has just gone."""
+    """The process that holds the lock, `4711 on HOST`; empty if it was just released."""
     with suppress(OSError):
         return path.read_text(encoding="utf-8")
     return ""
 
 
 def wait_until_free(path: Path) -> None:
-    """Return when whoever has the lock has let it go."""
+    """Wait until the lock is released."""
     with suppress(FileNotFoundError), path.open("rb") as stream:
         fcntl.flock(stream, fcntl.LOCK_SH)  # NFS gives an exclusive one to writers only
 
 
 @contextmanager
 def held(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
-    """Has the lock for the block; `on_wait` is called before it is waited for.
+    """Hold the lock for the block; `on_wait` is called before waiting for it.
 
     Raises:
         MissingError: no lock can be made there.

@@ -1,4 +1,4 @@
-"""From what a user asks for to a sweep: its cells, the sessions that do them, its predictor."""
+"""Turns a user's request into a sweep: its cells, their sessions, and its predictor."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from detbench.sweeping.search import Predictor
 
 @dataclass(frozen=True)
 class Planned:
-    """A sweep and what does its runs.
+    """A sweep and the sessions that do its runs.
 
     Attributes:
         sessions: one a mode.
@@ -39,7 +39,7 @@ class Planned:
 
     @property
     def compute_slices(self) -> int | None:
-        """Of the GPU profile; None on a CPU, or where the catalogue has it not."""
+        """Compute slices of the GPU profile; None on a CPU or an unknown profile."""
         gpu = next(iter(self.sessions.values())).gpu
         return gpu.compute_slices if gpu else None
 
@@ -90,7 +90,7 @@ def planned(
 
 
 def _check_profile(wanted: str, session: Session, family: str, here: str) -> None:
-    """Refuse a GPU profile that runs here would not be on, in whichever spelling."""
+    """Refuse a GPU profile, in any spelling, that is not the one runs here would use."""
     named = profile_named(wanted)
     if session.gpu is None or session.gpu.catalogued != named:
         raise MissingError(
@@ -101,7 +101,7 @@ def _check_profile(wanted: str, session: Session, family: str, here: str) -> Non
 
 
 def _predictor(session: Session, specs: Sequence[RunSpec]) -> Predictor | None:
-    """What predicts the runs' memory; nothing does on a CPU, or on a GPU of an unknown profile."""
+    """The predictor of the runs' memory; None on a CPU or an unknown GPU profile."""
     if session.gpu is None or session.gpu.catalogued is None:
         return None
     return FitPredictor.of(session.gpu.catalogued, specs)

@@ -1,4 +1,4 @@
-"""What `detbench.fit` predicts, as the search asks for it."""
+"""Adapts the predictions of `detbench.fitting` to the search."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ class FitPredictor:
 
     @staticmethod
     def of(profile: GpuProfile, specs: Iterable[RunSpec]) -> FitPredictor:
-        """For these runs."""
+        """A predictor for these runs."""
         return FitPredictor(profile, {spec.model: spec for spec in specs})
 
     @property
     def capacity_bytes(self) -> int:
-        """What a process can probably have of the profile."""
+        """The memory that a process can probably use on the profile."""
         return round(capacity(self.profile).middle)
 
     def predict(self, model: str, batch_size: int) -> Prediction | None:
-        """The memory that each process of a run needs; None where too little was measured."""
+        """The memory that each process of a run needs; None if too little was measured."""
         spec = self.specs[model]
         base = _SETTINGS.get(spec.dataset)
         if base is None:

@@ -34,7 +34,7 @@ _TRANSIENT = (
 
 
 def why_again(record: RunRecord) -> str:
-    """Why a run that did not go well is tried once more; empty where it is not."""
+    """Why a failed run is tried once more; empty if it is not."""
     if record.status != "failed" or "retries" in record.environment:
         return ""
     return next((t.why for t in _TRANSIENT if re.search(t.words, record.cause)), "")

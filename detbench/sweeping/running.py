@@ -1,4 +1,4 @@
-"""Doing a sweep: the search's runs one by one, beside other sweeps, until the matrix is decided."""
+"""Does a sweep: runs what the search asks for, beside other sweeps, until the matrix is decided."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Sweep:
         return [self._row(*key) for key in dict.fromkeys(cell[:2] for cell in self.specs)]
 
     def run(self, do: Do) -> None:
-        """Do what is left. A cell that another sweep is at is waited for at the end.
+        """Do the remaining runs. Cells that another sweep is working on are waited for at the end.
 
         Raises:
             MissingError: the machine lacks something that the runs need.
@@ -66,7 +66,7 @@ class Sweep:
                 self._wait_for(spec)
 
     def estimate(self) -> tuple[int, float | None]:
-        """How many runs are left at most, and the seconds they take by those done so far."""
+        """The most runs that are left, and their seconds, estimated from those done so far."""
         rows = self.rows()
         left = sum(runs_left(row) for row in rows)
         known = [s.seconds for row in rows for s in row.measured.values() if s.seconds is not None]
@@ -97,7 +97,7 @@ class Sweep:
         )
 
     def _do_row(self, model: str, mode: str, do: Do) -> bool:
-        """Do the row's runs until it is decided or another sweep is at it; whether any was done."""
+        """Do a row's runs until it is decided or another sweep has it; whether any was done."""
         done = False
         while (spec := self._next(self._row(model, mode))) and self._try(spec, do):
             done = True
@@ -108,7 +108,7 @@ class Sweep:
         return None if size is None else self.specs[row.model, row.mode, size]
 
     def _try(self, spec: RunSpec, do: Do) -> bool:
-        """Do the run, and once more where it failed for a cause that may have gone.
+        """Do the run, and once more if it failed for a transient cause.
 
         False where another sweep is at it.
         """
@@ -145,7 +145,7 @@ class Sweep:
 
     @contextmanager
     def _devices(self) -> Iterator[None]:
-        """Has the devices for itself within the block."""
+        """Hold the devices for the block."""
         with ExitStack() as stack:
             for device in sorted(self.devices):  # in one order: no two wait for each other
                 path = device_file(self.root, device)
@@ -162,7 +162,7 @@ class Sweep:
 
 
 def describe(left: int, seconds: float | None) -> str:
-    """How much is left, in words."""
+    """The remaining work, in words."""
     time = "time unknown until one is done" if seconds is None else f"about {_duration(seconds)}"
     return f"at most {left} {'run' if left == 1 else 'runs'} left, {time}"
 

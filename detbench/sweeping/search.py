@@ -1,4 +1,4 @@
-"""Which run to do next, and what the runs done so far decide. Nothing is run here.
+"""Decides which run to do next, from the runs done so far. It runs nothing itself.
 
 A row is a model in a mode, over ascending batch sizes. What trains at a batch size trains at all
 smaller ones; what runs out of memory does so at all larger ones. A failure or a timeout decides
@@ -30,19 +30,19 @@ class Prediction:
 
 
 class Predictor(Protocol):
-    """Something that predicts the memory of trainings on one GPU profile."""
+    """Predicts the memory of trainings on one GPU profile."""
 
     @property
     def capacity_bytes(self) -> int:
         """How much memory a training may use there."""
 
     def predict(self, model: str, batch_size: int) -> Prediction | None:
-        """The memory it needs; None where nothing can be said."""
+        """The memory it needs; None if it cannot be predicted."""
 
 
 @dataclass(frozen=True)
 class CellState:
-    """What is known of a cell: a model, mode and batch size.
+    """The state of a cell: a model, mode and batch size.
 
     Attributes:
         source: whether that was measured, follows from another cell of the row, or is a
@@ -97,7 +97,7 @@ class Row:
 
 
 def states(row: Row) -> dict[int, CellState]:
-    """What is known of every cell of the row."""
+    """The state of every cell of the row."""
     known = {size: _implied(row, size) for size in row.batch_sizes}
     if row.confirm or not _prediction_holds(row) or not _largest_was_measured(row):
         return known
@@ -150,7 +150,7 @@ def _open(row: Row) -> list[int]:
 
 
 def _implied(row: Row, size: int) -> CellState:
-    """The cell as measured, or as its neighbours decide it; two that disagree decide nothing."""
+    """The state as measured or implied by neighbours; neighbours that disagree imply nothing."""
     if size in row.measured:
         return row.measured[size]
     fitting = [s for s, state in row.measured.items() if state.status == "fits" and s > size]

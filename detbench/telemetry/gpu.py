@@ -1,4 +1,4 @@
-"""What NVML tells of a GPU or MIG instance at one moment, as cells of `monitoring.csv`.
+"""Samples a GPU or MIG instance through NVML, as cells of `monitoring.csv`.
 
 Columns are called as nvidia-smi calls them. A cell that the driver cannot fill holds its words:
 `[N/A: Not Supported]`.
@@ -17,7 +17,7 @@ _MIB = 1 << 20
 
 
 def not_told(why: object) -> str:
-    """The cell of what could not be told; `why` in the words of what was asked."""
+    """The cell of a quantity that is not available; `why` is in the driver's words."""
     return f"[N/A: {str(why).translate({91: 40, 93: 41})}]"  # the cell's own end is a ]
 
 
@@ -50,7 +50,7 @@ def _clock(kind: str) -> Callable[[Any, Any], tuple[str, ...]]:
 
 
 def _processes(nvml: Any, device: Any) -> tuple[str, ...]:
-    """How many compute on it, and `pid:MiB` of each, its memory `?` where it is not told."""
+    """The number of compute processes, and `pid:MiB` of each; unknown memory is `?`."""
     found = nvml.nvmlDeviceGetComputeRunningProcesses(device)
     memory = ("?" if p.usedGpuMemory is None else f"{p.usedGpuMemory / _MIB:.0f}" for p in found)
     shown = " ".join(f"{p.pid}:{mib}" for p, mib in zip(found, memory, strict=True))
@@ -96,7 +96,7 @@ class _Watched:
 
 
 class GpuSampler:
-    """Asks NVML for the GPUs of a run; a MIG instance's whole GPU is watched with it.
+    """Samples the GPUs of a run through NVML; with a MIG instance, its whole GPU too.
 
     The instance has its own memory and processes, the whole GPU power, clocks and temperature.
     """
@@ -121,11 +121,11 @@ class GpuSampler:
 
     @property
     def count(self) -> str:
-        """How many GPUs and instances are watched, as a cell."""
+        """The number of watched GPUs and instances, as a cell."""
         return not_told(self._why_none) if self._why_none else str(len(self._watched))
 
     def sample(self) -> list[dict[str, str]]:
-        """A row for each."""
+        """One row per GPU or instance."""
         if self._why_none:
             return []
         return [
@@ -134,7 +134,7 @@ class GpuSampler:
         ]
 
     def close(self) -> None:
-        """Let NVML go."""
+        """Shut NVML down."""
         if not self._why_none:
             with suppress(self._nvml.NVMLError):
                 self._nvml.nvmlShutdown()

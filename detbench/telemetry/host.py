@@ -1,4 +1,4 @@
-"""What the kernel tells of this host and of a run's processes, as cells of `monitoring.csv`."""
+"""Samples this host and a run's processes through the kernel, as cells of `monitoring.csv`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COLUMNS = (
 
 
 class HostSampler:
-    """The host's CPU, memory and disks, and the part of them that a run's processes have.
+    """Samples the host's CPU, memory and disks, and what a run's processes use of them.
 
     Those are this process's children and theirs, and `roots` with theirs, as of a container.
     Rates are over the time since the sample before; the first one has none.
@@ -79,7 +79,7 @@ class HostSampler:
 
 
 class _Rates:
-    """Growth of counters since they were last looked at."""
+    """Rates of counters since their last reading."""
 
     def __init__(self) -> None:
         self._last: dict[str, tuple[float, float]] = {}
@@ -94,7 +94,7 @@ class _Rates:
 
 
 class _Seen(NamedTuple):
-    """A process at one moment; a number may be taken again, but not with the same start."""
+    """A process at one moment; a process number can be reused, but not with the same start time."""
 
     pid: int
     started: int
@@ -104,7 +104,7 @@ class _Seen(NamedTuple):
 
 
 class _Tree:
-    """CPU time and resident memory of processes and all that they started."""
+    """CPU time and resident memory of processes and their descendants."""
 
     def __init__(self) -> None:
         self._last: dict[tuple[int, int], _Seen] = {}
@@ -135,7 +135,7 @@ class _Tree:
         return seconds, sum(p.pages for p in seen.values()) * _PAGE_BYTES, len(seen)
 
     def _scan(self, roots: set[int]) -> None:
-        """Look for processes. It reads all of the host's, so on a crowded one it is done less."""
+        """Look for new processes. It reads all of the host's: on a busy host it is done less."""
         begun = time.thread_time()
         self._pids = {process.pid for process in psutil.Process().children(recursive=True)}
         for root in tuple(roots):  # another thread adds to them

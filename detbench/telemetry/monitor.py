@@ -1,4 +1,4 @@
-"""A thread that samples beside a run, at a steady pace, into `monitoring.csv`."""
+"""A thread that samples at a steady pace beside a run, into `monitoring.csv`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PATIENCE = 5.0  # seconds for a sample under way: the driver may hang, and the 
 
 
 class Monitor:
-    """Within it, a sample of the host and of each GPU every `every` seconds.
+    """A context in which the host and each GPU are sampled every `every` seconds.
 
     A sample is written by one call, so that a killed program leaves whole rows. What goes wrong
     with sampling never disturbs the run: it ends the samples.
@@ -52,7 +52,7 @@ class Monitor:
         self._abandoned.set()  # what it may still get to know is not written: the file is closed
 
     def watching(self, on_event: OnEvent) -> OnEvent:
-        """`on_event`, and the processes that a launcher tells of are the run's from then on."""
+        """Wrap `on_event`: processes that a launcher reports count as the run's from then on."""
 
         def notice(event: Mapping[str, Any]) -> None:
             if event.get("event") == "started":
