@@ -18,7 +18,7 @@ def checkout() -> Path | None:
 
 
 def source_checkout() -> Path:
-    """The checkout, where there has to be one.
+    """The checkout, which has to exist.
 
     Raises:
         MissingError: detbench was installed without one.

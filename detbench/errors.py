@@ -47,7 +47,7 @@ def missing_package(error: ModuleNotFoundError) -> MissingError:
 
 
 class RunFailedError(DetbenchError):
-    """A run ended otherwise than well; its record says how."""
+    """A run did not succeed; its record says why."""
 
     exit_code = 4
 

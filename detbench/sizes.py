@@ -1,4 +1,4 @@
-"""Amounts of memory as people write them, `900m`, and as we name them, `900MiB`."""
+"""Sizes of memory, read as `900m` and written as `900MiB`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NAMES = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1))
 
 
 def bytes_of(text: str) -> int:
-    """The bytes of a size as Docker reads it: `900m`, `1.5g`, units being powers of 1024.
+    """The bytes of a size as Docker reads it: `900m`, `1.5g`; units are powers of 1024.
 
     Raises:
         UsageError: it is none.

@@ -15,7 +15,7 @@ from detbench.records.spec import Device, Window
 
 
 class Package(NamedTuple):
-    """A framework as it is installed: its distributions' names, and the command that brings it."""
+    """An installable framework: the names of its distributions, and the install command."""
 
     distributions: tuple[str, ...]
     install: str
@@ -110,7 +110,7 @@ class EffdetModel(_Section):
 
 
 class Model(_Section):
-    """One config name, and what each framework that has it needs to build it."""
+    """A config name, and what each of its frameworks needs to build it."""
 
     schedule: Schedule
     detectron2: Detectron2Model | None = None
@@ -128,7 +128,7 @@ class Model(_Section):
 
 
 class Defaults(_Section):
-    """What a run takes on a device when the user names nothing else."""
+    """The defaults of a run on a device."""
 
     model: str
     dataset: str

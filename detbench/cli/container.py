@@ -24,7 +24,7 @@ _LIMITS = (
 
 
 def limit_options(function: F) -> F:
-    """What a container may use."""
+    """The options that limit a container."""
     for option in reversed(_LIMITS):
         function = option(function)
     return function

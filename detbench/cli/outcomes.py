@@ -1,4 +1,4 @@
-"""How runs went, as the verbs that train print it, and the exit code that they end with."""
+"""Prints the outcomes of runs, and raises for the exit code of failed ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def print_commands(found: Commands) -> None:
-    """A line a command, and on stderr what is to be known of them."""
+    """Print one line per command, and notes to stderr."""
     for note in found.notes:
         click.echo(note, err=True)
     for line in found.lines:
@@ -25,7 +25,7 @@ def print_commands(found: Commands) -> None:
 
 
 def print_runs(runs: Sequence[Run], style: str) -> None:
-    """A row a run, and for the eye where each is kept."""
+    """Print one row per run, and in print formats where each is kept."""
     from detbench.reporting.run_summaries import outcome_table
 
     table = outcome_table(runs)
@@ -37,13 +37,13 @@ def print_runs(runs: Sequence[Run], style: str) -> None:
 
 
 def print_folders(runs: Sequence[Run], style: str) -> None:
-    """For the eye, where runs are kept."""
+    """Print where runs are kept, in print formats only."""
     for run in runs if style in ("table", "md") else ():
         click.echo(f"kept in {min(os.path.relpath(run.folder), str(run.folder), key=len)}")
 
 
 def fail_on_bad(runs: Sequence[Run]) -> None:
-    """Raise where a run did not go well.
+    """Raise if a run did not succeed.
 
     Raises:
         RunFailedError: naming the first such run and its cause.

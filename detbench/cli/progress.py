@@ -1,4 +1,4 @@
-"""What events become on stderr: notes as lines, progress as a bar, or now and then a line."""
+"""Shows events on stderr: notes as lines, progress as a bar or occasional lines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rich.progress import (
 
 
 class _Bar:
-    """A bar on a terminal; elsewhere a line whenever another tenth is done."""
+    """A progress bar on a terminal; elsewhere one line per tenth."""
 
     def __init__(self, label: str, *columns: ProgressColumn) -> None:
         console = Console(stderr=True)
@@ -38,7 +38,7 @@ class _Bar:
         self._bar.start()
 
     def show(self, label: str, done: int, total: int, line: str, loss: str = "") -> None:
-        """How far it is; `line` says the same where no bar can be drawn."""
+        """Show the progress; `line` is printed where no bar can be drawn."""
         self._bar.update(
             self._task, description=label, completed=done, total=total or None, loss=loss
         )
@@ -52,7 +52,7 @@ class _Bar:
 
 
 class _Events(ABC):
-    """Takes events, as a context after which no bar is left; a kind of event a method."""
+    """An event callback, used as a context that removes its bar at the end."""
 
     def __init__(self) -> None:
         self._bar: _Bar | None = None
@@ -64,7 +64,7 @@ class _Events(ABC):
         self._end()
 
     def __call__(self, event: Mapping[str, Any]) -> None:
-        """Show an event; those of a training come from the thread that reads its output."""
+        """Show an event. Those of a training come from the thread that reads its output."""
         if event["event"] == "note":
             click.echo(event["text"], err=True)
         elif event["event"] == "progress":
@@ -83,14 +83,14 @@ class _Events(ABC):
 
 
 class RunEvents(_Events):
-    """Shows runs: a bar for each, whose label has its name and phase."""
+    """Shows runs: one bar each, labelled with its name and phase."""
 
     def __init__(self) -> None:
         super().__init__()
         self._name = ""
 
     def __call__(self, event: Mapping[str, Any]) -> None:
-        """Show an event; those of a training come from the thread that reads its output."""
+        """Show an event. Those of a training come from the thread that reads its output."""
         if event["event"] == "run":
             self._name = event["name"]
             columns = MofNCompleteColumn(), TextColumn("{task.fields[loss]}")
@@ -108,7 +108,7 @@ class RunEvents(_Events):
 
 
 class DataEvents(_Events):
-    """Shows what is done with a dataset: a bar for each phase, of bytes or of images."""
+    """Shows work on a dataset: one bar per phase, in bytes or images."""
 
     def __init__(self, *, counts_bytes: bool) -> None:
         super().__init__()

@@ -18,7 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 def whole_numbers(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> tuple[int, ...]:
-    """A click callback: `2,4,8` as numbers."""
+    """A click callback that parses `2,4,8` into numbers."""
     try:
         return tuple(int(part) for part in value.split(",")) if value is not None else ()
     except ValueError:
@@ -30,7 +30,7 @@ def whole_numbers(
 def _overrides(
     context: click.Context, parameter: click.Parameter, given: tuple[str, ...]
 ) -> dict[str, Any]:
-    """`KEY=VALUE`s, each value read as YAML."""
+    """Parse `KEY=VALUE` options, with each value as YAML."""
     import yaml
 
     found = {}

@@ -98,7 +98,7 @@ def evaluate(family: str, dry_run: bool, style: str, **options: Any) -> None:
 def _run_window(
     family: str, mode: str | None, dry_run: bool, style: str, options: dict[str, Any]
 ) -> None:
-    """Do a run a model and batch size and print a row each; with `dry_run` their commands."""
+    """Do a run per model and batch size and print a row each; with `dry_run`, print commands."""
     from detbench.api import running
     from detbench.cli.progress import RunEvents
 
@@ -112,7 +112,7 @@ def _run_window(
 
 
 def _print_classes(folder: Path) -> None:
-    """A line a class as VOC's users know them, `name: share`, then their mean."""
+    """Print one line per class as VOC's users know it, `name: share`, then the mean."""
     import pandas as pd
 
     classes = pd.read_csv(folder / "voc_ap.csv")

@@ -1,1 +1,1 @@
-"""What runs inside the training process; `python -m detbench.training` starts it."""
+"""The code that runs inside the training process, which `python -m detbench.training` starts."""

@@ -1,4 +1,4 @@
-"""How accurate detections are: by COCO's metrics, or by the VOC challenge's."""
+"""Measures the accuracy of detections by COCO's metrics or the VOC challenge's."""
 
 from __future__ import annotations
 

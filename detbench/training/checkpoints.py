@@ -21,14 +21,14 @@ _NAME = re.compile(r"model_(\d+)\.pth")
 
 
 def iterations_done(folder: Path) -> int:
-    """How many iterations the newest checkpoint has behind it; 0 where there is none."""
+    """The iterations done at the newest checkpoint; 0 if there is none."""
     last = folder / LAST
     found = _NAME.fullmatch(last.read_text(encoding="utf-8").strip()) if last.is_file() else None
     return int(found[1]) + 1 if found else 0
 
 
 def save(folder: Path, iteration: int, state: Mapping[str, Any]) -> None:
-    """Save the state after `iteration`; the oldest checkpoint goes once the new one stands."""
+    """Save the state after `iteration`; then remove the oldest checkpoint."""
     name = f"model_{iteration:07d}.pth"
     write(folder / name, state)
     _replace_text(folder / LAST, name)
@@ -43,14 +43,14 @@ def clear(folder: Path) -> None:
 
 
 def write(path: Path, state: Mapping[str, Any]) -> None:
-    """Save `state` under `path`, which is there only when it is complete."""
+    """Save `state` to `path`, which exists only once it is complete."""
     part = path.with_name(f".part-{path.name}")
     torch.save(dict(state), part)
     part.replace(path)
 
 
 def load_newest(folder: Path, device: torch.device) -> dict[str, Any] | None:
-    """The newest checkpoint's state; None where there is none."""
+    """The newest checkpoint's state; None if there is none."""
     if not iterations_done(folder):
         return None
     return _read(folder / (folder / LAST).read_text(encoding="utf-8").strip(), device)

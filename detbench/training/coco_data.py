@@ -39,7 +39,7 @@ class CocoImages(Dataset[Any]):
 
     @abstractmethod
     def sample(self, image: Image.Image, image_id: int) -> Any:
-        """What the framework is fed with, of an RGB image and `objects(image_id)`."""
+        """A framework's training sample from an RGB image and `objects(image_id)`."""
 
     def __len__(self) -> int:
         return len(self.image_ids)

@@ -1,4 +1,4 @@
-"""What the system says of memory, as levels that each hold the one before.
+"""The system's view of memory, as levels that each contain the one before.
 
 Tracked tensors are within the first level; what a level holds beyond the one before is what no
 tensor explains, and has a name of its own. So the parts add up to the last level.
@@ -28,13 +28,13 @@ class DeviceMemory:
     read: Callable[[], tuple[int, ...]]
 
     def beyond(self, tracked: int, reading: tuple[int, ...]) -> dict[str, int]:
-        """Bytes of every level beyond the one before, where tensors hold `tracked` bytes."""
+        """Bytes by which every level exceeds the one before, if tensors hold `tracked` bytes."""
         inner = (tracked, *reading)
         return {name: reading[i] - inner[i] for i, (_, name) in enumerate(self.levels)}
 
 
 def memory_of(device: torch.device) -> DeviceMemory:
-    """How a CPU's process or a GPU tells its memory."""
+    """The memory levels of a CPU process or a GPU."""
     if device.type == "cpu":
         return DeviceMemory((("resident", "(process)"),), _Resident())
     return DeviceMemory(
@@ -49,7 +49,7 @@ def memory_of(device: torch.device) -> DeviceMemory:
 
 
 class _Resident:
-    """Memory of this process that lies in RAM (proc(5), statm, second field)."""
+    """Resident memory of this process (proc(5), statm, second field)."""
 
     def __init__(self) -> None:
         self._file = Path("/proc/self/statm").open("rb", buffering=0)  # noqa: SIM115 - read often

@@ -1,4 +1,4 @@
-"""The processes of a training: which one this is, and what they tell one another.
+"""The processes of a training: which one this is, and how they communicate.
 
 torchrun starts them and says so in the environment (RANK, WORLD_SIZE, LOCAL_RANK,
 LOCAL_WORLD_SIZE); without it there is one.
@@ -44,13 +44,13 @@ def join(device: str) -> World:
 
 
 def leave() -> None:
-    """Part from the other processes, where there are any."""
+    """Leave the process group, if there is one."""
     if dist.is_initialized():
         dist.destroy_process_group()
 
 
 def gathered(own: list[T], world: World) -> list[T]:
-    """On the main process the lists of all processes, one after the other; elsewhere empty."""
+    """The lists of all processes, concatenated, on the main process; an empty list elsewhere."""
     if world.size == 1:
         return own
     parts: list[Any] | None = [None] * world.size if world.is_main else None

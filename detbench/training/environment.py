@@ -1,4 +1,4 @@
-"""What a run depended on: versions, devices and settings, as far as the process can see them."""
+"""Describes what a run depends on: versions, devices and settings."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def describe(job: Job, framework: Framework) -> dict[str, Any]:
 
 
 def memory_peaks(device: torch.device) -> dict[str, int]:
-    """The highest memory use of this process so far, in bytes, where the system counts it."""
+    """The highest memory use of this process so far in bytes, if the system counts it."""
     peaks = {"resident peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
     if device.type == "cuda":
         peaks["allocated peak"] = torch.cuda.max_memory_allocated(device)

@@ -1,4 +1,4 @@
-"""The evaluations of a training on the clock of the time to train."""
+"""The evaluations of a training, timed on the clock of time-to-train."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Evaluations:
 
     @contextmanager
     def timed(self, iterations: int) -> Iterator[Accuracy]:
-        """Time an evaluation after so many iterations; the block fills what it is given.
+        """Time an evaluation after so many iterations; the block fills in its accuracy.
 
         Raises:
             UsageError: the target names a metric that it did not find.
@@ -55,7 +55,7 @@ class Evaluations:
 
     @property
     def reached(self) -> bool:
-        """Whether there is a target, and the newest evaluation meets all of it."""
+        """Whether there is a target and the newest evaluation meets all of it."""
         if not self.target or not self.done:
             return False
         found = self.done[-1].accuracy

@@ -30,7 +30,7 @@ Detections = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a framework brings to the loop.
+    """The parts that a framework provides to the loop.
 
     Attributes:
         model: called with a batch it gives losses.
@@ -57,7 +57,7 @@ class Recipe:
 
 
 class LoopTrainer:
-    """Trains a recipe; checkpoints, evaluations and reports as detectron2 has them."""
+    """Trains a recipe, with checkpoints, evaluations and reports like detectron2's."""
 
     def __init__(self, job: Job, hooks: Sequence[Hook], recipe: Recipe) -> None:
         self._job, self._hooks, self._recipe = job, hooks, recipe
@@ -88,7 +88,7 @@ class LoopTrainer:
         self._reports = Reports(job, self._start) if job.world.is_main else None
 
     def _restore(self) -> int:
-        """Go on from the newest checkpoint of the folder; the iteration to begin with."""
+        """Load the folder's newest checkpoint; returns the iteration to begin with."""
         found = checkpoints.load_newest(self._job.output, self._job.device)
         if found is None:
             if self._job.spec.weights not in ("none", "zoo"):
@@ -101,7 +101,7 @@ class LoopTrainer:
         return int(found["iteration"]) + 1
 
     def _parts(self) -> dict[str, Any]:
-        """What a checkpoint holds, by name."""
+        """The contents of a checkpoint, by name."""
         parts = {
             "trained": self.model,
             "optimizer": self.optimizer,
@@ -112,11 +112,11 @@ class LoopTrainer:
 
     @property
     def _best(self) -> nn.Module:
-        """What is evaluated and saved."""
+        """The model that is evaluated and saved."""
         return self.model if self._average is None else self._average.module
 
     def _batches(self) -> Iterator[Any]:
-        """Batches without end, this process's share of each."""
+        """Endless batches: this process's share of each."""
         spec, world = self._job.spec, self._job.world
         images = self._recipe.images()
         order = Order(

@@ -1,4 +1,4 @@
-"""What our loop reports while it trains: metrics.json and log.txt, both as detectron2 writes them.
+"""Reports of the plain training loop: metrics.json and log.txt, as detectron2 writes them.
 
 So whatever reads one framework's logs reads the others' too.
 """
@@ -20,7 +20,7 @@ _NOT_TIMED = 2  # iterations that detectron2's mean time leaves out at the start
 
 
 class Reports:
-    """A report every 20 iterations, of their medians, and one an evaluation.
+    """Writes a report of medians every 20 iterations, and one for each evaluation.
 
     Args:
         start: the iteration that this process begins with.
@@ -45,18 +45,18 @@ class Reports:
     def add(
         self, step: Step, losses: dict[str, float], elapsed: float, learning_rate: float
     ) -> None:
-        """An iteration that took `elapsed` seconds."""
+        """Add an iteration that took `elapsed` seconds."""
         self._recent.append((step, losses, elapsed))
         self._times.append(elapsed)
         self._learning_rate = learning_rate
 
     def write_if_due(self) -> None:
-        """Write every 20 iterations."""
+        """Write a report if 20 iterations are complete."""
         if self._recent and (self._recent[-1][0].iteration + 1) % _EVERY == 0:
             self.write()
 
     def write(self) -> None:
-        """Write what was not reported yet."""
+        """Write a report of all iterations since the last one."""
         if not self._recent:
             return
         steps, losses, seconds = zip(*self._recent, strict=True)
@@ -88,7 +88,7 @@ class Reports:
         self._say(f"Start inference on {num_images} batches")
 
     def end_inference(self, num_own: int) -> None:
-        """The process has detected what there is in its images."""
+        """The process has finished inference on its images."""
         seconds = time.perf_counter() - self._inference
         self._say(
             f"Total inference time: {timedelta(seconds=seconds)} ({seconds / max(1, num_own):.6f}"
@@ -96,7 +96,7 @@ class Reports:
         )
 
     def add_accuracy(self, iterations: int, found: Mapping[str, float | None]) -> None:
-        """An evaluation after so many iterations; it is counted to the last of them."""
+        """Report an evaluation after so many iterations, under the number of the last one."""
         values = {
             upstream_name(name): math.nan if value is None else value
             for name, value in found.items()

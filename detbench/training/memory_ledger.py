@@ -1,4 +1,4 @@
-"""Books on live memory: every byte on one account, peaks with their parts, a thinned timeline.
+"""A ledger of live memory: every byte on one account, peaks by part, and a thinned timeline.
 
 Torch is not in it: the tracker says what begins, ends, or turns out to be something else.
 """
@@ -19,7 +19,7 @@ MOST_MOMENTS = 200  # of a phase's timeline
 
 @dataclass(slots=True)
 class Account:
-    """A live storage: its bytes, what it is there for, and the event it came with."""
+    """A live storage: its bytes, its purpose, and the event of its creation."""
 
     size: int
     key: Key
@@ -57,7 +57,7 @@ class Peak:
 
 @dataclass
 class Ledger:
-    """Counts, and keeps of every iteration each phase's peak and at most `most` moments.
+    """Counts bytes, and keeps each phase's peak and at most `most` moments of every iteration.
 
     A storage counts as what it turns out to be for by the end of its iteration: a gradient that
     an operator has just made is one before it is accumulated. Moments and peaks that held it
@@ -124,14 +124,14 @@ class Ledger:
     # What comes, goes, and turns out to be something else.
 
     def add(self, size: int, key: Key) -> Account:
-        """A storage has come."""
+        """A storage was created."""
         self._event += 1
         account = Account(size, key, self._event)
         self._change(key, size)
         return account
 
     def free(self, account: Account) -> None:
-        """A storage is going."""
+        """A storage is being freed."""
         self._shrink(account.key, account.size)
 
     def resize(self, account: Account, size: int) -> None:
@@ -145,7 +145,7 @@ class Ledger:
         account.size, account.born = size, self._event
 
     def move(self, account: Account, key: Key) -> None:
-        """A storage turns out to be for something else, and was so since it came."""
+        """A storage turns out to have another purpose, and has had it since its creation."""
         old, size, born = account.key, account.size, account.born
         if old == key:
             return
@@ -236,7 +236,7 @@ def _higher(first: Moment, second: Moment) -> Moment:
 
 
 def parts_of(peak: Peak, memory: DeviceMemory) -> dict[Key, int]:
-    """The bytes at a peak by category and module, what no tensor explains among them."""
+    """The bytes at a peak by category and module, including those that no tensor explains."""
     parts = {key: size for key, size in peak.parts.items() if size}
     for name, size in memory.beyond(peak.tracked, peak.reading).items():
         parts[UNATTRIBUTED, name] = size

@@ -1,4 +1,4 @@
-"""Follows every tensor storage of a training iteration and says what it is there for.
+"""Tracks every tensor storage of a training iteration, and its purpose.
 
 Each live byte belongs to exactly one (category, module) pair, so the parts of a snapshot add up
 to its total: what the process holds on a CPU, what the device has in use on a GPU. The part that
@@ -188,7 +188,7 @@ class MemoryTracker(Hook, TorchDispatchMode):
                 self._see_all(value, key)
 
     def _see(self, tensor: torch.Tensor, key: Key | None = None) -> None:
-        """Count a tensor's storage if it is new, as `key`, or as a temporary of who is at work."""
+        """Count a new storage: under `key`, or as a temporary of the module at work."""
         if not self._is_here(tensor):
             return
         try:

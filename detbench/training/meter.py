@@ -1,4 +1,4 @@
-"""Times iterations and says how far the training is."""
+"""Times iterations and reports the progress of a training."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import torch
 
 
 class ModuleAtWork:
-    """Told of every module that is entered and left, it says whose work is being done.
+    """Tracks the module at work; it has to be told of every module that is entered and left.
 
     The nodes of the autograd graph are numbered as they are made, so the number of a node that
     runs in the backward pass tells during which module's turn it was made. Nothing has to be

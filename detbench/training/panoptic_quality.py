@@ -16,7 +16,7 @@ Numbers = NDArray[np.int32]
 
 @dataclass
 class Tally:
-    """What was matched of one category, and what was not."""
+    """The matched and unmatched segments of one category."""
 
     overlap: float = 0.0  # the sum of the IoUs of what was matched
     matched: int = 0
@@ -24,7 +24,7 @@ class Tally:
     missed: int = 0
 
     def add(self, other: Tally) -> None:
-        """Count another tally in."""
+        """Add another tally."""
         self.overlap += other.overlap
         self.matched += other.matched
         self.wrong += other.wrong
@@ -94,7 +94,7 @@ def _areas(numbers: Numbers) -> dict[int, int]:
 
 
 def quality(tallies: Iterable[Mapping[int, Tally]], things: Iterable[int]) -> dict[str, float]:
-    """PQ, SQ and RQ in percent, means over the categories there are; PQ of things and stuff apart.
+    """PQ, SQ and RQ in percent, as means over the categories; also PQ of things and of stuff.
 
     NaN where there is no category to take the mean of.
     """

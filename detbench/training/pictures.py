@@ -1,4 +1,4 @@
-"""The pictures that an evaluated training leaves: its curve, and what it finds in some images."""
+"""Draws the pictures of an evaluated training: its curve, and detections in some images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COLORS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9
 
 
 def draw_pictures(job: Job) -> None:
-    """Draw into the job's folder what its log and its last evaluation's detections show."""
+    """Draw the job's log and the detections of its last evaluation into its folder."""
     draw_predictions(job)
     log = job.output / "metrics.json"
     if job.spec.train and log.is_file():

@@ -44,7 +44,7 @@ class CudaWindow(Hook):
 
 
 class DlprofWindow(Hook):
-    """Names every operator for DLProf, which takes the iterations of the window by itself."""
+    """Names every operator for DLProf, which selects the window's iterations itself."""
 
     def __init__(self) -> None:
         self._context: torch.autograd.profiler.emit_nvtx | None = None

@@ -34,7 +34,7 @@ class Job:
 
     @property
     def device(self) -> torch.device:
-        """Where the model lives."""
+        """The device of the model."""
         if self.spec.device == "cuda":
             return torch.device("cuda", self.world.local_rank)
         return torch.device(self.spec.device)
@@ -56,7 +56,7 @@ class Trainer(Protocol):
     optimizer: torch.optim.Optimizer
 
     def train(self) -> None:
-        """Run the job's iterations that its folder's newest checkpoint has not behind it.
+        """Run the job's iterations that follow its folder's newest checkpoint.
 
         Calls the hooks, and evaluates as the spec says.
         """
@@ -73,7 +73,7 @@ class Hook:
     """
 
     def before_train(self, trainer: Trainer) -> None:
-        """Model and optimizer stand; no iteration has run."""
+        """Model and optimizer exist; no iteration has run."""
 
     def before_step(self, iteration: int) -> None:
         """The next thing that happens is waiting for this iteration's data."""
@@ -82,10 +82,10 @@ class Hook:
         """The optimizer has stepped; nothing else has happened since."""
 
     def after_train(self) -> None:
-        """No iteration follows."""
+        """The last iteration has ended."""
 
     def finish(self) -> dict[str, int]:
-        """Training ended well: write what was measured; returns bytes by name for the record."""
+        """Write the measurement after a successful training; returns bytes for the record."""
         return {}
 
 

@@ -1,4 +1,4 @@
-"""Random numbers that follow from the seed and the place in the training alone.
+"""Random numbers that depend only on the seed and the position in the training.
 
 A training that goes on from a checkpoint so draws what an uninterrupted one would have drawn,
 with any number of processes and data loader workers.
@@ -32,14 +32,14 @@ def seed_all(seed: int) -> None:
 
 
 def be_deterministic() -> None:
-    """Have torch refuse operators without a deterministic implementation."""
+    """Make torch refuse operators without a deterministic implementation."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS's own condition for it
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
 
 
 class Reseed(Hook):
-    """Every iteration of every process begins from a seed of its own."""
+    """Gives every iteration of every process its own seed."""
 
     def __init__(self, seed: int, rank: int) -> None:
         self._seed, self._rank = seed, rank
@@ -50,7 +50,7 @@ class Reseed(Hook):
 
 @contextmanager
 def drawing_for(seed: int, position: int) -> Iterator[None]:
-    """Within it, the generators of the CPU draw what the sample at `position` is to draw."""
+    """Seed the CPU's generators for the sample at `position` within the block."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     own = _seed(seed, _SAMPLE, position)
     random.seed(own)

@@ -1,4 +1,4 @@
-"""A training in which no feature map is computed, for the sake of its memory.
+"""A training that computes no feature maps, used to measure its memory.
 
 Which tensors there are, how large and for how long, does not depend on what is in the feature
 maps; nearly all of the time does. All else is computed, so that a detector's choices (anchors,
@@ -23,7 +23,7 @@ _MAP_DIMENSIONS = 4  # images, channels, height, width
 
 
 class SkipFeatures(TorchDispatchMode):
-    """Within it feature maps and matrix products are zeros, in memory that is not even touched."""
+    """A context in which feature maps and matrix products are zeros, in untouched memory."""
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -40,7 +40,7 @@ class SkipFeatures(TorchDispatchMode):
 
 
 def _makes_new(func: Any) -> bool:
-    """Whether an operator only makes new tensors, whose shapes do not depend on any value."""
+    """Whether an operator only creates tensors whose shapes depend on no values."""
     schema = func._schema
     is_new = all(a.alias_info is None for a in (*schema.arguments, *schema.returns))
     return is_new and torch.Tag.dynamic_output_shape not in func.tags

@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ClassAP:
-    """A class's average precision as a share (0..1); None where there is no object of it.
+    """A class's average precision as a share (0..1); None if the class has no objects.
 
     Attributes:
         area: under the precision-recall curve, as from 2010 on.
@@ -75,7 +75,7 @@ def _class_ap(
 def _judge(
     objects: Sequence[Mapping[str, Any]], detections: Sequence[Mapping[str, Any]]
 ) -> tuple[Floats, Floats]:
-    """Which detections are right and which wrong, the highest score first."""
+    """Whether each detection is right, by descending score."""
     in_image: defaultdict[int, list[int]] = defaultdict(list)
     for index, annotation in enumerate(objects):
         in_image[annotation["image_id"]].append(index)

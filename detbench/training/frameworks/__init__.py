@@ -1,4 +1,4 @@
-"""One module a training framework, found by its name."""
+"""The training frameworks: one module each, found by name."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ def _config(job: Job) -> CfgNode:
 
 
 def _cast_as_on_cuda(model: torch.nn.Module) -> None:
-    """Have a probe's model hold the half precision tensors that it would hold on a GPU.
+    """Make a probe's model hold the half-precision tensors that it would hold on a GPU.
 
     Upstream's own mixed precision refuses a CPU. Of the operators of a detector that hold much, a
     CPU's autocast treats only resizing in another way than CUDA's: it makes it float32.

@@ -1,4 +1,4 @@
-"""detectron2's training data in an order that a resumed training goes on with.
+"""detectron2's training data in an order that a resumed training continues.
 
 Upstream's mapper, grouping by aspect ratio and loader are used as they are; its sampler begins
 anew with every process, so that the order is ours.
@@ -47,7 +47,7 @@ def batches(cfg: CfgNode, job: Job) -> Any:
 def _after(
     num_batches: int, places: Iterator[tuple[int, int]], is_wide: Sequence[bool], batch_size: int
 ) -> Iterator[tuple[int, int]]:
-    """What is left of `places` when upstream's grouping has made so many batches of them.
+    """The rest of `places` after upstream's grouping has made so many batches.
 
     It fills two batches at once, wide images and others; what lies in an unfinished one when the
     last of the batches is complete comes first again.

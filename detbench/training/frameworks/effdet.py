@@ -39,7 +39,7 @@ _Batch = tuple[torch.Tensor, dict[str, torch.Tensor]]
 
 
 def versions() -> dict[str, str]:
-    """Effdet's version, and that of timm, which the backbones are from."""
+    """The versions of effdet and of timm, which provides the backbones."""
     return {name: importlib.metadata.version(name) for name in ("effdet", "timm")}
 
 

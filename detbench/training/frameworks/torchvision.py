@@ -106,7 +106,7 @@ def _tiny_backbone(first: int, extra: nn.Module | None = None) -> nn.Module:
 
 
 def _tiny_rcnn(num_classes: int) -> dict[str, Any]:
-    """What Faster R-CNN and Mask R-CNN have in common."""
+    """The part that Faster R-CNN and Mask R-CNN share."""
     return {
         **_SMALL_IMAGES,
         "backbone": _tiny_backbone(1),
