@@ -1,4 +1,4 @@
-"""What a mode puts around the training: its profiler's command, chosen for the GPU at hand."""
+"""The profiler command that a mode puts around the training, chosen for the GPU at hand."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from detbench.records.spec import Window
 
 @dataclass(frozen=True)
 class Attachment:
-    """A mode, made concrete for one GPU.
+    """A mode made concrete for one GPU.
 
     Attributes:
         program: the profiler that wraps the training; empty when none does.
-        options: its command line up to the training's, with `{out}` where a path in the run's
-            folder goes.
+        options: its command line up to the training's; `{out}` stands for a path in the run's
+            folder.
         file: the measurement it leaves, relative to the run's folder; empty when there is none.
-        reason: why this program, for a mode that has the choice.
+        reason: why this program was chosen, for a mode that has a choice.
     """
 
     program: str = ""
@@ -39,10 +39,10 @@ class Attachment:
 
 
 def attach(mode: Mode, gpu: Gpu | None, batch_size: int, window: Window) -> Attachment:
-    """What `mode` puts around the training on `gpu` (None: as for a current data-centre GPU)."""
+    """What `mode` puts around the training on `gpu`; None stands for a current data-centre GPU."""
     match mode.name:
         case "nvprof":
-            # nvprof measures nothing from compute capability 8.0 on, without saying so.
+            # From compute capability 8.0 on nvprof silently measures nothing.
             if gpu is not None and gpu.compute_capability < (8, 0):
                 return _nvprof(batch_size, gpu.compute_capability)
             return _nsight_systems(batch_size, gpu)
@@ -66,8 +66,8 @@ def _nsight_systems(batch_size: int, gpu: Gpu | None) -> Attachment:
         "profile",
         "--trace=cuda,nvtx,cudnn,cublas",
         "--capture-range=cudaProfilerApi",
-        "--capture-range-end=stop",  # the default ends the training with the range
-        "--cuda-graph-trace=node",  # kernels of a CUDA graph would be one row otherwise
+        "--capture-range-end=stop",  # by default the training ends with the range
+        "--cuda-graph-trace=node",  # otherwise the kernels of a CUDA graph are one row
         "--sample=none",
         "--cpuctxsw=none",
         "--export=sqlite",
@@ -86,7 +86,7 @@ def _nsight_compute(batch_size: int, gpu: Gpu | None) -> Attachment:
     options = [
         "--csv",
         "--log-file",
-        "{out}/" + file,  # a table among the training's own output could not be parsed safely
+        "{out}/" + file,  # a table mixed with the training's own output cannot be parsed safely
         "--print-units",
         "base",
         "--target-processes",
@@ -97,14 +97,14 @@ def _nsight_compute(batch_size: int, gpu: Gpu | None) -> Attachment:
         ",".join(_metrics(gpu.chip if gpu else None)),
     ]
     if gpu is not None and gpu.is_mig:
-        options += ["--clock-control", "none"]  # an instance may not lock the GPU's clocks
+        options += ["--clock-control", "none"]  # a MIG instance may not lock the GPU's clocks
     return Attachment("ncu", tuple(options), file)
 
 
 def _metrics(chip: str | None) -> list[str]:
-    """What to collect on a chip: of the metrics wanted those that the installed ncu knows for it.
+    """The metrics to collect on a chip: of those wanted, the ones that the installed ncu knows.
 
-    ncu goes on without a metric that the chip lacks, and its log then says nothing of it.
+    ncu goes on without a metric that the chip lacks, and its log does not mention it.
     """
     wanted = counters.wanted(chip)
     ncu = shutil.which("ncu")

@@ -1,4 +1,4 @@
-"""What this machine has and lacks, and the command that mends it."""
+"""What this machine has, what it lacks, and the command that supplies it."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _log = logging.getLogger(__name__)
 
 OK, MISSING, UNKNOWN = "ok", "missing", "unknown"
 
-_SHM = "/dev/shm"  # noqa: S108 - its size is looked at, nothing is put there
-_DISK_BYTES = 2 << 30  # what traces of a few models take
-_PATIENCE = 10.0  # seconds for a program to tell its version
+_SHM = "/dev/shm"  # noqa: S108 - only its size is read, nothing is written there
+_DISK_BYTES = 2 << 30  # the traces of a few models take this much
+_PATIENCE = 10.0  # seconds for a program to print its version
 _VERSION = re.compile(r"\b[vV]?(?:ersion |elease )?(\d+\.\d+(?:\.\d+)*)")
 _MEMORY_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
-_NO_LIMIT = 1 << 60  # how version 1 of cgroups writes none
+_NO_LIMIT = 1 << 60  # version 1 of cgroups writes no limit so
 _COUNTERS_REMEDY = (
     "run as root or in a container with --cap-add SYS_ADMIN, or load the driver with "
     "NVreg_RestrictProfilingToAdminUsers=0"
@@ -56,7 +56,7 @@ class Lack:
 def lacks(
     mode: Mode, attachment: Attachment, launcher: Launcher, gpu: Gpu | None, why_no_gpu: str
 ) -> list[Lack]:
-    """What keeps `mode` from measuring anything where the training runs; empty: nothing does."""
+    """What keeps `mode` from measuring anything where the training runs; empty if nothing does."""
     found = []
     if mode.needs_gpu and gpu is None:
         found.append(
@@ -79,7 +79,7 @@ def lacks(
 
 @dataclass(frozen=True)
 class Check:
-    """One thing, whether it is here, and its version or the remedy.
+    """A thing that was checked: whether it is here, and its version or the remedy.
 
     Attributes:
         required: whether nothing at all can be trained without it.
@@ -103,7 +103,7 @@ def of_family(family: Family) -> list[Check]:
 
 
 def of_machine(results: Path) -> list[Check]:
-    """What this machine, or the container it is asked in, has, by looking only."""
+    """What this machine, or the container that this runs in, has; nothing is changed."""
     told = survey()
     checks = [_gpu(each) for each in told.seen]
     if told.why_none:
@@ -187,10 +187,10 @@ def _disk(results: Path) -> Check:
 
 
 def _memory_limit() -> Check:
-    """The limit that the kernel holds this process to; cgroup v2 and v1."""
+    """The memory limit that the kernel enforces on this process, with cgroup v2 or v1."""
     memory = next((f for f in _MEMORY_LIMITS if f.is_file()), None)
     if memory is None:
-        return Check("memory limit", UNKNOWN, "no control group is at hand to ask")
+        return Check("memory limit", UNKNOWN, "no control group of this process was found")
     said = memory.read_text().strip()
     limited = said.isdecimal() and int(said) < _NO_LIMIT
     return Check("memory limit", OK, f"{int(said) / 2**30:.1f} GiB" if limited else "none")

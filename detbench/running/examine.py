@@ -1,4 +1,4 @@
-"""Whether a mode can run here: what the doctor's checks and a launcher tell together."""
+"""Whether a mode can run here, by the doctor's checks and the launcher."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from detbench.suite import load_family
 
 
 class Examination(NamedTuple):
-    """What was looked at for a mode, and what a run lacks; nothing where it can begin."""
+    """The checks made for a mode, and what a run lacks; nothing if it can begin."""
 
     mode: str
     checks: list[Check]
@@ -29,7 +29,7 @@ class Examination(NamedTuple):
 
 
 def examine(family: str, mode: str, launcher: Door) -> Examination:
-    """Whether a mode of a family can run here: as a process of this machine, or in a container.
+    """Whether a mode of a family can run here, as a process of this machine or in a container.
 
     Raises:
         UsageError: there is no such family or mode.
@@ -52,7 +52,7 @@ def examine(family: str, mode: str, launcher: Door) -> Examination:
 
 
 def examine_machine(family: str) -> Examination:
-    """What this machine has for a family, and which packages are missing that it cannot do without.
+    """What this machine has for a family, and which of the required packages are missing.
 
     Raises:
         UsageError: there is no such family.

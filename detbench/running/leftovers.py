@@ -1,4 +1,4 @@
-"""What ended runs left behind: containers that nobody waits for, and folders without a record."""
+"""What dead runs left behind: containers that nobody waits for, and folders without a record."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from detbench.records import store
 
 
 class Leftover(NamedTuple):
-    """A thing that was left behind.
+    """A container or folder that was left behind.
 
     Attributes:
-        what: a container or a folder, by its name.
-        kept: why it stays; empty for what goes.
+        what: its kind and name.
+        kept: why it stays; empty if it is removed.
     """
 
     what: str
@@ -23,14 +23,14 @@ class Leftover(NamedTuple):
 
 
 class Cleaned(NamedTuple):
-    """What was left behind, and why no containers could be looked for, if so."""
+    """What was left behind, and why containers could not be listed, if they could not."""
 
     found: list[Leftover]
     why_no_containers: str
 
 
 def clean(root: Path, *, dry_run: bool) -> Cleaned:
-    """Remove what was left behind, but no folder with a measurement; with `dry_run` only look."""
+    """Remove what was left behind, except folders with a measurement; `dry_run` removes nothing."""
     found, why = [], ""
     try:
         with engine() as client:

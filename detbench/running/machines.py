@@ -10,10 +10,10 @@ from detbench.running.place import Door
 
 
 def machines(count: int, rank: int, rendezvous: str, launcher: Door) -> Nodes:
-    """`count` machines of which this one is number `rank`, and which meet at `rendezvous`.
+    """`count` machines that meet at `rendezvous`; this one is number `rank`.
 
     Raises:
-        UsageError: they contradict each other, or `rendezvous` is no HOST:PORT.
+        UsageError: the options contradict each other, or `rendezvous` is not HOST:PORT.
         MissingError: this is machine 0, and the port is taken.
     """
     if count == 1:
