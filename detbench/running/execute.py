@@ -65,7 +65,7 @@ def _meeting(spec: RunSpec) -> list[str]:
 
 def _environment(spec: RunSpec) -> dict[str, str]:
     found = dict(_ENVIRONMENT)
-    if spec.num_processes > 1:  # the processes share the cores; torchrun would give each of them one
+    if spec.num_processes > 1:  # they share the cores; torchrun would give each process one
         found["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // spec.num_processes))
     return found
 

@@ -1,4 +1,4 @@
-"""Runs of one family and mode on this machine: prepared once, then done one after the other."""
+"""Runs of one family and mode on this machine: prepared once, then done one by one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from detbench.suite import load_family
 
 
 class Commands(NamedTuple):
-    """The command lines of planned runs, one a run, and what is to be known of them."""
+    """The command lines of planned runs, one per run, and notes about them."""
 
     lines: list[str]
     notes: list[str]
@@ -40,11 +40,11 @@ class Session:
     """Runs of one family and mode on this machine.
 
     Attributes:
-        gpus: one for each process; () trains on the CPU, `why_no_gpu` says why.
+        gpus: one for each process; () trains on the CPU, and `why_no_gpu` says why.
         root: the folder that keeps the runs.
         on_event: called with every event of a training, in another thread, and with those of this
-            class: `run` (`name`) when one begins, `ended` (`status`, `folder`) when it has ended,
-            and `note` (`text`) with what is to be known of it.
+            class: `run` (`name`) when a run begins, `ended` (`status`, `folder`) when it has
+            ended, and `note` (`text`) for a note about it.
     """
 
     mode: Mode
@@ -57,13 +57,13 @@ class Session:
 
     @property
     def gpu(self) -> Gpu | None:
-        """That of the first process."""
+        """The GPU of the first process."""
         return self.gpus[0] if self.gpus else None
 
     def do(self, spec: RunSpec, retries: Path | None = None) -> Run:
-        """Do a run, or find a good one of the same spec where the place says so.
+        """Do a run, or reuse a successful one of the same spec if `place.resume` is set.
 
-        `retries` is the folder of a failed one that it tries again.
+        `retries` is the folder of a failed run that this one tries again.
 
         Raises:
             MissingError: the machine lacks what the mode needs.
@@ -107,7 +107,7 @@ class Session:
         return run
 
     def commands(self, specs: Iterable[RunSpec]) -> Commands:
-        """The command line of every run, whose folder is called RUN."""
+        """The command line of every run, with RUN in place of its folder's name."""
         found = Commands([], [])
         if self.mode.needs_gpu and self.gpu is None:
             found.notes.append("there is no GPU here: this is for a current data-centre GPU")
@@ -121,7 +121,7 @@ class Session:
         return found
 
     def note(self, text: str) -> None:
-        """Say something that is to be known."""
+        """Report a note to whoever watches."""
         self.on_event({"event": "note", "text": text})
 
 
@@ -129,13 +129,13 @@ def do_all(planned: Iterable[tuple[Session, RunSpec]]) -> list[Run]:
     """Do runs, one after the other, until the user ends one.
 
     Raises:
-        DetbenchError: one was refused, or the machine lacks what its mode needs.
+        DetbenchError: a run was refused, or the machine lacks what its mode needs.
     """
     done: list[Run] = []
     for session, spec in planned:
         done.append(session.do(spec))
         if done[-1].record.status == "interrupted":
-            break  # the user meant all of it
+            break  # the user meant to end all of them
     return done
 
 
@@ -149,11 +149,11 @@ def prepare(
     *,
     dry_run: bool = False,
 ) -> tuple[Session, list[RunSpec]]:
-    """The session and the planned runs; with `dry_run` nothing is made or said.
+    """The session and the planned runs; with `dry_run` nothing is created or reported.
 
     Raises:
         UsageError: something named does not exist, or contradicts something else.
-        MissingError: the machine lacks a GPU, the engine or an image that was asked for.
+        MissingError: the machine lacks a GPU, the engine or an image that was requested.
     """
     root, family = place.results or store.default_root(), load_family(family_name)
     found, why_none = discovery.several(place.gpus)
@@ -186,13 +186,13 @@ def prepare(
 
 
 def _paths(specs: Iterable[RunSpec]) -> tuple[Path, ...]:
-    """The files and folders that runs read by a path of this host."""
+    """The files and folders that runs read under this host's paths."""
     named = {name for spec in specs for name in (spec.dataset, spec.weights)}
     return tuple(sorted(Path(name) for name in named if Path(name).is_absolute()))
 
 
 def _note_image(session: Session, family: str) -> None:
-    """Say what is to be known before runs in a family's image begin."""
+    """Report notes about a family's image before runs in it begin."""
     from detbench.launch import images
     from detbench.launch.docker import engine
 
