@@ -22,7 +22,7 @@ class Shell:
     """The options of a shell.
 
     Attributes:
-        gpus: `all`, `none`, or indices and UUIDs separated by commas; empty for all, if there are any.
+        gpus: `all`, `none`, or indices and UUIDs separated by commas; empty for all, if any exist.
         dataset_dir, scratch_dir: the host's folders for /dataset (read-only) and /scratch.
         counters: whether it may read GPU counters in modes other than nsight too.
         command: runs instead of an interactive shell.

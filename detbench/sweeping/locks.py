@@ -1,7 +1,7 @@
-"""One process at a time does a cell, and one uses a device, of all sweeps of a results folder.
+"""Of all sweeps of a results folder, one process at a time does a cell or uses a device.
 
-The kernel holds the lock (flock(2)) and drops it with its owner, however that ends: what a killed
-sweep was doing is free at once, and no file that is left behind means anything.
+The kernel holds the lock (flock(2)) and releases it when its owner ends, in any way: the cell
+of a killed sweep is free at once, and a lock file left behind means nothing.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ _FOLDER = ".sweep"
 
 
 def lock_file(root: Path, spec: RunSpec) -> Path:
-    """Where the lock of a cell lies."""
+    """The lock file of a cell."""
     name = f"{spec.model}_bs{spec.batch_size}_{spec.mode}_{spec.digest()[:12]}.lock"
     return root / spec.gpu_profile / _FOLDER / name
 
 
 def device_file(root: Path, device: str) -> Path:
-    """Where the lock of a device of this host lies: a GPU's UUID, or `cpu`."""
+    """The lock file of a device of this host: a GPU's UUID, or `cpu`."""
     return root / _FOLDER / f"{socket.gethostname()}_{device}.lock"
 
 
 @contextmanager
 def claimed(path: Path) -> Iterator[bool]:
-    """Whether this process has the lock, which it then keeps for the block.
+    """Whether this process has the lock; if so, it keeps it for the block.
 
     Raises:
         MissingError: no lock can be made there.
@@ -51,21 +51,21 @@ def claimed(path: Path) -> Iterator[bool]:
 
 
 def owner(path: Path) -> str:
-    """The process that has the lock, `4711 on HOST`; empty where it has just gone."""
+    """The process that has the lock, `4711 on HOST`; empty if it has just released it."""
     with suppress(OSError):
         return path.read_text(encoding="utf-8")
     return ""
 
 
 def wait_until_free(path: Path) -> None:
-    """Return when whoever has the lock has let it go."""
+    """Return when the lock has been released."""
     with suppress(FileNotFoundError), path.open("rb") as stream:
-        fcntl.flock(stream, fcntl.LOCK_SH)  # NFS gives an exclusive one to writers only
+        fcntl.flock(stream, fcntl.LOCK_SH)  # shared: NFS gives an exclusive lock to writers only
 
 
 @contextmanager
 def held(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
-    """Has the lock for the block; `on_wait` is called before it is waited for.
+    """Hold the lock for the block; `on_wait` is called before each wait for it.
 
     Raises:
         MissingError: no lock can be made there.
@@ -98,7 +98,7 @@ def _lock(descriptor: int, path: Path) -> bool:
         raise MissingError(
             f"{path} cannot be locked: {error.strerror}", "pass --results on another file system"
         ) from error
-    # Whoever had it before may have removed the file: then the name is another one's by now.
+    # The previous owner may have removed the file: the name may be another file's by now.
     with suppress(FileNotFoundError):
         return os.fstat(descriptor).st_ino == path.stat().st_ino
     return False

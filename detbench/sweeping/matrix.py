@@ -1,4 +1,4 @@
-"""The feasibility matrix as tables: one for the eye, one with a row a cell."""
+"""The feasibility matrix as tables: one to look at, and one with a row per cell."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MIB = 1 << 20
 def cells(
     rows: Sequence[Row], gpu_profile: str, *, compute_slices: int | None = None
 ) -> pd.DataFrame:
-    """A row a cell; throughput also divided by the profile's compute slices, where it has any."""
+    """One row per cell; throughput also per compute slice of the profile, if it has any."""
     found = []
     for row in rows:
         for size, state in states(row).items():
@@ -47,7 +47,7 @@ def cells(
 
 
 def grid(rows: Sequence[Row]) -> pd.DataFrame:
-    """A row a model and mode, a column a batch size."""
+    """One row per model and mode, one column per batch size."""
     several_modes = len({row.mode for row in rows}) > 1
     lines = []
     for row in rows:
@@ -61,7 +61,7 @@ def grid(rows: Sequence[Row]) -> pd.DataFrame:
 
 
 def cell_text(state: CellState) -> str:
-    """A cell in a few words: what is known, and how if not by measuring."""
+    """A cell in a few words: what is known, and its source unless it was measured."""
     match state.source:
         case "measured" if state.images_per_second is not None:
             return f"{state.images_per_second:.4g} img/s"
@@ -73,7 +73,7 @@ def cell_text(state: CellState) -> str:
 
 
 def causes(rows: Sequence[Row]) -> list[str]:
-    """Why cells were measured not to fit, or were not tried: a line a cell, a cause once a row."""
+    """Why cells do not fit or were not tried: one line per cell, each cause once per row."""
     lines = []
     for row in rows:
         said: set[str] = set()

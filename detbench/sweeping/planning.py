@@ -1,4 +1,4 @@
-"""From what a user asks for to a sweep: its cells, the sessions that do them, its predictor."""
+"""Turn a user's request into a sweep: its cells, the sessions that do them, its predictor."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from detbench.sweeping.search import Predictor
 
 @dataclass(frozen=True)
 class Planned:
-    """A sweep and what does its runs.
+    """A sweep and the sessions that do its runs.
 
     Attributes:
-        sessions: one a mode.
+        sessions: one per mode.
         profile: the GPU profile that all runs are on.
     """
 
@@ -34,12 +34,12 @@ class Planned:
     profile: str
 
     def do(self, spec: RunSpec, retries: Path | None) -> Run:
-        """Do a run in its mode's session; `retries` is the folder of one that it tries again."""
+        """Do a run in its mode's session; `retries` is the folder of a failed run to try again."""
         return self.sessions[spec.mode].do(spec, retries)
 
     @property
     def compute_slices(self) -> int | None:
-        """Of the GPU profile; None on a CPU, or where the catalogue has it not."""
+        """The compute slices of the GPU profile; None on a CPU, or if the catalogue lacks it."""
         gpu = next(iter(self.sessions.values())).gpu
         return gpu.compute_slices if gpu else None
 
@@ -61,7 +61,7 @@ def planned(
     Raises:
         UsageError: something named does not exist, or contradicts something else.
         MissingError: runs here would be on another GPU profile than the one named, or the machine
-            lacks the engine or an image that was asked for.
+            lacks the engine or an image that was requested.
     """
     sessions: dict[str, Session] = {}
     specs: list[RunSpec] = []
@@ -90,7 +90,7 @@ def planned(
 
 
 def _check_profile(wanted: str, session: Session, family: str, here: str) -> None:
-    """Refuse a GPU profile that runs here would not be on, in whichever spelling."""
+    """Refuse a GPU profile, in any spelling, that is not the one of runs here."""
     named = profile_named(wanted)
     if session.gpu is None or session.gpu.catalogued != named:
         raise MissingError(
@@ -101,7 +101,7 @@ def _check_profile(wanted: str, session: Session, family: str, here: str) -> Non
 
 
 def _predictor(session: Session, specs: Sequence[RunSpec]) -> Predictor | None:
-    """What predicts the runs' memory; nothing does on a CPU, or on a GPU of an unknown profile."""
+    """The predictor of the runs' memory; None on a CPU, or on a GPU of an unknown profile."""
     if session.gpu is None or session.gpu.catalogued is None:
         return None
     return FitPredictor.of(session.gpu.catalogued, specs)

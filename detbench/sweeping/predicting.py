@@ -1,4 +1,4 @@
-"""What `detbench.fit` predicts, as the search asks for it."""
+"""The predictions of `detbench.fit`, as the search needs them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from detbench.records.spec import RunSpec
 from detbench.suite import load_family
 from detbench.sweeping.search import Prediction
 
-# What is known of the named datasets' images at their largest; of a folder nothing is.
+# The largest images of the named datasets; those of a folder are unknown.
 _SETTINGS = {
     "coco": Setting(),
     "embedded": Setting(width=800, num_classes=3),
@@ -31,12 +31,12 @@ class FitPredictor:
 
     @staticmethod
     def of(profile: GpuProfile, specs: Iterable[RunSpec]) -> FitPredictor:
-        """For these runs."""
+        """The predictor for these runs."""
         return FitPredictor(profile, {spec.model: spec for spec in specs})
 
     @property
     def capacity_bytes(self) -> int:
-        """What a process can probably have of the profile."""
+        """The memory of the profile that a process can probably use."""
         return round(capacity(self.profile).middle)
 
     def predict(self, model: str, batch_size: int) -> Prediction | None:

@@ -1,4 +1,4 @@
-"""What a sweep leaves undecided, as the error that its user is to see."""
+"""The cells that a sweep leaves undecided, as the error shown to its user."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from detbench.sweeping.search import states
 
 
 def problem(sweep: Sweep) -> DetbenchError | None:
-    """Why a cell is neither known to fit nor to run out of memory; None where every one is.
+    """Why a cell is not known to fit or to run out of memory; None if every cell is decided.
 
     A refusal is named first, as it is the cause of a whole row.
     """

@@ -9,11 +9,11 @@ from detbench.records.spec import RunRecord
 
 
 class _Transient(NamedTuple):
-    """A failure that may not come again.
+    """A failure that may not recur.
 
     Attributes:
-        words: a pattern of its cause.
-        why: what makes another try worth it.
+        words: a pattern that its cause matches.
+        why: the reason that another try is worth it.
     """
 
     words: str
@@ -34,7 +34,7 @@ _TRANSIENT = (
 
 
 def why_again(record: RunRecord) -> str:
-    """Why a run that did not go well is tried once more; empty where it is not."""
+    """Why a run that did not go well is tried once more; empty if it is not."""
     if record.status != "failed" or "retries" in record.environment:
         return ""
     return next((t.why for t in _TRANSIENT if re.search(t.words, record.cause)), "")
