@@ -12,14 +12,14 @@ from detbench.records.store import RECORD, Run, default_root, read_record
 
 
 class Gathered(NamedTuple):
-    """Runs, oldest first and each once, and a line for each record that cannot be read."""
+    """Runs without duplicates, oldest first, and a line for each record that cannot be read."""
 
     runs: list[Run]
     unreadable: list[str]
 
 
 def gather(folders: Sequence[Path] = ()) -> Gathered:
-    """The runs in these folders; in the default results folder where none is named.
+    """The runs in these folders; in the default results folder if none is named.
 
     Raises:
         UsageError: a folder does not exist.
@@ -30,7 +30,7 @@ def gather(folders: Sequence[Path] = ()) -> Gathered:
     unreadable = []
     for root in roots:
         if not root.is_dir():
-            raise UsageError(f"{root} is no folder", "name a results folder, or a run's")
+            raise UsageError(f"{root} is not a folder", "name a results folder, or a run's")
         files = [root / RECORD, *root.glob(f"[!.]*/{RECORD}"), *root.glob(f"*/[!.]*/{RECORD}")]
         for file in files:
             folder = file.parent.resolve()

@@ -1,4 +1,4 @@
-"""Whether what runs left is still what they left: every file against its stored sha256."""
+"""Whether the files of runs are unchanged: every file against its stored sha256."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from detbench.records.store import read_record, record_files
 
 @dataclass(frozen=True)
 class Checked:
-    """A file of a run; `problem` is empty where it is as it was left."""
+    """A file of a run; `problem` is empty if the file is unchanged."""
 
     path: Path
     problem: str
 
 
 def check(root: Path) -> Iterator[Checked]:
-    """Every record under `root`, and every measurement that it lists."""
+    """Check every record under `root`, and every measurement that it lists."""
     for file in record_files(root):
         try:
             record = read_record(file)
@@ -38,7 +38,7 @@ def _problem(path: Path, left: Measurement) -> str:
     try:
         size = path.stat().st_size
         if size != left.bytes:
-            return f"it has {size} bytes, its run left {left.bytes}"
-        return "" if sha256_of(path) == left.sha256 else "its content is not what its run left"
+            return f"it has {size} bytes, not the {left.bytes} that its run wrote"
+        return "" if sha256_of(path) == left.sha256 else "its content has changed since its run"
     except OSError as error:
         return f"it cannot be read: {error.strerror}"

@@ -66,7 +66,7 @@ class Sweep:
                 self._wait_for(spec)
 
     def estimate(self) -> tuple[int, float | None]:
-        """How many runs are left at most, and their seconds, estimated from the runs done so far."""
+        """How many runs are left at most, and their seconds, estimated from the runs so far."""
         rows = self.rows()
         left = sum(runs_left(row) for row in rows)
         known = [s.seconds for row in rows for s in row.measured.values() if s.seconds is not None]
