@@ -1,1 +1,1 @@
-"""GPUs: those of this machine, the catalogue of their profiles, and the counters of their chips."""
+"""The GPUs of this machine, the catalogue of GPU profiles, and the counters of their chips."""

@@ -41,27 +41,27 @@ class Gpu:
 
     @property
     def chip(self) -> str | None:
-        """The chip as Nsight Compute names it, where it is known."""
+        """Nsight Compute's name of the chip; None if the chip is unknown."""
         return CHIPS.get(self.compute_capability)
 
     @property
     def profile(self) -> str:
-        """Its name in the catalogue, or else its own, as a folder can be called."""
+        """Its name in the catalogue, or else its own, as a valid folder name."""
         name = self.catalogued.name if self.catalogued else self.name.removeprefix("NVIDIA ")
         return re.sub(r"[^A-Za-z0-9.+]+", "-", name).strip("-")
 
     @property
     def catalogued(self) -> GpuProfile | None:
-        """Its profile in the catalogue; None where that has none of its name."""
+        """Its profile in the catalogue; None if the catalogue lacks its name."""
         return profiles.find(self.name)
 
     @property
     def compute_slices(self) -> int | None:
-        """How many of its GPU's compute slices it is; None where it is not in the catalogue."""
+        """The number of its compute slices; None if it is not in the catalogue."""
         return self.catalogued.compute_slices if self.catalogued else None
 
     def facts(self) -> dict[str, Any]:
-        """What a run's record says of it."""
+        """The facts about it in a run's record."""
         return {
             "gpu": self.name,
             "gpu_uuid": self.uuid,
@@ -74,7 +74,7 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Unusable:
-    """A GPU, or a MIG instance of one, that nothing can run on, and why, in the driver's words."""
+    """A GPU or MIG instance that cannot be used, and why, in the driver's words."""
 
     label: str
     why: str
@@ -85,14 +85,14 @@ class Unusable:
 
 @dataclass(frozen=True)
 class Survey:
-    """What NVML told of this machine, in its order; `why_none` says why no GPU is among it."""
+    """The GPUs of this machine in NVML's order; `why_none` says why none can be used."""
 
     seen: tuple[Gpu | Unusable, ...]
     why_none: str
 
     @property
     def gpus(self) -> tuple[Gpu, ...]:
-        """What a run may take."""
+        """The GPUs that a run may use."""
         return tuple(each for each in self.seen if isinstance(each, Gpu))
 
 
@@ -107,7 +107,7 @@ def survey() -> Survey:
     try:
         found: list[Gpu | Unusable] = []
         for index in range(pynvml.nvmlDeviceGetCount()):
-            # A GPU that is lost keeps its number, so that the others do not take it.
+            # A lost GPU keeps its number, so that no other GPU takes it.
             number = sum(each.number is not None for each in found)
             try:
                 device = pynvml.nvmlDeviceGetHandleByIndex(index)
@@ -128,22 +128,22 @@ def survey() -> Survey:
 
 
 def discover() -> tuple[list[Gpu], str]:
-    """The GPUs and MIG instances here, and NVML's word on why there are none (else empty)."""
+    """The GPUs and MIG instances here, and NVML's reason if there are none (else empty)."""
     told = survey()
     return list(told.gpus), told.why_none
 
 
 def chosen(given: str = "") -> tuple[Gpu | None, str]:
-    """The GPU that a run of one process takes, or None and why there is none."""
+    """The GPU of a run with one process, or None and why there is none."""
     gpus, why_none = several(given)
     return (gpus[0], "") if gpus else (None, why_none)
 
 
 def several(given: str = "") -> tuple[tuple[Gpu, ...], str]:
-    """The GPUs that a run may take, in their order, and why there is none (else empty).
+    """The GPUs that a run may use, in order, and why there is none (else empty).
 
-    They are those that `given`, indices or UUIDs, or else `CUDA_VISIBLE_DEVICES` names; where
-    neither does, all of them. `none` given is none.
+    They are those named by `given` (indices or UUIDs), or else by `CUDA_VISIBLE_DEVICES`, or else
+    all of them. If `given` is `none`, there are none.
     """
     if given == "none":
         return (), "--gpus none"
@@ -154,29 +154,29 @@ def several(given: str = "") -> tuple[tuple[Gpu, ...], str]:
     found = []
     for name in (part.strip() for part in visible.split(",")):
         if (named := _named(gpus, name)) is None:
-            break  # as CUDA does: what follows a name that is none does not count
+            break  # as CUDA does: names after an unknown one do not count
         found.append(named)
     return tuple(found), "" if found else f"'{visible}' names none of the {len(gpus)} GPUs here"
 
 
 def unknown(names: Iterable[str]) -> str:
-    """Which of these indices and UUIDs is of no GPU here, in words; empty where each is of one."""
+    """The first of these indices and UUIDs that names no GPU here, in words; empty if each does."""
     gpus, _ = discover()
     strange = [name for name in names if _named(gpus, name) is None]
     return f"the GPU id {strange[0]} names none of the {len(gpus)} GPUs here" if strange else ""
 
 
 def _named(gpus: Sequence[Gpu], name: str) -> Gpu | None:
-    """The GPU of this number or of a UUID that begins so."""
+    """The GPU with this number, or with a UUID that begins with `name`."""
     found = (g for g in gpus if name and (name == str(g.number) or g.uuid.startswith(name)))
     return next(found, None)
 
 
 def _instances(device: object, index: int, number: int) -> list[Gpu | Unusable]:
-    """The MIG instances of a GPU, or the GPU itself when it is not partitioned.
+    """The MIG instances of a GPU, or the GPU itself if it is not partitioned.
 
     Raises:
-        NVMLError: the GPU cannot be asked.
+        NVMLError: the GPU cannot be queried.
     """
     import pynvml
 
@@ -220,11 +220,11 @@ def _instances(device: object, index: int, number: int) -> list[Gpu | Unusable]:
 
 
 def may_read_counters() -> bool:
-    """Whether the driver lets this process read performance counters, as far as it tells."""
+    """Whether the driver lets this process read performance counters, as far as is known."""
     try:
         parameters = DRIVER_PARAMETERS.read_text()
     except OSError:
-        return True  # not told here: the profiler itself will say so
+        return True  # unknown here: the profiler itself reports it
     return "RmProfilingAdminOnly: 1" not in parameters or _is_administrator()
 
 

@@ -25,14 +25,14 @@ _COLUMNS = (
 
 
 def machine_table(told: Survey) -> pd.DataFrame:
-    """A row a GPU or MIG instance; `attrs["notes"]` says why none can be used, and what to do."""
+    """One row per GPU or MIG instance; `attrs["notes"]`: why none can be used, and what to do."""
     table = pd.DataFrame([_row(each) for each in told.seen], columns=_COLUMNS)
     notes = []
     if told.why_none:
         notes.append(f"no GPU can be used here: {told.why_none}")
         notes.append("known profiles: detbench gpus --catalogue")
     notes += [
-        f"GPU {each.label}: its administrator makes an instance:"
+        f"GPU {each.label}: its administrator can create an instance:"
         f" sudo nvidia-smi mig -i {each.label} -cgi PROFILE -C (docs/mig.md)"
         for each in told.seen
         if isinstance(each, Unusable) and NO_INSTANCE in each.why
@@ -59,7 +59,7 @@ def _row(each: Gpu | Unusable) -> dict[str, Any]:
 
 
 def catalogue_table(profiles: Iterable[GpuProfile]) -> pd.DataFrame:
-    """A row a GPU profile, and the source of its figures."""
+    """One row per GPU profile, with the source of its figures."""
     rows = [
         {
             "profile": p.name,

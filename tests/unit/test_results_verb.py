@@ -182,7 +182,7 @@ def test_one_run_is_shown_with_all_it_has(root: Path) -> None:
 
 def test_verify_finds_what_has_changed_since_its_run(root: Path) -> None:
     # Three records and a measurement of each.
-    assert "6 files are as their runs left them" in listed(root, "--verify").out
+    assert "6 files are unchanged since their runs" in listed(root, "--verify").out
     assert rows(root, "--verify") == []
     changed, gone, cut = sorted(root.glob(f"*/*/{FILE}"))
     changed.write_text("RUN 2")  # as long as it was
