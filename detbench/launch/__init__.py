@@ -1,1 +1,1 @@
-"""The doors a run can go through: a process of this machine, so far."""
+"""The launchers of a training: a process of this machine, or a container."""

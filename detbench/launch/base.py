@@ -1,4 +1,4 @@
-"""What every way to start a training has in common: how it ended, and how a signal ends it."""
+"""The interface of launchers, how a training ended, and how a signal ends one."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import IO, Any, Literal, Protocol
 
 from detbench.records import events
 
-GRACE_SECONDS = 10.0  # for a training to write its log's end after Ctrl-C
+GRACE_SECONDS = 10.0  # for a training to finish its log after Ctrl-C
 
 OnEvent = Callable[[Mapping[str, Any]], None]
-"""Takes an event: a mapping whose `event` says which, the other keys being its content."""
+"""Takes an event: a mapping with its name under `event` and its content under other keys."""
 
 
 def ignore(_: Mapping[str, Any]) -> None:
-    """Takes events that nobody wants."""
+    """Ignore an event."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class Exit:
     """How a training ended.
 
     Attributes:
-        code: its exit code, minus the signal's number when a signal ended it.
+        code: its exit code, or the negative number of the signal that ended it.
         by: whether it ended by itself, at its time limit, by the user's Ctrl-C, or because the
             engine that ran it went away.
-        oom_kills: how often the kernel ran out of memory and killed meanwhile; None when this
-            system does not count it.
+        oom_kills: how many processes the kernel killed meanwhile for lack of memory; None if this
+            system does not count them.
     """
 
     code: int
@@ -40,7 +40,7 @@ class Exit:
 
 
 class Launcher(Protocol):
-    """One way to start a training: as a process of this machine, in a container."""
+    """A way to start a training: as a process of this machine, or in a container."""
 
     @property
     def python(self) -> str:
@@ -48,22 +48,22 @@ class Launcher(Protocol):
 
     @property
     def gpus(self) -> tuple[str, ...]:
-        """The indices or UUIDs of the GPUs that it may use, where any were chosen."""
+        """The indices or UUIDs of the GPUs that it may use; empty if none were chosen."""
 
     def at_most(self) -> dict[str, Any]:
-        """What it may use at most: `memory` in bytes, `cpus`; what is not limited is left out."""
+        """The limits on a training: `memory` in bytes and `cpus`, without those that are not set."""
 
     def seen(self, folder: Path) -> Path:
-        """The path under which the training finds a folder of the results."""
+        """The path of a results folder as the training sees it."""
 
     def has_program(self, name: str) -> bool:
-        """Whether a profiler is there where the training will run."""
+        """Whether a profiler is installed where the training runs."""
 
     def reads_counters(self) -> bool:
         """Whether the training may read GPU performance counters."""
 
     def facts(self) -> dict[str, Any]:
-        """What a record's environment says of it."""
+        """The launcher's facts for the environment in a record."""
 
     def run(
         self,
@@ -74,16 +74,16 @@ class Launcher(Protocol):
         on_event: OnEvent,
         time_limit: float | None,
     ) -> Exit:
-        """Run `command` with its output in `log`, and its events passed to `on_event`.
+        """Run `command`, write its output to `log` and pass its events to `on_event`.
 
-        SIGINT and SIGTERM to this process end it, first politely.
+        SIGINT or SIGTERM to this process ends the training, gracefully at first.
         """
 
 
 def take_line(line: bytes, sink: IO[bytes], on_event: OnEvent) -> None:
-    """A line of a training's output: an event is passed on, all else goes into the log.
+    """Handle a line of a training's output: pass on an event, write any other line to the log.
 
-    What a full disk does not take is left out: the training itself says what became of it. `sink`
+    A line that does not fit on a full disk is dropped: the training reports how it ended. `sink`
     has to be unbuffered.
     """
     event = events.parse(line.decode("utf-8", errors="replace"))
@@ -95,7 +95,7 @@ def take_line(line: bytes, sink: IO[bytes], on_event: OnEvent) -> None:
 
 
 class terminate_as_interrupt:  # noqa: N801 - reads as a context manager
-    """Within it SIGTERM raises KeyboardInterrupt, as SIGINT does: a batch system ends a run so."""
+    """In the block SIGTERM, by which batch systems end a run, raises KeyboardInterrupt as SIGINT does."""
 
     def __enter__(self) -> None:
         self._outside: Any = None

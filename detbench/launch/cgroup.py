@@ -1,8 +1,8 @@
-"""A limit on the memory of a process and its children, by a control group of the kernel's.
+"""A limit on the memory of a process and its children, by a control group of the kernel.
 
-The group is a child of this process's own one (version 1), or stands beside it (version 2, where a
-group with processes has no children that are limited): limits on what is above keep holding. When
-the group has used up its memory, the kernel kills a process in it and no other.
+The group is a child of this process's own group (version 1) or its sibling (version 2, where a
+group with processes has no limited children), so limits of the groups above still apply. If the
+group runs out of memory, the kernel kills a process in it and no other.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from detbench.sizes import size_name
 
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 _OWN: Final = Path("/proc/self/cgroup")
-_OF_SWAP = ("memory.memsw.limit_in_bytes", "memory.swap.max")  # absent without its accounting
+_OF_SWAP = ("memory.memsw.limit_in_bytes", "memory.swap.max")  # absent without swap accounting
 _ENTER = 'echo $$ > "$0" && exec "$@"'
-_PATIENCE_SECONDS = 5.0  # for the kernel to reap what was killed
+_PATIENCE_SECONDS = 5.0  # for the kernel to reap the killed processes
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Group:
         return ["/bin/sh", "-c", _ENTER, str(self.folder / "cgroup.procs"), *command]
 
     def oom_kills(self) -> int | None:
-        """How many processes of the group were killed for lack of memory, where it is counted."""
+        """How many processes of the group were killed for lack of memory; None if not counted."""
         name = "memory.oom_control" if self.version == 1 else "memory.events"
         words = (self.folder / name).read_text().split()
         counts = dict(zip(words[::2], words[1::2], strict=True))
@@ -51,16 +51,16 @@ class Group:
 
 
 def mechanism() -> str:
-    """What a record says of how the memory was limited."""
+    """The mechanism that limits memory, for a record."""
     return f"cgroup v{_hierarchy()[1]}"
 
 
 @contextmanager
 def limited(memory: int) -> Iterator[Group]:
-    """A group of at most so many bytes, swap included; gone after the block, processes and all.
+    """A group limited to `memory` bytes, swap included; removed with its processes after the block.
 
     Raises:
-        MissingError: this process may not make one.
+        MissingError: this process may not create one.
     """
     parent, version = _hierarchy()
     folder = parent / f"detbench-{os.getpid()}-{time.monotonic_ns()}"
@@ -84,7 +84,7 @@ def limited(memory: int) -> Iterator[Group]:
         said = error.strerror if isinstance(error, OSError) else error.stderr.decode().strip()
         raise _refused(
             f"memory cannot be limited to {size_name(memory)} here: {folder}:"
-            f" {said or 'no program runs in so little'}"
+            f" {said or 'no program can run in so little'}"
         ) from error
     try:
         yield group
@@ -94,7 +94,7 @@ def limited(memory: int) -> Iterator[Group]:
 
 def _refused(why: str) -> MissingError:
     return MissingError(
-        why, "root may, as may a systemd-run --user --scope; or pass --launcher docker"
+        why, "run as root or in systemd-run --user --scope, or pass --launcher docker"
     )
 
 
@@ -104,14 +104,14 @@ def _remove(folder: Path) -> None:
         for pid in (folder / "cgroup.procs").read_text().split():
             with suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
-        with suppress(OSError):  # what was killed has yet to be reaped
+        with suppress(OSError):  # the killed processes have yet to be reaped
             folder.rmdir()
             return
         time.sleep(0.05)
 
 
 def _hierarchy() -> tuple[Path, int]:
-    """Where groups are made that limit memory, and the interface's version."""
+    """The folder in which memory-limited groups are created, and the interface's version."""
     own = dict(line.split(":", 2)[1:] for line in _OWN.read_text().splitlines())
     for line in _MOUNTS.read_text().splitlines():
         # "36 35 98:0 ROOT POINT options - TYPE source superoptions", see proc(5)
@@ -123,8 +123,8 @@ def _hierarchy() -> tuple[Path, int]:
             return Path(point) / os.path.relpath(own[names], root), 1
         if kind == "cgroup2":
             folder = Path(point) / os.path.relpath(own[""], root)
-            for place in (folder, folder.parent):  # the topmost may have both
+            for place in (folder, folder.parent):  # the root group may have both processes and limited children
                 controllers = place / "cgroup.subtree_control"
                 if controllers.is_file() and "memory" in controllers.read_text().split():
                     return place, 2
-    raise _refused("memory cannot be limited here: no control group for it is at hand")
+    raise _refused("memory cannot be limited here: no memory control group was found")

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ContainerLauncher:
-    """A new container for every run, gone when it ends.
+    """Starts a new container for every run, and removes it when the run ends.
 
     Attributes:
-        results: the folder of this host that is /scratch/measurements inside.
-        datasets: the folder that is /dataset inside, read-only; None for none.
-        read_only: further files and folders that the training reads, under the same path inside.
+        results: the host's folder for /scratch/measurements in the container.
+        datasets: the host's folder for /dataset, read-only; None for none.
+        read_only: more files and folders that the training reads, at the same path inside.
         gpus: as `Wanted.gpus`.
         counters: whether it may read GPU performance counters.
     """
@@ -52,7 +52,7 @@ class ContainerLauncher:
         return Path(SCRATCH) / "measurements" / folder.resolve().relative_to(self.results.resolve())
 
     def at_most(self) -> dict[str, Any]:
-        """Those on its memory and its cores."""
+        """The limits on its memory and its cores."""
         memory, cpus = self.limits.memory, self.limits.cpus
         return {
             **({"memory": bytes_of(memory)} if memory else {}),
@@ -60,12 +60,12 @@ class ContainerLauncher:
         }
 
     def has_program(self, name: str) -> bool:
-        """Whether the image has it."""
+        """Whether the image has the program."""
         with engine() as client, started(client, self._wanted(["which", name])) as container:
             return int(container.wait()["StatusCode"]) == 0
 
     def reads_counters(self) -> bool:
-        """Whether the container is given the capability."""
+        """Whether the container has the capability to read them."""
         return self.counters
 
     def facts(self) -> dict[str, Any]:
@@ -82,10 +82,10 @@ class ContainerLauncher:
         on_event: OnEvent,
         time_limit: float | None,
     ) -> Exit:
-        """Run it; a signal stops the container.
+        """Run the command in a container; a signal stops it.
 
         Raises:
-            MissingError: the engine, the image or a GPU that was asked for is not there.
+            MissingError: the engine, the image or a GPU that was requested is missing.
         """
         with (
             engine() as client,
@@ -121,7 +121,7 @@ _End = Literal["itself", "timeout", "interrupt", "engine"]
 
 
 def _wait(container: Container, time_limit: float | None) -> _End:
-    """Wait for its end, and bring it about at the time limit or on a signal."""
+    """Wait for the container's end; stop it at the time limit or on a signal."""
     import requests
     from docker.errors import DockerException
 
@@ -132,7 +132,7 @@ def _wait(container: Container, time_limit: float | None) -> _End:
         except KeyboardInterrupt:
             ended = "interrupt"
         except (requests.RequestException, DockerException) as error:
-            # The client's own time limit and an engine that has gone both end the request.
+            # The request ends at the client's own time limit, or because the engine is gone.
             timed_out = "timed out" in str(error).lower()
             ended = "timeout" if timed_out else "engine"
         try:
@@ -144,11 +144,11 @@ def _wait(container: Container, time_limit: float | None) -> _End:
 
 
 def _started(container: Container) -> dict[str, Any]:
-    """The event that tells the container's first process, by the number it has on this host."""
+    """The event that reports the container's first process by its pid on this host."""
     container.reload()
     pid = int(container.attrs["State"]["Pid"])
     try:
-        # An engine elsewhere, or in another process namespace, counts otherwise.
+        # An engine elsewhere, or in another pid namespace, reports other numbers.
         is_here = str(container.id) in Path(f"/proc/{pid}/cgroup").read_text()
     except OSError:
         is_here = False
@@ -169,13 +169,13 @@ def _exit(container: Container, ended: _End) -> Exit:
 
 
 def _copy_output(blocks: Iterable[bytes], sink: IO[bytes], on_event: OnEvent) -> None:
-    """The engine sends blocks as they were written, not lines."""
+    """Copy lines from the engine's output, which comes in blocks as they were written."""
     pending = b""
     try:
         for block in blocks:
             *lines, pending = (pending + block).split(b"\n")
             for line in lines:
                 take_line(line + b"\n", sink, on_event)
-    finally:  # also where the engine goes away amid it
+    finally:  # even if the engine goes away meanwhile
         if pending:
             take_line(pending, sink, on_event)
