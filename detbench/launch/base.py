@@ -51,7 +51,7 @@ class Launcher(Protocol):
         """The indices or UUIDs of the GPUs that it may use; empty if none were chosen."""
 
     def at_most(self) -> dict[str, Any]:
-        """The limits on a training: `memory` in bytes and `cpus`, without those that are not set."""
+        """The limits on a training that are set: `memory` in bytes, `cpus`."""
 
     def seen(self, folder: Path) -> Path:
         """The path of a results folder as the training sees it."""
@@ -95,7 +95,7 @@ def take_line(line: bytes, sink: IO[bytes], on_event: OnEvent) -> None:
 
 
 class terminate_as_interrupt:  # noqa: N801 - reads as a context manager
-    """In the block SIGTERM, by which batch systems end a run, raises KeyboardInterrupt as SIGINT does."""
+    """In the block SIGTERM, sent by batch systems, raises KeyboardInterrupt as SIGINT does."""
 
     def __enter__(self) -> None:
         self._outside: Any = None

@@ -123,7 +123,7 @@ def _hierarchy() -> tuple[Path, int]:
             return Path(point) / os.path.relpath(own[names], root), 1
         if kind == "cgroup2":
             folder = Path(point) / os.path.relpath(own[""], root)
-            for place in (folder, folder.parent):  # the root group may have both processes and limited children
+            for place in (folder, folder.parent):  # the root group may have both
                 controllers = place / "cgroup.subtree_control"
                 if controllers.is_file() and "memory" in controllers.read_text().split():
                     return place, 2

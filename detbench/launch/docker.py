@@ -1,4 +1,4 @@
-"""Docker's engine through its SDK: reached, asked for a container, and its complaints in words."""
+"""Docker's engine through its SDK: connect to it, create containers and explain its errors."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 LABEL = "detbench.family"
-"""What an image of ours is of; its containers inherit it."""
+"""The label with the family of an image; its containers inherit it."""
 OWNER = "detbench.owner"
-"""The process that waits for a container; by it the ones that we started are found again."""
+"""The label with the pid of the process that waits for a container; it marks our containers."""
 COUNTERS_NOTE = "the container may read GPU counters: CAP_SYS_ADMIN is added"
-"""What is said before a container with `Wanted.counters` is created."""
+"""The note shown before a container with `Wanted.counters` is created."""
 
 PYTHON = "/opt/venv/bin/python"
 DATASET, SCRATCH, SCRIPTS = "/dataset", "/scratch", "/scripts"
@@ -38,12 +38,12 @@ def tag(family: str) -> str:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a container may use.
+    """The limits of a container.
 
     Attributes:
-        memory: as Docker writes it, `8g`; empty for no limit. Swap does not extend it.
-        cpus: how many; None for all.
-        shm_size: of /dev/shm, through which data loader workers pass their batches.
+        memory: in Docker's notation, `8g`; empty for no limit. Swap does not extend it.
+        cpus: the number of cores; None for all.
+        shm_size: the size of /dev/shm, through which data loader workers pass their batches.
     """
 
     memory: str = ""
@@ -57,7 +57,7 @@ class Wanted:
 
     Attributes:
         gpus: indices or UUIDs of GPUs and MIG instances; `("all",)` for all of them.
-        writable, read_only: folders by their path inside, which is another one on this host.
+        writable, read_only: the host's folders, each with its path in the container.
         counters: whether it may read GPU performance counters, which takes CAP_SYS_ADMIN.
         interactive: whether a terminal is attached to it.
     """
@@ -77,10 +77,10 @@ class Wanted:
 
 @contextmanager
 def engine() -> Iterator[DockerClient]:
-    """The engine of this machine; what it refuses within the block becomes an error of ours.
+    """The engine of this machine; its errors in the block are raised as detbench's own.
 
     Raises:
-        MissingError: there is none, it cannot be reached, or it lacks what was asked for.
+        MissingError: there is none, it cannot be reached, or it lacks what was requested.
     """
     import requests
     from docker.errors import DockerException
@@ -103,10 +103,10 @@ def engine() -> Iterator[DockerClient]:
 
 
 def create(client: DockerClient, wanted: Wanted) -> Container:
-    """Create the container; it has yet to be started.
+    """Create the container without starting it.
 
-    It runs as the caller's uid. Where it may read counters it begins as root and goes on as the
-    caller, who keeps CAP_SYS_ADMIN alone: a capability given to any other uid has no effect.
+    It runs as the caller's uid. If it may read counters, it starts as root and continues as the
+    caller with CAP_SYS_ADMIN only: a capability given to any uid but root's has no effect.
     """
     from docker.types import DeviceRequest, Mount, Ulimit
 
@@ -128,7 +128,7 @@ def create(client: DockerClient, wanted: Wanted) -> Container:
     elif wanted.gpus:
         requests = [DeviceRequest(device_ids=list(wanted.gpus), capabilities=[["gpu"]])]
     ulimits = []
-    if wanted.gpus:  # pinned memory counts as locked; engines of little right cannot raise these
+    if wanted.gpus:  # pinned memory counts as locked; engines with few privileges cannot raise these
         ulimits = [
             Ulimit(name="memlock", soft=-1, hard=-1),
             Ulimit(name="stack", soft=_STACK_BYTES, hard=_STACK_BYTES),
@@ -151,7 +151,7 @@ def create(client: DockerClient, wanted: Wanted) -> Container:
         nano_cpus=None if limits.cpus is None else round(limits.cpus * 1e9),
         ulimits=ulimits,
         init=True,
-        stop_signal="SIGINT",  # a training ends its log on it, as on Ctrl-C
+        stop_signal="SIGINT",  # a training finishes its log on SIGINT, as on Ctrl-C
         tty=wanted.interactive,
         stdin_open=wanted.reads_stdin,
     )
@@ -159,7 +159,7 @@ def create(client: DockerClient, wanted: Wanted) -> Container:
 
 @contextmanager
 def started(client: DockerClient, wanted: Wanted) -> Iterator[Container]:
-    """The container, running; it is gone after the block, however that ends.
+    """The running container; it is removed after the block, however that ends.
 
     Raises:
         docker.errors.DockerException: the engine refused.
@@ -173,7 +173,7 @@ def started(client: DockerClient, wanted: Wanted) -> Iterator[Container]:
 
 
 def remove(container: Container) -> None:
-    """Remove a container, running or not; one that is gone already is no error."""
+    """Remove a container, running or not; it is no error if it is gone already."""
     import requests
     from docker.errors import DockerException
 
@@ -192,7 +192,7 @@ def _is_alive(pid: str) -> bool:
 
 
 def explain(error: Exception) -> DetbenchError:
-    """What the engine refused, with the remedy where one is known."""
+    """The engine's error as ours, with a remedy if one is known."""
     from docker.errors import ImageNotFound
 
     said = " ".join(str(getattr(error, "explanation", "") or error).split())
@@ -223,7 +223,7 @@ def _unreachable(error: Exception) -> MissingError:
 
 
 def facts(client: DockerClient, image: str) -> dict[str, Any]:
-    """What a record says about an image and its engine."""
+    """The facts about an image and its engine, for a record."""
     found = client.images.get(image)
     labels = found.labels or {}
     return {

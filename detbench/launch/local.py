@@ -26,11 +26,11 @@ _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class LocalLauncher:
-    """A process with this interpreter.
+    """Starts a process with this interpreter.
 
     Attributes:
-        gpus: the UUIDs of its GPUs; () leaves it all.
-        memory: the most bytes that it may use, its data loader's workers included; None for all.
+        gpus: the UUIDs of its GPUs; () lets it use all.
+        memory: its limit in bytes, data loader workers included; None for no limit.
     """
 
     gpus: tuple[str, ...] = ()
@@ -38,23 +38,23 @@ class LocalLauncher:
     python: str = sys.executable
 
     def at_most(self) -> dict[str, Any]:
-        """That on the memory."""
+        """The limit on its memory."""
         return {"memory": self.memory} if self.memory else {}
 
     def seen(self, folder: Path) -> Path:
-        """The folder itself."""
+        """The folder itself: the training sees the same files."""
         return folder
 
     def has_program(self, name: str) -> bool:
-        """Whether it is on the PATH."""
+        """Whether the program is on the PATH."""
         return shutil.which(name) is not None
 
     def reads_counters(self) -> bool:
-        """Whether the driver lets this process."""
+        """Whether the driver lets this process read them."""
         return may_read_counters()
 
     def facts(self) -> dict[str, Any]:
-        """The limit and what sets it; but for that the training sees all there is."""
+        """The memory limit and its mechanism; without a limit nothing."""
         return {"limits": {**self.at_most(), "by": cgroup.mechanism()}} if self.memory else {}
 
     def run(
@@ -66,7 +66,7 @@ class LocalLauncher:
         on_event: OnEvent,
         time_limit: float | None,
     ) -> Exit:
-        """Run it; a signal ends its whole process group.
+        """Run the command; a signal ends its whole process group.
 
         Raises:
             FileNotFoundError: the program does not exist.
@@ -84,7 +84,7 @@ class LocalLauncher:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **environment, **chosen, "PYTHONPATH": str(_PACKAGE_PARENT)},
-                start_new_session=True,  # a group of its own, with its data loader's workers
+                start_new_session=True,  # its own process group, with its data loader's workers
             )
             assert process.stdout is not None
             reader = threading.Thread(
