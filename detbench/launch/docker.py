@@ -128,7 +128,7 @@ def create(client: DockerClient, wanted: Wanted) -> Container:
     elif wanted.gpus:
         requests = [DeviceRequest(device_ids=list(wanted.gpus), capabilities=[["gpu"]])]
     ulimits = []
-    if wanted.gpus:  # pinned memory counts as locked; engines with few privileges cannot raise these
+    if wanted.gpus:  # pinned memory counts as locked; unprivileged engines cannot raise these
         ulimits = [
             Ulimit(name="memlock", soft=-1, hard=-1),
             Ulimit(name="stack", soft=_STACK_BYTES, hard=_STACK_BYTES),

@@ -73,7 +73,7 @@ def _receive(connection: socket.socket) -> None:
 
 
 def _exactly(connection: socket.socket, count: int) -> bytes:
-    """Read `size` bytes, or fewer if the stream ends."""
+    """Read `count` bytes, or fewer if the stream ends."""
     blocks = []
     while count and (block := connection.recv(min(count, _BLOCK))):
         blocks.append(block)

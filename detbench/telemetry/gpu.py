@@ -1,6 +1,6 @@
-"""What NVML tells of a GPU or MIG instance at one moment, as cells of `monitoring.csv`.
+"""NVML's readings of a GPU or MIG instance at one moment, as cells of `monitoring.csv`.
 
-Columns are called as nvidia-smi calls them. A cell that the driver cannot fill holds its words:
+Columns have nvidia-smi's names. A cell that the driver cannot fill holds the driver's reason:
 `[N/A: Not Supported]`.
 """
 
@@ -17,12 +17,12 @@ _MIB = 1 << 20
 
 
 def not_told(why: object) -> str:
-    """The cell of what could not be told; `why` in the words of what was asked."""
-    return f"[N/A: {str(why).translate({91: 40, 93: 41})}]"  # the cell's own end is a ]
+    """The cell of a value that could not be read; `why` is the reason given by its source."""
+    return f"[N/A: {str(why).translate({91: 40, 93: 41})}]"  # a ] ends the cell
 
 
 def _throttle_reasons(nvml: Any, device: Any) -> tuple[str, ...]:
-    # The name of old drivers, which new ones keep beside ...EventReasons.
+    # The old drivers' name, which newer ones keep beside ...EventReasons.
     active = nvml.nvmlDeviceGetCurrentClocksThrottleReasons(device)
     bits = (
         nvml.nvmlClocksThrottleReasonSwPowerCap,
@@ -50,7 +50,7 @@ def _clock(kind: str) -> Callable[[Any, Any], tuple[str, ...]]:
 
 
 def _processes(nvml: Any, device: Any) -> tuple[str, ...]:
-    """How many compute on it, and `pid:MiB` of each, its memory `?` where it is not told."""
+    """The number of its compute processes, and `pid:MiB` of each; `?` is unknown memory."""
     found = nvml.nvmlDeviceGetComputeRunningProcesses(device)
     memory = ("?" if p.usedGpuMemory is None else f"{p.usedGpuMemory / _MIB:.0f}" for p in found)
     shown = " ".join(f"{p.pid}:{mib}" for p, mib in zip(found, memory, strict=True))
@@ -96,9 +96,9 @@ class _Watched:
 
 
 class GpuSampler:
-    """Asks NVML for the GPUs of a run; a MIG instance's whole GPU is watched with it.
+    """Reads the GPUs of a run from NVML; with a MIG instance its whole GPU is watched too.
 
-    The instance has its own memory and processes, the whole GPU power, clocks and temperature.
+    The instance reports memory and processes; the whole GPU power, clocks and temperature.
     """
 
     def __init__(self, gpus: Iterable[Gpu]) -> None:
@@ -121,11 +121,11 @@ class GpuSampler:
 
     @property
     def count(self) -> str:
-        """How many GPUs and instances are watched, as a cell."""
+        """The number of GPUs and instances that are watched, as a cell."""
         return not_told(self._why_none) if self._why_none else str(len(self._watched))
 
     def sample(self) -> list[dict[str, str]]:
-        """A row for each."""
+        """One row for each of them."""
         if self._why_none:
             return []
         return [
@@ -134,7 +134,7 @@ class GpuSampler:
         ]
 
     def close(self) -> None:
-        """Let NVML go."""
+        """Shut NVML down."""
         if not self._why_none:
             with suppress(self._nvml.NVMLError):
                 self._nvml.nvmlShutdown()
