@@ -1,7 +1,7 @@
 """The Nsight Compute metrics that measure the utilization of each core, by chip.
 
 Source: `ncu --query-metrics --chips ...` of Nsight Compute 2022.3 for GV100 to GH100, and the
-metric lists of newer versions for Blackwell; the collector asks the installed ncu again.
+metric lists of newer versions for Blackwell; the collector also asks the installed ncu.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _ISSUE = "sm__inst_executed_pipe_"
 
 METRICS: dict[str, tuple[str, ...]] = {
     "fma": (f"{_ISSUE}fma{ELAPSED}",),
-    # From GA10x on the FP16 pipe is a part of the FMA pipe and counted by instruction type.
+    # From GA10x on the FP16 pipe is part of the FMA pipe and is counted by instruction type.
     "fp16": (f"{_ISSUE}fp16{ELAPSED}", f"{_ISSUE}fma_type_fp16{ELAPSED}"),
     "tensor": (f"{_ISSUE}tensor{ELAPSED}",),
-    # XU: transcendental functions, and conversions between integers and floats.
+    # XU does transcendental functions and conversions between integers and floats.
     "sfu": (f"{_ISSUE}xu{ELAPSED}",),
 }
-"""Core -> the metrics that can tell it, of which a chip has one."""
+"""By core: the metrics that can measure it, one of which a chip has."""
 
 TENSOR_ACTIVE = f"sm__pipe_tensor_cycles_active{ELAPSED}"
 """Cycles in which the tensor pipe worked; instruction issue under-reports multi-cycle HMMA."""
@@ -41,13 +41,13 @@ CHIPS: dict[tuple[int, int], str] = {
     (10, 0): "gb100",
     (12, 0): "gb202",
 }
-"""Compute capability -> the chip's name as `ncu --chips` spells it."""
+"""By compute capability: the chip's name as `ncu --chips` spells it."""
 
 _FP16_PIPE = ("gv100", "tu102", "ga100")
 
 
 def wanted(chip: str | None) -> list[str]:
-    """The metrics to collect on a chip; both ways to count FP16 where the chip is unknown."""
+    """The metrics to collect on a chip; both FP16 metrics if the chip is unknown."""
     fp16 = METRICS["fp16"]
     if chip is not None:
         fp16 = fp16[:1] if chip in _FP16_PIPE else fp16[1:]
@@ -58,7 +58,7 @@ def wanted(chip: str | None) -> list[str]:
 def offered(ncu: str, chip: str) -> set[str]:
     """The base names of the metrics that this ncu has for a chip; needs no GPU.
 
-    Empty when ncu does not know the chip or fails.
+    Empty if ncu does not know the chip or fails.
     """
     done = subprocess.run(
         [ncu, "--query-metrics", "--chips", chip],

@@ -41,7 +41,7 @@ class Gpu:
 
     @property
     def chip(self) -> str | None:
-        """The chip as Nsight Compute names it, where it is known."""
+        """Nsight Compute's name of the chip; None if the chip is unknown."""
         return CHIPS.get(self.compute_capability)
 
     @property
@@ -107,7 +107,7 @@ def survey() -> Survey:
     try:
         found: list[Gpu | Unusable] = []
         for index in range(pynvml.nvmlDeviceGetCount()):
-            # A GPU that is lost keeps its number, so that the others do not take it.
+            # A lost GPU keeps its number, so that no other GPU takes it.
             number = sum(each.number is not None for each in found)
             try:
                 device = pynvml.nvmlDeviceGetHandleByIndex(index)
@@ -128,22 +128,22 @@ def survey() -> Survey:
 
 
 def discover() -> tuple[list[Gpu], str]:
-    """The GPUs and MIG instances here, and NVML's word on why there are none (else empty)."""
+    """The GPUs and MIG instances here, and NVML's reason if there are none (else empty)."""
     told = survey()
     return list(told.gpus), told.why_none
 
 
 def chosen(given: str = "") -> tuple[Gpu | None, str]:
-    """The GPU that a run of one process takes, or None and why there is none."""
+    """The GPU of a run with one process, or None and why there is none."""
     gpus, why_none = several(given)
     return (gpus[0], "") if gpus else (None, why_none)
 
 
 def several(given: str = "") -> tuple[tuple[Gpu, ...], str]:
-    """The GPUs that a run may take, in their order, and why there is none (else empty).
+    """The GPUs that a run may use, in order, and why there is none (else empty).
 
-    They are those that `given`, indices or UUIDs, or else `CUDA_VISIBLE_DEVICES` names; where
-    neither does, all of them. `none` given is none.
+    They are those named by `given` (indices or UUIDs), or else by `CUDA_VISIBLE_DEVICES`, or else
+    all of them. If `given` is `none`, there are none.
     """
     if given == "none":
         return (), "--gpus none"
@@ -154,7 +154,7 @@ def several(given: str = "") -> tuple[tuple[Gpu, ...], str]:
     found = []
     for name in (part.strip() for part in visible.split(",")):
         if (named := _named(gpus, name)) is None:
-            break  # as CUDA does: what follows a name that is none does not count
+            break  # as CUDA does: names after an unknown one do not count
         found.append(named)
     return tuple(found), "" if found else f"'{visible}' names none of the {len(gpus)} GPUs here"
 
@@ -173,10 +173,10 @@ def _named(gpus: Sequence[Gpu], name: str) -> Gpu | None:
 
 
 def _instances(device: object, index: int, number: int) -> list[Gpu | Unusable]:
-    """The MIG instances of a GPU, or the GPU itself when it is not partitioned.
+    """The MIG instances of a GPU, or the GPU itself if it is not partitioned.
 
     Raises:
-        NVMLError: the GPU cannot be asked.
+        NVMLError: the GPU cannot be queried.
     """
     import pynvml
 
@@ -224,7 +224,7 @@ def may_read_counters() -> bool:
     try:
         parameters = DRIVER_PARAMETERS.read_text()
     except OSError:
-        return True  # not told here: the profiler itself will say so
+        return True  # unknown here: the profiler itself reports it
     return "RmProfilingAdminOnly: 1" not in parameters or _is_administrator()
 
 

@@ -1,9 +1,9 @@
 """The catalogue of GPU profiles: whole GPUs, MIG instances and vGPU types, with their sources.
 
-The figures stand in `profiles.yaml`. What is here knows how they are named: a MIG profile is
+The figures are in `profiles.yaml`; this module knows the naming rules: a MIG profile is
 `<slices>g.<memory>gb`, `+me` with media engines (NVIDIA MIG User Guide, "MIG Device Names"); a
 vGPU type on one is `<board>-<slices>-<memory>C`, `CME` with media engines (NVIDIA vGPU Software
-User Guide). The number in the middle is compute slices.
+User Guide). The number in the middle counts compute slices.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from detbench.errors import UsageError
 
 _FILE = Path(__file__).with_suffix(".yaml")
 _MIB = 1 << 20
-_MAKERS = ("nvidia", "grid", "tesla", "geforce")  # with which drivers begin names, or do not
+_MAKERS = ("nvidia", "grid", "tesla", "geforce")  # drivers begin names with these, or omit them
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class GpuProfile:
     Attributes:
         name: `A100-80GB`, `A100-80GB-2g.20gb`, `A100D-2-20C`.
         gpu: the catalogue's name of the whole GPU.
-        memory_bytes: as `memory_is` says: what the driver shows (`nvml`), what CUDA shows
-            (`cuda`), a vGPU type's `frame buffer`, or a `share` of the whole GPU's.
-        compute_slices: of the GPU's `total_slices`, which is 1 where it has no MIG.
-        num_sms: streaming multiprocessors; None where no source has them.
-        max_instances: how many of them a GPU holds at once.
-        mig_profile: `2g.20gb`, also that which a vGPU type runs on; empty for a whole GPU.
+        memory_bytes: by `memory_is` the total that the driver shows (`nvml`), the total that CUDA
+            shows (`cuda`), a vGPU type's `frame buffer`, or a `share` of the whole GPU's.
+        compute_slices: out of the GPU's `total_slices`, which is 1 for a GPU without MIG.
+        num_sms: streaming multiprocessors; None if no source states them.
+        max_instances: how many of this profile fit on one GPU at once.
+        mig_profile: `2g.20gb`, for a vGPU type the one it runs on; empty for a whole GPU.
     """
 
     name: str
@@ -55,7 +55,7 @@ class GpuProfile:
 
 
 def profiles() -> tuple[GpuProfile, ...]:
-    """All of the catalogue, each GPU followed by its slices."""
+    """All profiles of the catalogue, each GPU followed by its slices."""
     return tuple(dict.fromkeys(_by_key().values()))
 
 
@@ -65,7 +65,7 @@ def find(name: str) -> GpuProfile | None:
 
 
 def profile_named(name: str) -> GpuProfile:
-    """The profile of that name, in the catalogue's spelling or in NVML's, in any case.
+    """The profile of that name, in the catalogue's or NVML's spelling, in any letter case.
 
     Raises:
         UsageError: the catalogue has none.

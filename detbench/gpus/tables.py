@@ -32,7 +32,7 @@ def machine_table(told: Survey) -> pd.DataFrame:
         notes.append(f"no GPU can be used here: {told.why_none}")
         notes.append("known profiles: detbench gpus --catalogue")
     notes += [
-        f"GPU {each.label}: its administrator makes an instance:"
+        f"GPU {each.label}: its administrator can create an instance:"
         f" sudo nvidia-smi mig -i {each.label} -cgi PROFILE -C (docs/mig.md)"
         for each in told.seen
         if isinstance(each, Unusable) and NO_INSTANCE in each.why

@@ -12,10 +12,10 @@ from typing import IO, Any, Literal, Protocol
 
 from detbench.records import events
 
-GRACE_SECONDS = 10.0  # for a training to write its log's end after Ctrl-C
+GRACE_SECONDS = 10.0  # for a training to finish its log after Ctrl-C
 
 OnEvent = Callable[[Mapping[str, Any]], None]
-"""Takes an event: a mapping whose `event` says which, the other keys being its content."""
+"""Takes an event: a mapping with its name under `event` and its content under other keys."""
 
 
 def ignore(_: Mapping[str, Any]) -> None:
@@ -27,11 +27,11 @@ class Exit:
     """How a training ended.
 
     Attributes:
-        code: its exit code, minus the signal's number when a signal ended it.
+        code: its exit code, or the negative number of the signal that ended it.
         by: whether it ended by itself, at its time limit, by the user's Ctrl-C, or because the
             engine that ran it went away.
-        oom_kills: how often the kernel ran out of memory and killed meanwhile; None when this
-            system does not count it.
+        oom_kills: how many processes the kernel killed meanwhile for lack of memory; None if this
+            system does not count them.
     """
 
     code: int
@@ -74,16 +74,16 @@ class Launcher(Protocol):
         on_event: OnEvent,
         time_limit: float | None,
     ) -> Exit:
-        """Run `command` with its output in `log`, and its events passed to `on_event`.
+        """Run `command`, write its output to `log` and pass its events to `on_event`.
 
-        SIGINT and SIGTERM to this process end it, first politely.
+        SIGINT or SIGTERM to this process ends the training, gracefully at first.
         """
 
 
 def take_line(line: bytes, sink: IO[bytes], on_event: OnEvent) -> None:
     """Handle a line of a training's output: pass an event on, write anything else to the log.
 
-    What a full disk does not take is left out: the training itself says what became of it. `sink`
+    A line that does not fit on a full disk is dropped: the training reports how it ended. `sink`
     has to be unbuffered.
     """
     event = events.parse(line.decode("utf-8", errors="replace"))

@@ -1,8 +1,8 @@
 """Limits the memory of a process and its children through a kernel control group.
 
-The group is a child of this process's own one (version 1), or stands beside it (version 2, where a
-group with processes has no children that are limited): limits on what is above keep holding. When
-the group has used up its memory, the kernel kills a process in it and no other.
+The group is a child of this process's own group (version 1) or its sibling (version 2, where a
+group with processes has no limited children), so limits of the groups above still apply. If the
+group runs out of memory, the kernel kills a process in it and no other.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from detbench.sizes import size_name
 
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 _OWN: Final = Path("/proc/self/cgroup")
-_OF_SWAP = ("memory.memsw.limit_in_bytes", "memory.swap.max")  # absent without its accounting
+_OF_SWAP = ("memory.memsw.limit_in_bytes", "memory.swap.max")  # absent without swap accounting
 _ENTER = 'echo $$ > "$0" && exec "$@"'
-_PATIENCE_SECONDS = 5.0  # for the kernel to reap what was killed
+_PATIENCE_SECONDS = 5.0  # for the kernel to reap the killed processes
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def limited(memory: int) -> Iterator[Group]:
     """A group limited to so many bytes, swap included; removed with its processes after the block.
 
     Raises:
-        MissingError: this process may not make one.
+        MissingError: this process may not create one.
     """
     parent, version = _hierarchy()
     folder = parent / f"detbench-{os.getpid()}-{time.monotonic_ns()}"
@@ -84,7 +84,7 @@ def limited(memory: int) -> Iterator[Group]:
         said = error.strerror if isinstance(error, OSError) else error.stderr.decode().strip()
         raise _refused(
             f"memory cannot be limited to {size_name(memory)} here: {folder}:"
-            f" {said or 'no program runs in so little'}"
+            f" {said or 'no program can run in so little'}"
         ) from error
     try:
         yield group
@@ -94,7 +94,7 @@ def limited(memory: int) -> Iterator[Group]:
 
 def _refused(why: str) -> MissingError:
     return MissingError(
-        why, "root may, as may a systemd-run --user --scope; or pass --launcher docker"
+        why, "run as root or in systemd-run --user --scope, or pass --launcher docker"
     )
 
 
@@ -104,7 +104,7 @@ def _remove(folder: Path) -> None:
         for pid in (folder / "cgroup.procs").read_text().split():
             with suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
-        with suppress(OSError):  # what was killed has yet to be reaped
+        with suppress(OSError):  # the killed processes have yet to be reaped
             folder.rmdir()
             return
         time.sleep(0.05)
@@ -123,8 +123,8 @@ def _hierarchy() -> tuple[Path, int]:
             return Path(point) / os.path.relpath(own[names], root), 1
         if kind == "cgroup2":
             folder = Path(point) / os.path.relpath(own[""], root)
-            for place in (folder, folder.parent):  # the topmost may have both
+            for place in (folder, folder.parent):  # the root group may have both
                 controllers = place / "cgroup.subtree_control"
                 if controllers.is_file() and "memory" in controllers.read_text().split():
                     return place, 2
-    raise _refused("memory cannot be limited here: no control group for it is at hand")
+    raise _refused("memory cannot be limited here: no memory control group was found")

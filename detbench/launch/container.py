@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ContainerLauncher:
-    """A new container for every run, gone when it ends.
+    """Starts a new container for every run, and removes it when the run ends.
 
     Attributes:
-        results: the folder of this host that is /scratch/measurements inside.
-        datasets: the folder that is /dataset inside, read-only; None for none.
-        read_only: further files and folders that the training reads, under the same path inside.
+        results: the host's folder for /scratch/measurements in the container.
+        datasets: the host's folder for /dataset, read-only; None for none.
+        read_only: more files and folders that the training reads, at the same path inside.
         gpus: as `Wanted.gpus`.
         counters: whether it may read GPU performance counters.
     """
@@ -85,7 +85,7 @@ class ContainerLauncher:
         """Run the command; a signal stops the container.
 
         Raises:
-            MissingError: the engine, the image or a GPU that was asked for is not there.
+            MissingError: the engine, the image or a GPU that was requested is missing.
         """
         with (
             engine() as client,
@@ -132,7 +132,7 @@ def _wait(container: Container, time_limit: float | None) -> _End:
         except KeyboardInterrupt:
             ended = "interrupt"
         except (requests.RequestException, DockerException) as error:
-            # The client's own time limit and an engine that has gone both end the request.
+            # The request ends at the client's own time limit, or because the engine is gone.
             timed_out = "timed out" in str(error).lower()
             ended = "timeout" if timed_out else "engine"
         try:
@@ -148,7 +148,7 @@ def _started(container: Container) -> dict[str, Any]:
     container.reload()
     pid = int(container.attrs["State"]["Pid"])
     try:
-        # An engine elsewhere, or in another process namespace, counts otherwise.
+        # An engine elsewhere, or in another pid namespace, reports other numbers.
         is_here = str(container.id) in Path(f"/proc/{pid}/cgroup").read_text()
     except OSError:
         is_here = False
@@ -169,13 +169,13 @@ def _exit(container: Container, ended: _End) -> Exit:
 
 
 def _copy_output(blocks: Iterable[bytes], sink: IO[bytes], on_event: OnEvent) -> None:
-    """The engine sends blocks as they were written, not lines."""
+    """Copy lines from the engine's output, which comes in blocks as they were written."""
     pending = b""
     try:
         for block in blocks:
             *lines, pending = (pending + block).split(b"\n")
             for line in lines:
                 take_line(line + b"\n", sink, on_event)
-    finally:  # also where the engine goes away amid it
+    finally:  # even if the engine goes away meanwhile
         if pending:
             take_line(pending, sink, on_event)

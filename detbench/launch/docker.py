@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 LABEL = "detbench.family"
-"""What an image of ours is of; its containers inherit it."""
+"""The label with the family of an image; its containers inherit it."""
 OWNER = "detbench.owner"
-"""The process that waits for a container; by it the ones that we started are found again."""
+"""The label with the pid of the process that waits for a container; it marks our containers."""
 COUNTERS_NOTE = "the container may read GPU counters: CAP_SYS_ADMIN is added"
-"""What is said before a container with `Wanted.counters` is created."""
+"""The note shown before a container with `Wanted.counters` is created."""
 
 PYTHON = "/opt/venv/bin/python"
 DATASET, SCRATCH, SCRIPTS = "/dataset", "/scratch", "/scripts"
@@ -41,9 +41,9 @@ class Limits:
     """The limits of a container.
 
     Attributes:
-        memory: as Docker writes it, `8g`; empty for no limit. Swap does not extend it.
-        cpus: how many; None for all.
-        shm_size: of /dev/shm, through which data loader workers pass their batches.
+        memory: in Docker's notation, `8g`; empty for no limit. Swap does not extend it.
+        cpus: the number of cores; None for all.
+        shm_size: the size of /dev/shm, through which data loader workers pass their batches.
     """
 
     memory: str = ""
@@ -57,7 +57,7 @@ class Wanted:
 
     Attributes:
         gpus: indices or UUIDs of GPUs and MIG instances; `("all",)` for all of them.
-        writable, read_only: folders by their path inside, which is another one on this host.
+        writable, read_only: the host's folders, each with its path in the container.
         counters: whether it may read GPU performance counters, which takes CAP_SYS_ADMIN.
         interactive: whether a terminal is attached to it.
     """
@@ -80,7 +80,7 @@ def engine() -> Iterator[DockerClient]:
     """Connect to this machine's engine; its errors within the block become detbench's.
 
     Raises:
-        MissingError: there is none, it cannot be reached, or it lacks what was asked for.
+        MissingError: there is none, it cannot be reached, or it lacks what was requested.
     """
     import requests
     from docker.errors import DockerException
@@ -105,8 +105,8 @@ def engine() -> Iterator[DockerClient]:
 def create(client: DockerClient, wanted: Wanted) -> Container:
     """Create the container without starting it.
 
-    It runs as the caller's uid. Where it may read counters it begins as root and goes on as the
-    caller, who keeps CAP_SYS_ADMIN alone: a capability given to any other uid has no effect.
+    It runs as the caller's uid. If it may read counters, it starts as root and continues as the
+    caller with CAP_SYS_ADMIN only: a capability given to any uid but root's has no effect.
     """
     from docker.types import DeviceRequest, Mount, Ulimit
 
@@ -128,7 +128,7 @@ def create(client: DockerClient, wanted: Wanted) -> Container:
     elif wanted.gpus:
         requests = [DeviceRequest(device_ids=list(wanted.gpus), capabilities=[["gpu"]])]
     ulimits = []
-    if wanted.gpus:  # pinned memory counts as locked; engines of little right cannot raise these
+    if wanted.gpus:  # pinned memory counts as locked; unprivileged engines cannot raise these
         ulimits = [
             Ulimit(name="memlock", soft=-1, hard=-1),
             Ulimit(name="stack", soft=_STACK_BYTES, hard=_STACK_BYTES),
@@ -151,7 +151,7 @@ def create(client: DockerClient, wanted: Wanted) -> Container:
         nano_cpus=None if limits.cpus is None else round(limits.cpus * 1e9),
         ulimits=ulimits,
         init=True,
-        stop_signal="SIGINT",  # a training ends its log on it, as on Ctrl-C
+        stop_signal="SIGINT",  # a training finishes its log on SIGINT, as on Ctrl-C
         tty=wanted.interactive,
         stdin_open=wanted.reads_stdin,
     )

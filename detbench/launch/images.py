@@ -25,9 +25,9 @@ _SUITE = "suite"
 _PARENT = re.compile(r"^ARG BASE=detbench/(\w+?)(-framework)?$", re.MULTILINE)
 _STEP = re.compile(r"^Step \d+/\d+ : ")
 _PASSED_ON = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
-_TAIL = 25  # lines of a failed step that are shown
+_TAIL = 25  # the number of lines shown of a failed step
 _CPU = {"BASE_IMAGE": "debian:bookworm", "DETECTRON2": "pypi", "PROFILERS": "nsys"}
-"""Build arguments of an image for the CPU, which needs no CUDA and can compile nothing for it."""
+"""Build arguments of an image for the CPU, which neither needs CUDA nor can compile for it."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Recipe:
     """The options of a build.
 
     Attributes:
-        arguments: build arguments, over those of the Dockerfiles.
+        arguments: build arguments, which override those of the Dockerfiles.
         extra_ca: a PEM file of certificates to trust, as behind a company's proxy.
     """
 
@@ -45,7 +45,7 @@ class Recipe:
     use_cache: bool = True
 
     def all_arguments(self) -> dict[str, str]:
-        """The build arguments, those of the device and of the environment included."""
+        """The build arguments, including those of the device and the environment."""
         passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         return {**(_CPU if self.for_cpu else {}), **passed_on, **self.arguments}
 
@@ -58,8 +58,8 @@ def build(
     `say` is called with every line of the engine's output, and whether a step begins with it.
 
     Raises:
-        MissingError: a file that it needs is missing.
-        RunFailedError: a step of it failed; its last lines are in the message's hint.
+        MissingError: a file that the build needs is missing.
+        RunFailedError: a step failed; its last lines were passed to `say`.
     """
     from docker.errors import APIError
 
@@ -89,7 +89,7 @@ def build(
     client.images.get(image).tag(tag(family))
     for old in before:
         if old.id != image and not client.images.get(str(old.id)).tags:
-            with suppress(APIError):  # a container stands on it
+            with suppress(APIError):  # a container still uses it
                 client.images.remove(str(old.id))
     return image
 
@@ -147,13 +147,13 @@ def _context(root: Path, recipe: Recipe) -> bytes:
 
 
 def _chain(root: Path, family: str) -> list[str]:
-    """The Dockerfiles under a family's image, the lowest first, by the default of their BASE."""
+    """The Dockerfiles of a family's image, base first, found by the default of each one's BASE."""
     chain: list[str] = []
     stem: str | None = family
     while stem is not None:
         path = root / "docker" / f"{stem}.Dockerfile"
         if not path.is_file():
-            raise MissingError(f"there is no {path}", "write one, as docker/maskrcnn.Dockerfile is")
+            raise MissingError(f"there is no {path}", "write one like docker/maskrcnn.Dockerfile")
         chain.insert(0, stem)
         parent = _PARENT.search(path.read_text(encoding="utf-8"))
         stem = parent[1] if parent else None
@@ -194,9 +194,9 @@ def _build(
             said = " ".join(event["error"].split())
             raise RunFailedError(
                 f"docker/{stem}.Dockerfile, {step or 'its start'}: {said}",
-                "--base-image names one that is here or can be pulled"
+                "pass --base-image with an image that is here or can be pulled"
                 if " : FROM " in step
-                else "its last lines stand above; --verbose shows all",
+                else "its last lines are above; --verbose shows all",
             )
         if "aux" in event:
             image = event["aux"].get("ID", image)
@@ -211,6 +211,6 @@ def _build(
                 say(line, False)
     if not image:
         raise RunFailedError(
-            f"docker/{stem}.Dockerfile: the engine named no image", "try it with --no-cache"
+            f"docker/{stem}.Dockerfile: the engine returned no image", "try it with --no-cache"
         )
     return image

@@ -26,11 +26,11 @@ _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class LocalLauncher:
-    """A process with this interpreter.
+    """Starts a process with this interpreter.
 
     Attributes:
-        gpus: the UUIDs of its GPUs; () leaves it all.
-        memory: the most bytes that it may use, its data loader's workers included; None for all.
+        gpus: the UUIDs of its GPUs; () lets it use all.
+        memory: its limit in bytes, data loader workers included; None for no limit.
     """
 
     gpus: tuple[str, ...] = ()
@@ -84,7 +84,7 @@ class LocalLauncher:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **environment, **chosen, "PYTHONPATH": str(_PACKAGE_PARENT)},
-                start_new_session=True,  # a group of its own, with its data loader's workers
+                start_new_session=True,  # its own process group, with its data loader's workers
             )
             assert process.stdout is not None
             reader = threading.Thread(

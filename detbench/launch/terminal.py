@@ -22,16 +22,16 @@ _BLOCK = 1 << 16
 
 
 def attend(container: Container, *, is_terminal: bool) -> int:
-    """Start the container, connect it with this process, and return its exit code.
+    """Start the container, connect it to this process, and return its exit code.
 
-    `is_terminal` says that the container has a terminal, as this process's stdin has; without one
-    its output and errors go to ours, and the end of our stdin ends its own.
+    With `is_terminal` the container has a terminal, as this process's stdin has. Without one its
+    stdout and stderr go to ours, and the end of our stdin ends its stdin.
     """
     attached: Any = container.attach_socket(
         params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1, "logs": 1}
     )
-    connection = attached._sock  # the SDK gives no other way to write
-    connection.settimeout(None)  # the SDK's own is a minute, and a training may be silent longer
+    connection = attached._sock  # the SDK has no other way to write
+    connection.settimeout(None)  # the SDK's is a minute, and a training may be silent longer
     try:
         container.start()
         if is_terminal:
@@ -59,14 +59,14 @@ def _talk(connection: socket.socket) -> None:
 
 
 def _send(connection: socket.socket) -> None:
-    with suppress(OSError):  # the container may end without reading all of it
+    with suppress(OSError):  # the container may end without reading all input
         while block := os.read(sys.stdin.fileno(), _BLOCK):
             connection.sendall(block)
         connection.shutdown(socket.SHUT_WR)
 
 
 def _receive(connection: socket.socket) -> None:
-    """Frames of an output without a terminal: stream number, three zeros, length, content."""
+    """Copy output without a terminal. A frame: stream number, three zeros, length, content."""
     while header := _exactly(connection, 8):
         block = _exactly(connection, int.from_bytes(header[4:], "big"))
         os.write(2 if header[0] == 2 else 1, block)
@@ -85,7 +85,7 @@ def _exactly(connection: socket.socket, count: int) -> bytes:
 def _raw(descriptor: int) -> Iterator[None]:
     """Turn off the terminal's line editing and echo, which the container's shell provides."""
     before = termios.tcgetattr(descriptor)
-    tty.setraw(descriptor, termios.TCSADRAIN)  # what was typed already is kept
+    tty.setraw(descriptor, termios.TCSADRAIN)  # keep what was already typed
     try:
         yield
     finally:

@@ -1,1 +1,1 @@
-"""What a run is asked to do, and what it leaves behind."""
+"""The spec of a run, its record, and where both are kept."""

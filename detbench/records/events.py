@@ -1,7 +1,7 @@
 """Events: lines by which the training process reports its progress to its launcher.
 
-They travel among its ordinary output, the same way from a process, a container and a Slurm job,
-which a pipe or a socket would not. The launcher takes them out of the log.
+They are part of its ordinary output, so they arrive in the same way from a process, a container
+and a Slurm job, unlike a pipe or a socket. The launcher keeps them out of the log.
 """
 
 from __future__ import annotations
@@ -36,6 +36,6 @@ def parse(line: str) -> dict[str, Any] | None:
         return None
     try:
         event = json.loads(line[len(_PREFIX) :])
-    except ValueError:  # another thread's print fell into it: show it as output
+    except ValueError:  # mixed with another thread's print: show it as output
         return None
     return event if isinstance(event, dict) else None

@@ -12,7 +12,7 @@ from detbench.records.store import RECORD, Run, default_root, read_record
 
 
 class Gathered(NamedTuple):
-    """Runs, oldest first and each once, and a line for each record that cannot be read."""
+    """Runs without duplicates, oldest first, and a line for each record that cannot be read."""
 
     runs: list[Run]
     unreadable: list[str]
@@ -30,7 +30,7 @@ def gather(folders: Sequence[Path] = ()) -> Gathered:
     unreadable = []
     for root in roots:
         if not root.is_dir():
-            raise UsageError(f"{root} is no folder", "name a results folder, or a run's")
+            raise UsageError(f"{root} is not a folder", "name a results folder, or a run's")
         files = [root / RECORD, *root.glob(f"[!.]*/{RECORD}"), *root.glob(f"*/[!.]*/{RECORD}")]
         for file in files:
             folder = file.parent.resolve()

@@ -21,7 +21,7 @@ class Checked:
 
 
 def check(root: Path) -> Iterator[Checked]:
-    """Every record under `root`, and every measurement that it lists."""
+    """Check every record under `root`, and every measurement that it lists."""
     for file in record_files(root):
         try:
             record = read_record(file)
@@ -38,7 +38,7 @@ def _problem(path: Path, left: Measurement) -> str:
     try:
         size = path.stat().st_size
         if size != left.bytes:
-            return f"it has {size} bytes, its run left {left.bytes}"
-        return "" if sha256_of(path) == left.sha256 else "its content is not what its run left"
+            return f"it has {size} bytes, not the {left.bytes} that its run wrote"
+        return "" if sha256_of(path) == left.sha256 else "its content has changed since its run"
     except OSError as error:
         return f"it cannot be read: {error.strerror}"

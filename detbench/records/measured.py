@@ -15,7 +15,7 @@ _KERNELS = "CUPTI_ACTIVITY_KIND_KERNEL", "CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL"
 
 
 def why_empty(path: Path) -> str:
-    """Why `path` holds no measurement, in a few words; empty when it holds one."""
+    """Why `path` holds no measurement, in a few words; empty if it holds one."""
     if path.is_dir():
         return "" if any(path.glob("*.csv")) else "it holds no report"
     if not path.is_file():
@@ -53,7 +53,7 @@ def _why_empty_trace(path: Path) -> str:
 
 
 def _why_empty_csv(path: Path) -> str:
-    """Data is a row after the header; Nsight Compute puts lines that begin with `==` before it."""
+    """Data is a row after the header, which follows Nsight Compute's lines that begin with `==`."""
     with path.open(encoding="utf-8", errors="replace", newline="") as stream:
         lines = (line for line in stream if not line.startswith("=="))
         rows = [row for row, _ in zip(csv.reader(lines), range(2), strict=False)]

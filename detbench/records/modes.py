@@ -39,7 +39,7 @@ def resolve_mode(name: str) -> Mode:
     """The mode of this name.
 
     Raises:
-        UsageError: naming the modes there are.
+        UsageError: there is no such mode; the error names the modes.
     """
     name = _ALIAS.get(name, name)
     if name not in MODES:

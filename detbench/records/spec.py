@@ -1,7 +1,7 @@
 """Typed documents: what a run is asked to do, and what it left. Every launcher passes them on.
 
-`RunSpec` travels into the training process as JSON, `Outcome` comes back out of it, and the two
-make the `RunRecord` that is stored as `run.json`.
+`RunSpec` enters the training process as JSON, `Outcome` comes back from it, and both go into the
+`RunRecord` that is stored as `run.json`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Precision = Literal["fp32", "amp"]
 
 
 def outcome_name(rank: int | str) -> str:
-    """The file in a run's folder in which a training process says how it went; `*` for all."""
+    """The file in a run's folder that holds a training process's outcome; rank `*` matches all."""
     return f"outcome-{rank}.json"
 
 
@@ -48,7 +48,7 @@ class Window(_Document):
 
 
 class Nodes(_Document):
-    """The machines of a training, as torchrun is told of them; one by default.
+    """The machines of a training, as torchrun needs them; one by default.
 
     Attributes:
         rank: this machine's number.
@@ -64,16 +64,17 @@ class RunSpec(_Document):
     """One run: one model, batch size and mode on one GPU profile.
 
     Attributes:
-        batch_size: images an iteration, of all processes together.
-        train: whether it is trained; otherwise the weights are evaluated as they are.
-        evaluate, evaluate_every: at the end, and every so many iterations before it.
+        batch_size: images per iteration, over all processes.
+        train: whether to train; otherwise the weights are evaluated as they are.
+        evaluate, evaluate_every: whether to evaluate at the end, and the iterations between
+            evaluations before it.
         checkpoint_every: iterations between two checkpoints; None saves none.
-        target: metrics (`box AP`) and percents; the first evaluation that meets all of them ends
+        target: metrics (`box AP`) and percentages; the first evaluation that meets all of them ends
             the training.
         overrides: keys changed in detectron2's config, on top of the model's own.
-        probe: whether only its memory is asked for: images as large as the model ever draws
-            them, and feature maps of zeros in the place of computed ones.
-        num_processes: on this machine, a GPU each.
+        probe: whether only memory is measured, with the largest images that the model's scaling
+            makes, and with zeros in place of computed feature maps.
+        num_processes: processes on this machine, one GPU each.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -124,12 +125,12 @@ class RunSpec(_Document):
     @model_validator(mode="after")
     def _memory_only(self) -> RunSpec:
         if self.probe and (self.mode != "memory" or self.evaluate or self.save_weights):
-            raise ValueError("a probe has no result but its memory")
+            raise ValueError("a probe measures nothing but memory")
         return self
 
     @property
     def world_size(self) -> int:
-        """The processes of all machines."""
+        """The number of processes on all machines."""
         return self.num_processes * self.nodes.count
 
     def digest(self) -> str:
@@ -157,10 +158,10 @@ class Evaluation(_Document):
     """One evaluation of a training.
 
     Attributes:
-        iterations: how many were done.
+        iterations: the number done before it.
         seconds: from the clock's start to this evaluation's end.
-        evaluation_seconds: how long it took by itself.
-        accuracy: in percent by name; None where it is not defined.
+        evaluation_seconds: the duration of the evaluation itself.
+        accuracy: in percent, by metric; None where it is undefined.
     """
 
     iterations: int
@@ -173,9 +174,9 @@ class TimeToTrain(_Document):
     """Wall time from before the first touch of the dataset to the evaluation that met the target.
 
     Attributes:
-        seconds: None where the target was not reached; evaluations are in it.
-        evaluation_seconds, num_evaluations: of all evaluations.
-        iterations, images, epochs: trained until the last evaluation.
+        seconds: includes evaluations; None if the target was not reached.
+        evaluation_seconds, num_evaluations: over all evaluations.
+        iterations, images, epochs: trained up to the last evaluation.
     """
 
     target: dict[str, float]
@@ -192,8 +193,8 @@ class Failure(_Document):
     """Why a training process stopped: the exception it ended with.
 
     Attributes:
-        at: when, in seconds since the epoch; of several processes the first one is the cause.
-        rank: which process.
+        at: its time, in seconds since the epoch; the earliest failure of several is the cause.
+        rank: the process that failed.
     """
 
     type: str
@@ -225,7 +226,7 @@ class Measurement(_Document):
 
 
 class RunRecord(_Document):
-    """`run.json`: the spec, how it went, what was measured and in which environment."""
+    """`run.json`: the spec, the status, the measurements and the environment of a run."""
 
     schema_version: int = SCHEMA_VERSION
     spec: RunSpec

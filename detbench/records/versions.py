@@ -1,8 +1,8 @@
 """Upgrades records of older schema versions, one step at a time, when they are read.
 
-A new field with a default needs no new version. Whoever renames or drops one raises
-`spec.SCHEMA_VERSION`, and adds here what makes the new form of the old one. Files of users are
-never rewritten.
+A new field with a default needs no new version. To rename or drop a field, raise
+`spec.SCHEMA_VERSION` and add here a function that upgrades the previous version. Files of users
+are never rewritten.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from detbench.records import spec
 NO_RECORD = "move that run's folder elsewhere, or take the file from a copy"
 
 UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
-"""From the version to the next one: `run.json` as it was, to what it would be now."""
+"""By version: a function from the content of a `run.json` to that of the next version."""
 
 
 def upgraded(path: Path, document: Any) -> dict[str, Any]:
-    """The content of a `run.json`, as the current version writes it.
+    """The content of a `run.json` in the current version's form.
 
     Raises:
-        BadFileError: it names no version, or one of a newer detbench.
+        BadFileError: it names no version, or that of a newer detbench.
     """
     version = document.get("schema_version") if isinstance(document, dict) else None
     if not isinstance(version, int) or version < 1:

@@ -1,1 +1,1 @@
-"""How a run goes: planned, given its mode's profiler, launched, and turned into a record."""
+"""The course of a run: it is planned, wrapped in its mode's profiler, launched and recorded."""

@@ -19,10 +19,10 @@ class Attachment:
 
     Attributes:
         program: the profiler that wraps the training; empty when none does.
-        options: its command line up to the training's, with `{out}` where a path in the run's
-            folder goes.
+        options: its command line up to the training's; `{out}` stands for a path in the run's
+            folder.
         file: the measurement it leaves, relative to the run's folder; empty when there is none.
-        reason: why this program, for a mode that has the choice.
+        reason: why this program was chosen, for a mode that has a choice.
     """
 
     program: str = ""
@@ -42,7 +42,7 @@ def attach(mode: Mode, gpu: Gpu | None, batch_size: int, window: Window) -> Atta
     """What `mode` puts around a training on `gpu`; None means a current data-centre GPU."""
     match mode.name:
         case "nvprof":
-            # nvprof measures nothing from compute capability 8.0 on, without saying so.
+            # From compute capability 8.0 on nvprof silently measures nothing.
             if gpu is not None and gpu.compute_capability < (8, 0):
                 return _nvprof(batch_size, gpu.compute_capability)
             return _nsight_systems(batch_size, gpu)
@@ -66,8 +66,8 @@ def _nsight_systems(batch_size: int, gpu: Gpu | None) -> Attachment:
         "profile",
         "--trace=cuda,nvtx,cudnn,cublas",
         "--capture-range=cudaProfilerApi",
-        "--capture-range-end=stop",  # the default ends the training with the range
-        "--cuda-graph-trace=node",  # kernels of a CUDA graph would be one row otherwise
+        "--capture-range-end=stop",  # by default the training ends with the range
+        "--cuda-graph-trace=node",  # otherwise the kernels of a CUDA graph are one row
         "--sample=none",
         "--cpuctxsw=none",
         "--export=sqlite",
@@ -86,7 +86,7 @@ def _nsight_compute(batch_size: int, gpu: Gpu | None) -> Attachment:
     options = [
         "--csv",
         "--log-file",
-        "{out}/" + file,  # a table among the training's own output could not be parsed safely
+        "{out}/" + file,  # a table mixed with the training's own output cannot be parsed safely
         "--print-units",
         "base",
         "--target-processes",
@@ -97,14 +97,14 @@ def _nsight_compute(batch_size: int, gpu: Gpu | None) -> Attachment:
         ",".join(_metrics(gpu.chip if gpu else None)),
     ]
     if gpu is not None and gpu.is_mig:
-        options += ["--clock-control", "none"]  # an instance may not lock the GPU's clocks
+        options += ["--clock-control", "none"]  # a MIG instance may not lock the GPU's clocks
     return Attachment("ncu", tuple(options), file)
 
 
 def _metrics(chip: str | None) -> list[str]:
     """The wanted metrics that the installed ncu can collect on a chip.
 
-    ncu goes on without a metric that the chip lacks, and its log then says nothing of it.
+    ncu goes on without a metric that the chip lacks, and its log does not mention it.
     """
     wanted = counters.wanted(chip)
     ncu = shutil.which("ncu")

@@ -23,15 +23,15 @@ _log = logging.getLogger(__name__)
 
 OK, MISSING, UNKNOWN = "ok", "missing", "unknown"
 
-_SHM = "/dev/shm"  # noqa: S108 - its size is looked at, nothing is put there
-_DISK_BYTES = 2 << 30  # what traces of a few models take
-_PATIENCE = 10.0  # seconds for a program to tell its version
+_SHM = "/dev/shm"  # noqa: S108 - only its size is read, nothing is written there
+_DISK_BYTES = 2 << 30  # the traces of a few models take this much
+_PATIENCE = 10.0  # seconds for a program to print its version
 _VERSION = re.compile(r"\b[vV]?(?:ersion |elease )?(\d+\.\d+(?:\.\d+)*)")
 _MEMORY_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
-_NO_LIMIT = 1 << 60  # how version 1 of cgroups writes none
+_NO_LIMIT = 1 << 60  # version 1 of cgroups writes no limit so
 _COUNTERS_REMEDY = (
     "run as root or in a container with --cap-add SYS_ADMIN, or load the driver with "
     "NVreg_RestrictProfilingToAdminUsers=0"
@@ -190,7 +190,7 @@ def _memory_limit() -> Check:
     """The memory limit that the kernel sets for this process (cgroup v2 or v1)."""
     memory = next((f for f in _MEMORY_LIMITS if f.is_file()), None)
     if memory is None:
-        return Check("memory limit", UNKNOWN, "no control group is at hand to ask")
+        return Check("memory limit", UNKNOWN, "no control group of this process was found")
     said = memory.read_text().strip()
     limited = said.isdecimal() and int(said) < _NO_LIMIT
     return Check("memory limit", OK, f"{int(said) / 2**30:.1f} GiB" if limited else "none")

@@ -29,7 +29,7 @@ class Examination(NamedTuple):
 
 
 def examine(family: str, mode: str, launcher: Door) -> Examination:
-    """Whether a mode of a family can run here: as a process of this machine, or in a container.
+    """Whether a mode of a family can run here, as a process of this machine or in a container.
 
     Raises:
         UsageError: there is no such family or mode.

@@ -25,10 +25,10 @@ _ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",  # profilers write decimal commas under other locales
 }
 
-_FULL_BYTES = 4096  # a file system without one block left
+_FULL_BYTES = 4096  # free space below one block: the file system is full
 
 # A MIG instance without memory fails in the allocator's own bookkeeping (pytorch#112377); so does
-# one that is not there.
+# one that does not exist.
 _MIG_OOM_WORDS = "NVML_SUCCESS == r INTERNAL ASSERT FAILED"
 _OOM_WORDS = ("CUDA out of memory", _MIG_OOM_WORDS)
 _HOST_OOM_WORDS = ("can't allocate memory", "DefaultCPUAllocator", "Cannot allocate memory")
@@ -36,7 +36,7 @@ _SHM_WORDS = ("Bus error", "bus error")
 
 
 _TORCHRUN = "torch.distributed.run"
-# torchrun's word on the process that ended first.
+# torchrun's report of the process that ended first.
 _KILLED = re.compile(r"rank\s*: (?P<rank>\d+) .*\n\s*exitcode\s*: (?P<code>-\d+)")
 
 
@@ -52,7 +52,7 @@ def _meeting(spec: RunSpec) -> list[str]:
     """The options by which torchrun brings the processes together."""
     options = [f"--nproc-per-node={spec.num_processes}"]
     if spec.nodes.count == 1:
-        return ["--standalone", *options]  # it finds a free port
+        return ["--standalone", *options]  # torchrun finds a free port
     host, _, port = spec.nodes.rendezvous.rpartition(":")
     return [
         f"--nnodes={spec.nodes.count}",
@@ -65,7 +65,7 @@ def _meeting(spec: RunSpec) -> list[str]:
 
 def _environment(spec: RunSpec) -> dict[str, str]:
     found = dict(_ENVIRONMENT)
-    if spec.num_processes > 1:  # they share the cores; torchrun would give each of them one
+    if spec.num_processes > 1:  # they share the cores; torchrun would give each process one
         found["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // spec.num_processes))
     return found
 
@@ -83,17 +83,17 @@ def execute(
     monitor_every: float = 0.0,
     retries: Path | None = None,
 ) -> store.Run:
-    """Do the run and keep what it left.
+    """Do the run and keep its files.
 
-    However the training ends, its record says so. A run that was refused before any iteration
-    (a missing dataset, say) leaves nothing and raises what the training process raised.
-    `continues` is the folder of an unfinished run of the same spec, from whose newest checkpoint
-    this one goes on; it stays as it is. `retries` is the folder of one that failed and that this
-    one tries again.
+    The record says how the training ended. A run that was refused before its first iteration
+    (for a missing dataset, say) leaves nothing and raises the training process's error.
+    `continues` is the folder of an unfinished run of the same spec; this run continues from its
+    newest checkpoint and leaves the folder as it is. `retries` is the folder of a failed run that
+    this one tries again.
 
     `on_event` is called with every event of the training, in another thread. After `time_limit`
-    seconds the run is ended. `gpus` are those that it was given; they and the host are sampled
-    beside it every `monitor_every` seconds, 0 for never.
+    seconds the run is ended. `gpus` are the GPUs given to the run; they and the host are sampled
+    every `monitor_every` seconds while it runs, or never if that is 0.
 
     Raises:
         DetbenchError: the run was refused.
@@ -105,7 +105,7 @@ def execute(
     command = training_command(spec, attachment, launcher.python, launcher.seen(folder))
     started = datetime.now(timezone.utc)
     try:
-        facts = launcher.facts()  # now: afterwards an engine may have gone
+        facts = launcher.facts()  # asked now: after the run the engine may be gone
         with _monitored(folder, on_event, gpus, monitor_every) as notice:
             ended_as = launcher.run(
                 command,
@@ -114,7 +114,7 @@ def execute(
                 on_event=notice,
                 time_limit=time_limit,
             )
-    except DetbenchError:  # it never began
+    except DetbenchError:  # the training never began
         store.discard(folder)
         raise
     except OSError as error:
@@ -132,7 +132,7 @@ def execute(
     status, cause = classify(ended_as, outcome, folder, attachment.file, launcher.gpus)
     told = outcome or Outcome()
     for file in (folder / store.SPEC, *folder.glob(outcome_name("*"))):
-        file.unlink(missing_ok=True)  # run.json holds them
+        file.unlink(missing_ok=True)  # run.json holds the outcomes
     record = RunRecord(
         spec=spec,
         spec_sha256=spec.digest(),
@@ -205,8 +205,8 @@ def classify(
 ) -> tuple[Status, str]:
     """The status of a run, and the cause if it is not ok.
 
-    A profiler's exit code is not consulted: they end with 0 without having measured anything.
-    The training's own word and the file decide. `gpu_ids` are the GPUs that it was given.
+    A profiler's exit code is not consulted: profilers end with 0 even if they measured nothing.
+    The training's own outcome and the file decide. `gpu_ids` are the GPUs given to the run.
     """
     if ended.by == "timeout":
         return "timeout", "it did not end within its time limit"
@@ -215,7 +215,7 @@ def classify(
     if ended.by == "engine":
         return "failed", "Docker's engine went away during the run"
     if ended.code > 0 and (found := _killed_process(folder)):
-        # One of several processes; what the others say is that they lost it.
+        # One of several processes was killed; the others only report that they lost it.
         killed = Exit(int(found["code"]), ended.by, ended.oom_kills)
         status, cause = _killed(killed, folder)
         return status, f"process {found['rank']}: {cause}"

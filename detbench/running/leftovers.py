@@ -14,8 +14,8 @@ class Leftover(NamedTuple):
     """Something that a run left behind.
 
     Attributes:
-        what: a container or a folder, by its name.
-        kept: why it stays; empty for what goes.
+        what: its kind and name.
+        kept: why it stays; empty if it is removed.
     """
 
     what: str

@@ -13,7 +13,7 @@ def machines(count: int, rank: int, rendezvous: str, launcher: Door) -> Nodes:
     """Describe `count` machines that meet at `rendezvous`; this one is number `rank`.
 
     Raises:
-        UsageError: they contradict each other, or `rendezvous` is no HOST:PORT.
+        UsageError: the options contradict each other, or `rendezvous` is not HOST:PORT.
         MissingError: this is machine 0, and the port is taken.
     """
     if count == 1:

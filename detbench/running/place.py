@@ -19,15 +19,15 @@ class Place:
     """Where and how runs are done.
 
     Attributes:
-        results: the folder that keeps them; None for `store.default_root()`.
+        results: the folder that keeps the runs; None for `store.default_root()`.
         gpus: indices, or UUIDs of GPUs or MIG instances, with commas; `none` for the CPU, empty
             for those that CUDA_VISIBLE_DEVICES leaves.
         dataset_dir: the folder that is /dataset in a container; None for the checkout's own.
-        limits: on a process here only that on memory counts.
-        monitor_every: seconds between samples beside a run; 0 for none.
+        limits: a process of this machine obeys only the memory limit.
+        monitor_every: seconds between samples during a run; 0 for none.
         time_limit: seconds after which a run is ended; None for never.
-        resume: whether a good run of the same spec is taken for the result, and an unfinished one
-            is continued.
+        resume: whether a successful run of the same spec is reused, and an unfinished one is
+            continued.
     """
 
     results: Path | None = None

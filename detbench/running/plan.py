@@ -18,10 +18,10 @@ from detbench.records.spec import Device, Nodes, Precision, RunSpec, Window
 from detbench.sizes import size_name
 from detbench.suite import Defaults, Family, Model, Schedule
 
-_SHORT_WARM_UP = 3  # iterations: allocators and autotuners have settled by then
+_SHORT_WARM_UP = 3  # iterations, after which allocators and autotuners have settled
 _NAMED_WEIGHTS = ("none", "zoo")
 _MOST_CHECKPOINTS, _CHECKPOINT_EVERY = 9, 5000  # the latter is detectron2's
-# Their profilers follow one process.
+# The modes whose profilers follow a single process.
 _ONE_PROCESS = ("nvprof", "nsight", "dlprof")
 
 Purpose = Literal["accuracy", "target", "window", "evaluation"]
@@ -29,13 +29,13 @@ Purpose = Literal["accuracy", "target", "window", "evaluation"]
 
 @dataclass(frozen=True)
 class Request:
-    """What the user named; None is "the default of the family's benchmark.yaml".
+    """What the user named; None stands for the default in the family's benchmark.yaml.
 
     Attributes:
-        model: a model or a group, or several with commas between them.
-        shortened_to: where the window ends at the latest, its warm-up being cut too; see
-            `_shortened`. None leaves it as the family has it.
-        memory_limit: in bytes; a run on the CPU under one has a GPU profile of its own,
+        model: a model or a group, or several separated by commas.
+        shortened_to: the latest end of the window, whose warm-up is cut too; see `_shortened`.
+            None keeps the family's window.
+        memory_limit: in bytes; a run on the CPU under a limit has its own GPU profile,
             `cpu-900MiB`.
     """
 
@@ -72,11 +72,11 @@ def plan(
     Without a GPU, `gpu` is None. The purpose `accuracy` trains the whole schedule, saves the
     weights and evaluates them, at the first batch size unless others are named; `window` stops
     the training where the window ends; `evaluation` trains nothing. `target` trains until an
-    evaluation meets it, without checkpoints: a clock cannot go on where another one stopped.
+    evaluation meets it, without checkpoints: time-to-train cannot be measured across a restart.
 
     Raises:
         UsageError: something named does not exist, or contradicts something else.
-        MissingError: cuda was asked for and there is no GPU.
+        MissingError: cuda was requested and there is no GPU.
     """
     device: Device = request.device or ("cuda" if gpu else "cpu")
     if device == "cuda" and gpu is None:

@@ -1,4 +1,4 @@
-"""Runs of one family and mode on this machine: prepared once, then done one after the other."""
+"""Runs of one family and mode on this machine: prepared once, then done one by one."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ class Session:
     """Runs of one family and mode on this machine.
 
     Attributes:
-        gpus: one for each process; () trains on the CPU, `why_no_gpu` says why.
+        gpus: one for each process; () trains on the CPU, and `why_no_gpu` says why.
         root: the folder that keeps the runs.
         on_event: called with every event of a training, in another thread, and with those of this
-            class: `run` (`name`) when one begins, `ended` (`status`, `folder`) when it has ended,
-            and `note` (`text`) with what is to be known of it.
+            class: `run` (`name`) when a run begins, `ended` (`status`, `folder`) when it has
+            ended, and `note` (`text`) for a note about it.
     """
 
     mode: Mode
@@ -63,7 +63,7 @@ class Session:
     def do(self, spec: RunSpec, retries: Path | None = None) -> Run:
         """Do a run, or return a good run of the same spec if the place asks for that.
 
-        `retries` is the folder of a failed one that it tries again.
+        `retries` is the folder of a failed run that this one tries again.
 
         Raises:
             MissingError: the machine lacks what the mode needs.
@@ -129,13 +129,13 @@ def do_all(planned: Iterable[tuple[Session, RunSpec]]) -> list[Run]:
     """Do runs, one after the other, until the user ends one.
 
     Raises:
-        DetbenchError: one was refused, or the machine lacks what its mode needs.
+        DetbenchError: a run was refused, or the machine lacks what its mode needs.
     """
     done: list[Run] = []
     for session, spec in planned:
         done.append(session.do(spec))
         if done[-1].record.status == "interrupted":
-            break  # the user meant all of it
+            break  # the user meant to end all of them
     return done
 
 
@@ -153,7 +153,7 @@ def prepare(
 
     Raises:
         UsageError: something named does not exist, or contradicts something else.
-        MissingError: the machine lacks a GPU, the engine or an image that was asked for.
+        MissingError: the machine lacks a GPU, the engine or an image that was requested.
     """
     root, family = place.results or store.default_root(), load_family(family_name)
     found, why_none = discovery.several(place.gpus)

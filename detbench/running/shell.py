@@ -1,4 +1,4 @@
-"""A family's container with this process's own stdin and stdout, for a person or one command."""
+"""A shell in a family's container, for a person or for one command."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Shell:
     """The settings of a shell.
 
     Attributes:
-        gpus: `all`, `none`, or indices and UUIDs with commas; empty for all, if there are any.
-        dataset_dir, scratch_dir: the host's folders that are /dataset, read-only, and /scratch.
-        counters: whether it may read GPU counters also in other modes than nsight.
-        command: instead of an interactive shell.
-        is_terminal: whether a person sits before it.
+        gpus: `all`, `none`, or indices and UUIDs separated by commas; empty for all, if any exist.
+        dataset_dir, scratch_dir: the host's folders for /dataset (read-only) and /scratch.
+        counters: whether it may read GPU counters in modes other than nsight too.
+        command: runs instead of an interactive shell.
+        is_terminal: whether it is used at a terminal.
     """
 
     gpus: str = ""
@@ -91,7 +91,7 @@ def _gpus(given: str) -> tuple[str, ...]:
     """The chosen GPUs: nothing, `("all",)`, or indices and UUIDs.
 
     Raises:
-        UsageError: an index is none of a GPU here.
+        UsageError: an index names no GPU here.
     """
     here, why_none = discover()
     if given == "none" or (not given and not here):

@@ -13,11 +13,11 @@ from detbench.suite import load_family
 _FILE = ".mode"
 DEFAULT = "noprofile"
 MODE_VARIABLE = "DETBENCH_MODE"
-"""How a container is told the mode of the checkout that it was started from."""
+"""Tells a container the mode of the checkout from which it was started."""
 
 
 def _path(family: str) -> Path:
-    load_family(family)  # there is such a family
+    load_family(family)  # checks that the family exists
     root = checkout()
     if root is None:
         raise MissingError(
@@ -31,7 +31,7 @@ def switch(family: str, mode: Mode) -> Path:
     """Store `mode` for `family`; returns the file that holds it.
 
     Raises:
-        MissingError: there is no checkout, or it cannot be written.
+        MissingError: there is no checkout, or the file cannot be written.
     """
     path = _path(family)
     try:
@@ -47,24 +47,24 @@ def switched(family: str) -> Mode:
     """The mode chosen last for `family`, or `noprofile`.
 
     Raises:
-        BadFileError: the file that remembers it names no mode.
+        BadFileError: the file that stores it names no mode.
     """
     path = _path(family)
     if not path.exists():
         return resolve_mode(os.environ.get(MODE_VARIABLE, DEFAULT))
     name = path.read_text(encoding="utf-8").strip()
     if name not in MODES:
-        raise BadFileError(path, f"'{name}' is no mode", "bash switch.sh noprofile")
+        raise BadFileError(path, f"'{name}' is not a mode", "bash switch.sh noprofile")
     return resolve_mode(name)
 
 
 def require_noprofile(family: str) -> None:
     """Refuse to measure accuracy or speed if `family` is switched to a mode that slows it.
 
-    Without a checkout nothing can be switched, and nothing is refused.
+    Without a checkout no mode can be switched, and nothing is refused.
 
     Raises:
-        UsageError: the family is switched to another mode than noprofile.
+        UsageError: the family is switched to a mode other than noprofile.
     """
     if checkout() is not None and (mode := switched(family)).name != "noprofile":
         raise UsageError(
@@ -77,7 +77,7 @@ def profiling_mode(family: str, named: str | None = None) -> Mode:
     """The switched mode of `family`; it has to be a profiling mode, and the named one, if any.
 
     Raises:
-        UsageError: it is another one, or it is noprofile.
+        UsageError: it is another mode, or noprofile.
     """
     mode = switched(family)
     if named is not None and resolve_mode(named) != mode:

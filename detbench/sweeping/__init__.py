@@ -1,1 +1,1 @@
-"""Which batch sizes of which models train here: found with few runs, shared, and resumable."""
+"""Find which batch sizes of which models train here, with few runs; shareable and resumable."""

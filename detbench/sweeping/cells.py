@@ -21,8 +21,8 @@ def measured(
 ) -> CellState | None:
     """The state from the newest run of this spec under these limits; None if there is none.
 
-    A run that went well or out of memory counts whenever it was, unless `again`. One that failed
-    or timed out counts when it ended after `since`: whatever was in its way may have gone.
+    A run that succeeded or ran out of memory counts however old it is, unless `again`. One that
+    failed or timed out counts only if it ended after `since`: its cause may have gone.
     """
     pattern = f"{spec.gpu_profile}/{spec.model}_bs{spec.batch_size}_{spec.mode}_*/{RECORD}"
     digest = spec.digest()
@@ -43,7 +43,7 @@ def measured(
 def as_state(folder: Path, record: RunRecord) -> CellState:
     """A finished run as a cell of the matrix.
 
-    Its peak is what the allocator took from the GPU, on a CPU the process's resident memory.
+    Its peak is the memory that the allocator reserved on the GPU; on a CPU, the resident memory.
     """
     assert record.status != "interrupted"
     memory = record.memory or {}

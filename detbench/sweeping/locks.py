@@ -1,7 +1,7 @@
 """Locks between the sweeps of a results folder: one process per cell, and one per device.
 
-The kernel holds the lock (flock(2)) and drops it with its owner, however that ends: what a killed
-sweep was doing is free at once, and no file that is left behind means anything.
+The kernel holds the lock (flock(2)) and releases it when its owner ends, in any way: the cell
+of a killed sweep is free at once, and a lock file left behind means nothing.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def owner(path: Path) -> str:
 def wait_until_free(path: Path) -> None:
     """Wait until the lock is released."""
     with suppress(FileNotFoundError), path.open("rb") as stream:
-        fcntl.flock(stream, fcntl.LOCK_SH)  # NFS gives an exclusive one to writers only
+        fcntl.flock(stream, fcntl.LOCK_SH)  # shared: NFS gives an exclusive lock to writers only
 
 
 @contextmanager
@@ -98,7 +98,7 @@ def _lock(descriptor: int, path: Path) -> bool:
         raise MissingError(
             f"{path} cannot be locked: {error.strerror}", "pass --results on another file system"
         ) from error
-    # Whoever had it before may have removed the file: then the name is another one's by now.
+    # The previous owner may have removed the file: the name may be another file's by now.
     with suppress(FileNotFoundError):
         return os.fstat(descriptor).st_ino == path.stat().st_ino
     return False

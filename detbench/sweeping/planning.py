@@ -25,7 +25,7 @@ class Planned:
     """A sweep and the sessions that do its runs.
 
     Attributes:
-        sessions: one a mode.
+        sessions: one per mode.
         profile: the GPU profile that all runs are on.
     """
 
@@ -34,7 +34,7 @@ class Planned:
     profile: str
 
     def do(self, spec: RunSpec, retries: Path | None) -> Run:
-        """Do a run in its mode's session; `retries` is the folder of one that it tries again."""
+        """Do a run in its mode's session; `retries` is the folder of a failed run to try again."""
         return self.sessions[spec.mode].do(spec, retries)
 
     @property
@@ -61,7 +61,7 @@ def planned(
     Raises:
         UsageError: something named does not exist, or contradicts something else.
         MissingError: runs here would be on another GPU profile than the one named, or the machine
-            lacks the engine or an image that was asked for.
+            lacks the engine or an image that was requested.
     """
     sessions: dict[str, Session] = {}
     specs: list[RunSpec] = []

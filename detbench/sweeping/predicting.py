@@ -14,7 +14,7 @@ from detbench.records.spec import RunSpec
 from detbench.suite import load_family
 from detbench.sweeping.search import Prediction
 
-# What is known of the named datasets' images at their largest; of a folder nothing is.
+# The largest images of the named datasets; those of a folder are unknown.
 _SETTINGS = {
     "coco": Setting(),
     "embedded": Setting(width=800, num_classes=3),

@@ -9,11 +9,11 @@ from detbench.records.spec import RunRecord
 
 
 class _Transient(NamedTuple):
-    """A failure that may not come again.
+    """A failure that may not recur.
 
     Attributes:
-        words: a pattern of its cause.
-        why: what makes another try worth it.
+        words: a pattern that its cause matches.
+        why: the reason that another try is worth it.
     """
 
     words: str

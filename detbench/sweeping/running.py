@@ -19,7 +19,7 @@ from detbench.sweeping.retries import why_again
 from detbench.sweeping.search import Predictor, Row, next_to_try, runs_left
 
 Do = Callable[[RunSpec, Path | None], Run]
-"""Does a run; the folder is that of a failed one which it tries again."""
+"""Does a run; the folder is that of a failed run that it tries again."""
 
 
 @dataclass
@@ -29,12 +29,12 @@ class Sweep:
     Attributes:
         root: the results folder.
         specs: the runs by model, mode and batch size.
-        devices: the GPUs' UUIDs, or `cpu`; of two sweeps that share one the other waits, as both
-            would be short of memory and time otherwise.
-        limits: what a training may use at most, as its launcher says.
-        predictor: of the memory that a training needs; None searches without.
-        again: whether runs from before this sweep count for nothing.
-        confirm: whether predictions are never taken for results.
+        devices: the GPUs' UUIDs, or `cpu`; sweeps that share one take turns, as two runs at once
+            would compete for its memory and time.
+        limits: the most that a training may use, by its launcher.
+        predictor: predicts the memory that a training needs; None searches without predictions.
+        again: whether runs from before this sweep are ignored.
+        confirm: whether every prediction has to be confirmed by a run.
         say: shows a line to whoever watches.
     """
 
@@ -50,7 +50,7 @@ class Sweep:
     refused: dict[tuple[str, str], DetbenchError] = field(default_factory=dict)
 
     def rows(self) -> list[Row]:
-        """The rows as the results folder has them now."""
+        """The rows as the results folder decides them now."""
         return [self._row(*key) for key in dict.fromkeys(cell[:2] for cell in self.specs)]
 
     def run(self, do: Do) -> None:
@@ -110,7 +110,7 @@ class Sweep:
     def _try(self, spec: RunSpec, do: Do) -> bool:
         """Do the run, and once more if it failed for a transient cause.
 
-        False where another sweep is at it.
+        False if another sweep is doing it.
         """
         with claimed(lock_file(self.root, spec)) as mine:
             if not mine:
@@ -122,7 +122,7 @@ class Sweep:
                 with self._devices():
                     record = self._do(spec, do)
             except DetbenchError as error:
-                if error.exit_code == MissingError.exit_code:  # so it would be for all others
+                if error.exit_code == MissingError.exit_code:  # every other run would end so too
                     raise
                 self.refused[spec.model, spec.mode] = error
                 self.say(f"{_name(spec)}: refused: {error}")
@@ -147,7 +147,7 @@ class Sweep:
     def _devices(self) -> Iterator[None]:
         """Hold the devices for the block."""
         with ExitStack() as stack:
-            for device in sorted(self.devices):  # in one order: no two wait for each other
+            for device in sorted(self.devices):  # in one order: no two sweeps wait for each other
                 path = device_file(self.root, device)
                 stack.enter_context(held(path, partial(self._say_waiting, device, path)))
             yield

@@ -1,8 +1,7 @@
 """Decides which run to do next, from the runs done so far. It runs nothing itself.
 
-A row is a model in a mode, over ascending batch sizes. What trains at a batch size trains at all
-smaller ones; what runs out of memory does so at all larger ones. A failure or a timeout decides
-nothing but itself.
+A row is a model in a mode, over ascending batch sizes. If one batch size trains, all smaller ones
+do; if one runs out of memory, all larger ones do. A failure or a timeout decides only its own cell.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ Source = Literal["measured", "implied", "predicted", "none"]
 OUT_OF_MEMORY: tuple[CellStatus, ...] = ("oom", "host_oom")
 
 SURE_NO = 1.1
-"""A prediction whose low end exceeds the capacity by more than this factor is taken for an oom
-without a run, once what it says fits has been measured to fit."""
+"""A prediction whose low end exceeds the capacity by more than this factor counts as an oom without
+a run, once the largest batch size predicted to fit has been measured to fit."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Predictor(Protocol):
 
     @property
     def capacity_bytes(self) -> int:
-        """How much memory a training may use there."""
+        """How much memory a training may use on the profile."""
 
     def predict(self, model: str, batch_size: int) -> Prediction | None:
         """The memory it needs; None if it cannot be predicted."""
@@ -45,11 +44,11 @@ class CellState:
     """The state of a cell: a model, mode and batch size.
 
     Attributes:
-        source: whether that was measured, follows from another cell of the row, or is a
-            prediction that was taken for it; `none` for a cell that was not tried.
-        by: the batch size that it follows from.
+        source: whether the status was measured, is implied by another cell of the row, or was
+            predicted; `none` for a cell that was not tried.
+        by: the batch size that implies it.
         run: the folder of the run that measured it.
-        seconds: how long that took.
+        seconds: how long that run took.
     """
 
     status: CellStatus = "not tried"
@@ -69,10 +68,10 @@ class Row:
     Attributes:
         batch_sizes: ascending.
         measured: the cells that a run has decided.
-        predictions: where there are any.
-        capacity_bytes: what the predictions are compared with.
-        confirm: whether a prediction is never taken for a result.
-        refused: why no run of the row can begin; empty when nothing is known to be in the way.
+        predictions: by batch size, if there are any.
+        capacity_bytes: the memory that the predictions are compared with.
+        confirm: whether every prediction has to be confirmed by a run.
+        refused: why no run of the row can begin; empty if no obstacle is known.
     """
 
     model: str
@@ -104,7 +103,7 @@ def states(row: Row) -> dict[int, CellState]:
     for size, state in known.items():
         if state.status == "not tried" and row.says_surely_not(size):
             low = row.predictions[size].low_bytes
-            cause = f"needs at least {_mib(low)}, and there are {_mib(row.capacity_bytes)}"
+            cause = f"needs at least {_mib(low)}, and {_mib(row.capacity_bytes)} are available"
             known[size] = CellState("oom", "predicted", cause)
     return known
 
@@ -112,8 +111,8 @@ def states(row: Row) -> dict[int, CellState]:
 def next_to_try(row: Row) -> int | None:
     """The batch size whose run decides most; None when the row is decided.
 
-    With a prediction that no run has contradicted yet: the largest that it says fits, then the
-    next larger one, unless that is surely too large. Otherwise bisection.
+    With predictions that no run has contradicted: the largest one predicted to fit, then the
+    next larger one, unless that is surely too large. Otherwise by bisection.
     """
     open_sizes = _open(row)
     if not open_sizes:

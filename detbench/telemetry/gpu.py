@@ -1,6 +1,6 @@
 """Samples a GPU or MIG instance through NVML, as cells of `monitoring.csv`.
 
-Columns are called as nvidia-smi calls them. A cell that the driver cannot fill holds its words:
+Columns have nvidia-smi's names. A cell that the driver cannot fill holds the driver's reason:
 `[N/A: Not Supported]`.
 """
 
@@ -22,7 +22,7 @@ def not_told(why: object) -> str:
 
 
 def _throttle_reasons(nvml: Any, device: Any) -> tuple[str, ...]:
-    # The name of old drivers, which new ones keep beside ...EventReasons.
+    # The old drivers' name, which newer ones keep beside ...EventReasons.
     active = nvml.nvmlDeviceGetCurrentClocksThrottleReasons(device)
     bits = (
         nvml.nvmlClocksThrottleReasonSwPowerCap,
@@ -98,7 +98,7 @@ class _Watched:
 class GpuSampler:
     """Samples the GPUs of a run through NVML; with a MIG instance, its whole GPU too.
 
-    The instance has its own memory and processes, the whole GPU power, clocks and temperature.
+    The instance reports memory and processes; the whole GPU power, clocks and temperature.
     """
 
     def __init__(self, gpus: Iterable[Gpu]) -> None:

@@ -14,7 +14,7 @@ from detbench.telemetry.gpu import not_told
 
 _MIB = 1 << 20
 _TICKS, _PAGE_BYTES = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
-_SCAN_SHARE = 0.002  # of a core: what looking for new processes may cost
+_SCAN_SHARE = 0.002  # of a core: the most that scans for new processes may cost
 
 COLUMNS = (
     "cpu.util [%]",
@@ -32,8 +32,8 @@ COLUMNS = (
 class HostSampler:
     """Samples the host's CPU, memory and disks, and what a run's processes use of them.
 
-    Those are this process's children and theirs, and `roots` with theirs, as of a container.
-    Rates are over the time since the sample before; the first one has none.
+    The run's processes are all descendants of this process, and `roots` (those of a container)
+    with their descendants. Rates are since the previous sample; the first sample has none.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -72,7 +72,7 @@ class HostSampler:
         counted = psutil.disk_io_counters(nowrap=False)
         names = ("disk.read [MiB/s]", "disk.write [MiB/s]")
         if counted is None:
-            return dict.fromkeys(names, not_told("no disk is seen from here"))
+            return dict.fromkeys(names, not_told("no disk can be seen from here"))
         done = (counted.read_bytes, counted.write_bytes)
         rates = [self._rates.since(n, b / _MIB, now) for n, b in zip(names, done, strict=True)]
         return {n: "" if r is None else f"{r:.2f}" for n, r in zip(names, rates, strict=True)}
@@ -85,7 +85,7 @@ class _Rates:
         self._last: dict[str, tuple[float, float]] = {}
 
     def since(self, name: str, value: float, clock: float) -> float | None:
-        """Growth of `value` over that of `clock`; None the first time."""
+        """The growth of `value` divided by that of `clock`; None the first time."""
         before = self._last.get(name)
         self._last[name] = (value, clock)
         if before is None or clock <= before[1]:
@@ -109,16 +109,16 @@ class _Tree:
     def __init__(self) -> None:
         self._last: dict[tuple[int, int], _Seen] = {}
         self._pids: set[int] = set()
-        self._gone = 0.0  # CPU seconds of those that ended and that none of the others waited for
+        self._gone = 0.0  # CPU seconds of processes that ended unwaited for by the others
         self._next_scan = 0.0
 
     def sample(self, roots: set[int]) -> tuple[float, int, int]:
-        """CPU seconds so far, resident bytes now (shared pages in each), and how many they are."""
+        """CPU seconds so far, resident bytes now (shared pages count in each), and the process count."""
         if time.monotonic() >= self._next_scan:
             self._scan(roots)
         seen = {}
         for pid in self._pids:
-            with suppress(OSError):  # it has ended
+            with suppress(OSError):  # the process has ended
                 process = _stat(pid)
                 seen[process.pid, process.started] = process
         ended = {p.pid: p for key, p in self._last.items() if key not in seen}
@@ -128,7 +128,7 @@ class _Tree:
             heir = process.parent
             while heir in ended:
                 heir = ended[heir].parent
-            if heir not in alive:  # else the one that waited for it has its time
+            if heir not in alive:  # otherwise its waiting ancestor accounts for its time
                 self._gone += process.seconds
         self._pids &= alive
         seconds = self._gone + sum(process.seconds for process in seen.values())
@@ -138,7 +138,7 @@ class _Tree:
         """Look for new processes. It reads all of the host's: on a busy host it is done less."""
         begun = time.thread_time()
         self._pids = {process.pid for process in psutil.Process().children(recursive=True)}
-        for root in tuple(roots):  # another thread adds to them
+        for root in tuple(roots):  # a copy, as another thread adds roots
             with suppress(psutil.Error):
                 children = psutil.Process(root).children(recursive=True)
                 self._pids |= {root, *(process.pid for process in children)}
@@ -146,12 +146,12 @@ class _Tree:
 
 
 def _stat(pid: int) -> _Seen:
-    """A process and its CPU time, with that of children it has waited for: proc_pid_stat(5).
+    """A process and its CPU time, including children that it has waited for: proc_pid_stat(5).
 
-    psutil reads three files for the same, at four times the cost.
+    psutil reads three files for this, at four times the cost.
 
     Raises:
-        OSError: it has ended.
+        OSError: the process has ended.
     """
     with open(f"/proc/{pid}/stat", "rb") as stream:  # noqa: PTH123 - it is read in every sample
         fields = [int(f) for f in stream.read().rpartition(b")")[2].split()[1:22]]
@@ -159,8 +159,8 @@ def _stat(pid: int) -> _Seen:
 
 
 def _cpu_seconds() -> tuple[float, float]:
-    """Seconds that all cores together were busy, and all seconds; waiting for a disk is idle."""
+    """Busy seconds and all seconds, summed over the cores; waiting for a disk counts as idle."""
     times = psutil.cpu_times()
-    # A guest's time is in user and nice as well (proc_stat(5)).
+    # Guest time is included in user and nice too (proc_stat(5)).
     total = sum(times) - getattr(times, "guest", 0) - getattr(times, "guest_nice", 0)
     return total - times.idle - getattr(times, "iowait", 0), total

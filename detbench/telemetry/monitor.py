@@ -20,20 +20,20 @@ from detbench.telemetry import gpu, host
 MONITORING = "monitoring.csv"
 
 COLUMNS = ("time [s]", "utc", "gpu", "uuid", "name", *gpu.COLUMNS, "gpus", *host.COLUMNS)
-"""Of the file. `gpu` is `host` in the host's row; an empty cell does not apply to its row."""
+"""The columns of the file. `gpu` is `host` in the host's row; an empty cell does not apply."""
 
-_PATIENCE = 5.0  # seconds for a sample under way: the driver may hang, and the run goes on
+_PATIENCE = 5.0  # seconds for a pending sample: the run does not wait for a hanging driver
 
 
 class Monitor:
     """A context in which the host and each GPU are sampled every `every` seconds.
 
-    A sample is written by one call, so that a killed program leaves whole rows. What goes wrong
-    with sampling never disturbs the run: it ends the samples.
+    A sample is written in one call, so that a killed program leaves whole rows. An error while
+    sampling ends the samples and never disturbs the run.
 
     Args:
-        file: a new one.
-        gpus: those of the run.
+        file: a new file.
+        gpus: the GPUs of the run.
     """
 
     def __init__(self, file: Path, *, every: float, gpus: Iterable[Gpu] = ()) -> None:
@@ -49,7 +49,7 @@ class Monitor:
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join(_PATIENCE)
-        self._abandoned.set()  # what it may still get to know is not written: the file is closed
+        self._abandoned.set()  # a late sample is not written, as the file is closed
 
     def watching(self, on_event: OnEvent) -> OnEvent:
         """Wrap `on_event`: processes that a launcher reports count as the run's from then on."""
@@ -86,19 +86,19 @@ class Monitor:
             _write(sink, [{**stamp, **row} for row in rows])
             if self._over.is_set():
                 return
-            # By the clock: what a sample takes does not put off the next, and none is made up for.
+            # By the clock: a slow sample does not delay the next, and missed samples are skipped.
             due = max(due + 1, int((time.monotonic() - begun) / self._every))
             if self._over.wait(max(0.0, begun + due * self._every - time.monotonic())):
                 since = time.monotonic() - begun - at
                 if due > 1 and since < self._every / 2:
-                    return  # too short a time for rates
+                    return  # too short an interval for rates
 
 
 def _write(sink: io.FileIO, rows: list[dict[str, str]]) -> None:
     """Append rows, all or none.
 
     Raises:
-        OSError: they do not fit on the disk.
+        OSError: the rows do not fit on the disk.
     """
     text = io.StringIO()
     csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n").writerows(rows)

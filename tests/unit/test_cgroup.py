@@ -117,5 +117,5 @@ def test_a_group_of_version_2_stands_beside_our_own(
     (slice_ / "run.scope/cgroup.subtree_control").write_text("\n")
     assert cgroup._hierarchy() == (slice_, 2)
     (slice_ / "cgroup.subtree_control").write_text("pids\n")
-    with pytest.raises(MissingError, match=r"no control group .* --launcher docker"):
+    with pytest.raises(MissingError, match=r"no memory control group .* --launcher docker"):
         cgroup._hierarchy()

@@ -190,9 +190,9 @@ def test_verify_finds_what_has_changed_since_its_run(root: Path) -> None:
     gone.unlink()
     damaged = listed(root, "--verify", "--json")
     assert [(row["file"], row["problem"]) for row in json.loads(damaged.out)] == [
-        (str(changed), "its content is not what its run left"),
+        (str(changed), "its content has changed since its run"),
         (str(gone), "it cannot be read: No such file or directory"),
-        (str(cut), "it has 3 bytes, its run left 5"),
+        (str(cut), "it has 3 bytes, not the 5 that its run wrote"),
     ]
     assert damaged.code == 5
     assert str(changed) in damaged.err

@@ -42,7 +42,7 @@ def test_the_grid_tells_measured_from_implied_and_predicted() -> None:
 
 def test_every_cause_is_told_once_a_row() -> None:
     assert causes(ROWS) == [
-        "small bs4 noprofile: oom: needs at least 5,120 MiB, and there are 4,096 MiB",
+        "small bs4 noprofile: oom: needs at least 5,120 MiB, and 4,096 MiB are available",
         "large bs1 noprofile: failed: crash",
         "large bs2 noprofile: host_oom: killed by signal 9",
         "none bs1 noprofile: not tried: no such weights",

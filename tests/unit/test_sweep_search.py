@@ -92,7 +92,7 @@ def test_what_is_surely_too_large_is_not_run_unless_it_is_to_be_confirmed() -> N
     found = searched(predicted, 2)
     assert list(found.measured) == [2]
     assert words(found) == ["fits implied", "fits measured", "oom predicted"]
-    assert states(found)[4].cause == "needs at least 9,114 MiB, and there are 8,192 MiB"
+    assert states(found)[4].cause == "needs at least 9,114 MiB, and 8,192 MiB are available"
     assert list(searched(replace(predicted, confirm=True), 2).measured) == [2, 4]
 
 
