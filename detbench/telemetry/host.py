@@ -113,7 +113,7 @@ class _Tree:
         self._next_scan = 0.0
 
     def sample(self, roots: set[int]) -> tuple[float, int, int]:
-        """CPU seconds so far, resident bytes now (shared pages count in each), and the process count."""
+        """CPU seconds so far, resident bytes now (shared pages in each), and the process count."""
         if time.monotonic() >= self._next_scan:
             self._scan(roots)
         seen = {}
