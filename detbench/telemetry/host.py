@@ -113,7 +113,7 @@ class _Tree:
         self._next_scan = 0.0
 
     def sample(self, roots: set[int]) -> tuple[float, int, int]:
-        """CPU seconds so far, resident bytes now (shared pages count in each), and the process count."""
+        """CPU seconds so far, resident bytes now (shared pages count in each), process count."""
         if time.monotonic() >= self._next_scan:
             self._scan(roots)
         seen = {}
@@ -128,14 +128,14 @@ class _Tree:
             heir = process.parent
             while heir in ended:
                 heir = ended[heir].parent
-            if heir not in alive:  # otherwise its waiting ancestor accounts for its time
+            if heir not in alive:  # else an ancestor has waited and has its time
                 self._gone += process.seconds
         self._pids &= alive
         seconds = self._gone + sum(process.seconds for process in seen.values())
         return seconds, sum(p.pages for p in seen.values()) * _PAGE_BYTES, len(seen)
 
     def _scan(self, roots: set[int]) -> None:
-        """Look for new processes. As this reads all of the host's, a crowded host is scanned less often."""
+        """Look for new processes, less often on a crowded host, as this reads all of its processes."""
         begun = time.thread_time()
         self._pids = {process.pid for process in psutil.Process().children(recursive=True)}
         for root in tuple(roots):  # a copy, as another thread adds roots
