@@ -135,7 +135,7 @@ class _Tree:
         return seconds, sum(p.pages for p in seen.values()) * _PAGE_BYTES, len(seen)
 
     def _scan(self, roots: set[int]) -> None:
-        """Look for new processes, less often on a crowded host, as this reads all of its processes."""
+        """Look for new processes; less often on a crowded host, as it reads all of them."""
         begun = time.thread_time()
         self._pids = {process.pid for process in psutil.Process().children(recursive=True)}
         for root in tuple(roots):  # a copy, as another thread adds roots

@@ -19,7 +19,7 @@ DETECTIONS = "coco_instances_results.json"  # detectron2's name for it
 CLASSES = "voc_ap.csv"
 
 _METRICS = ("AP", "AP50", "AP75")  # the first three of COCOeval's stats
-_NOT_COMPUTED = -1.0  # COCOeval's name for it
+_NOT_COMPUTED = -1.0  # COCOeval's value for it
 
 Accuracy = dict[str, float | None]
 Detections = list[dict[str, Any]]
@@ -77,7 +77,7 @@ def coco_accuracy(truth: COCO, detections: Detections, tasks: tuple[str, ...]) -
     """AP in percent, by name (`box AP`, `mask AP50`, ...)."""
     found: Accuracy = {}
     for task in tasks:
-        values = [0.0] * len(_METRICS)  # COCOeval needs at least one detection
+        values = [0.0] * len(_METRICS)  # without detections AP is 0
         if detections:
             evaluation = COCOeval(truth, truth.loadRes(detections), task)
             evaluation.evaluate()

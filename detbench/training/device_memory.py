@@ -1,7 +1,7 @@
-"""What the system says of memory, as levels that each hold the one before.
+"""The system's memory figures, as levels of which each contains the one before.
 
-Tracked tensors are within the first level; what a level holds beyond the one before is what no
-tensor explains, and has a name of its own. So the parts add up to the last level.
+The first level contains the tracked tensors. The difference between a level and the one before
+is memory that no tensor explains, and has its own name, so the parts add up to the last level.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ class DeviceMemory:
     """A device's levels, innermost first.
 
     Attributes:
-        levels: each one's name, and the name of what it holds beyond the one before.
-        read: their bytes now.
+        levels: the name of each, and the name of its excess over the one before.
+        read: returns their bytes now.
     """
 
     levels: tuple[tuple[str, str], ...]
     read: Callable[[], tuple[int, ...]]
 
     def beyond(self, tracked: int, reading: tuple[int, ...]) -> dict[str, int]:
-        """Bytes of every level beyond the one before, where tensors hold `tracked` bytes."""
+        """The excess of every level over the one before in bytes; tensors hold `tracked` bytes."""
         inner = (tracked, *reading)
         return {name: reading[i] - inner[i] for i, (_, name) in enumerate(self.levels)}
 
 
 def memory_of(device: torch.device) -> DeviceMemory:
-    """How a CPU's process or a GPU tells its memory."""
+    """The memory levels of this process on a CPU, or of a GPU."""
     if device.type == "cpu":
         return DeviceMemory((("resident", "(process)"),), _Resident())
     return DeviceMemory(
@@ -49,7 +49,7 @@ def memory_of(device: torch.device) -> DeviceMemory:
 
 
 class _Resident:
-    """Memory of this process that lies in RAM (proc(5), statm, second field)."""
+    """The resident memory of this process (proc(5), statm, second field)."""
 
     def __init__(self) -> None:
         self._file = Path("/proc/self/statm").open("rb", buffering=0)  # noqa: SIM115 - read often

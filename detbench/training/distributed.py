@@ -1,7 +1,7 @@
-"""The processes of a training: which one this is, and what they tell one another.
+"""The processes of a training: which one this is, and how they exchange values.
 
-torchrun starts them and says so in the environment (RANK, WORLD_SIZE, LOCAL_RANK,
-LOCAL_WORLD_SIZE); without it there is one.
+torchrun starts them and sets RANK, WORLD_SIZE, LOCAL_RANK and LOCAL_WORLD_SIZE in their
+environment; without it there is one process.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class World:
-    """A process among all of the training; `local_rank` counts on its machine alone."""
+    """This process among those of the training; `local_rank` counts on its machine only."""
 
     rank: int = 0
     size: int = 1
@@ -44,13 +44,13 @@ def join(device: str) -> World:
 
 
 def leave() -> None:
-    """Part from the other processes, where there are any."""
+    """Leave the other processes, if there are any."""
     if dist.is_initialized():
         dist.destroy_process_group()
 
 
 def gathered(own: list[T], world: World) -> list[T]:
-    """On the main process the lists of all processes, one after the other; elsewhere empty."""
+    """On the main process the lists of all processes, concatenated; elsewhere empty."""
     if world.size == 1:
         return own
     parts: list[Any] | None = [None] * world.size if world.is_main else None

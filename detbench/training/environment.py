@@ -1,4 +1,4 @@
-"""What a run depended on: versions, devices and settings, as far as the process can see them."""
+"""The environment of a run: versions, devices and settings, as far as the process sees them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def describe(job: Job, framework: Framework) -> dict[str, Any]:
         "cpu_count": os.cpu_count(),
         "torch_threads": torch.get_num_threads(),
         "learning_rate": job.schedule.learning_rate,
-        # Whether a batch fits depends on it, on MIG above all.
+        # It decides whether a batch fits, above all on MIG.
         "PYTORCH_CUDA_ALLOC_CONF": os.environ.get("PYTORCH_CUDA_ALLOC_CONF", ""),
     }
     if job.device.type == "cuda":
@@ -50,7 +50,7 @@ def describe(job: Job, framework: Framework) -> dict[str, Any]:
 
 
 def memory_peaks(device: torch.device) -> dict[str, int]:
-    """The highest memory use of this process so far, in bytes, where the system counts it."""
+    """The highest memory use of this process so far, in bytes, as far as the system counts it."""
     peaks = {"resident peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
     if device.type == "cuda":
         peaks["allocated peak"] = torch.cuda.max_memory_allocated(device)
