@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class World:
-    """This process among those of the training; `local_rank` counts on its machine only."""
+    """A process among those of the training; `local_rank` counts on its machine only."""
 
     rank: int = 0
     size: int = 1
