@@ -1,6 +1,6 @@
-"""What our loop reports while it trains: metrics.json and log.txt, both as detectron2 writes them.
+"""The reports of our loop while it trains: metrics.json and log.txt, both in detectron2's format.
 
-So whatever reads one framework's logs reads the others' too.
+So a reader of one framework's logs reads the others' too.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _NOT_TIMED = 2  # iterations that detectron2's mean time leaves out at the start
 
 
 class Reports:
-    """A report every 20 iterations, of their medians, and one an evaluation.
+    """Reports the medians of every 20 iterations, and every evaluation.
 
     Args:
-        start: the iteration that this process begins with.
+        start: the first iteration of this process.
     """
 
     def __init__(self, job: Job, start: int) -> None:
@@ -45,7 +45,7 @@ class Reports:
     def add(
         self, step: Step, losses: dict[str, float], elapsed: float, learning_rate: float
     ) -> None:
-        """An iteration that took `elapsed` seconds."""
+        """Add an iteration that took `elapsed` seconds."""
         self._recent.append((step, losses, elapsed))
         self._times.append(elapsed)
         self._learning_rate = learning_rate
@@ -56,7 +56,7 @@ class Reports:
             self.write()
 
     def write(self) -> None:
-        """Write what was not reported yet."""
+        """Write the iterations not yet reported."""
         if not self._recent:
             return
         steps, losses, seconds = zip(*self._recent, strict=True)
@@ -83,12 +83,12 @@ class Reports:
         self._recent.clear()
 
     def begin_inference(self, num_images: int) -> None:
-        """An evaluation begins."""
+        """Report the begin of an evaluation."""
         self._inference = time.perf_counter()
         self._say(f"Start inference on {num_images} batches")
 
     def end_inference(self, num_own: int) -> None:
-        """The process has detected what there is in its images."""
+        """Report that this process has evaluated its own images."""
         seconds = time.perf_counter() - self._inference
         self._say(
             f"Total inference time: {timedelta(seconds=seconds)} ({seconds / max(1, num_own):.6f}"
@@ -96,7 +96,7 @@ class Reports:
         )
 
     def add_accuracy(self, iterations: int, found: Mapping[str, float | None]) -> None:
-        """An evaluation after so many iterations; it is counted to the last of them."""
+        """Report an evaluation after `iterations`, under the last of them."""
         values = {
             upstream_name(name): math.nan if value is None else value
             for name, value in found.items()

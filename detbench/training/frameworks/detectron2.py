@@ -230,7 +230,7 @@ class _Trainer(DefaultTrainer):  # type: ignore[misc]
         self._evaluate()
 
     def _evaluate(self) -> dict[str, dict[str, float]]:
-        """Evaluate the val split; returns upstream's results for its storage, on the main process."""
+        """Evaluate the val split; returns upstream's results for its storage (main process)."""
         done = self.iter + 1 if self._job.spec.train else 0
         # At the end upstream has already incremented its count.
         done = min(done, self._job.spec.num_iterations)

@@ -40,7 +40,7 @@ def batches(cfg: CfgNode, job: Job) -> Any:
         total_batch_size=job.spec.batch_size,
         aspect_ratio_grouping=grouping,
         num_workers=cfg.DATALOADER.NUM_WORKERS,
-        seed=job.spec.seed,  # otherwise it draws one from the current iteration's
+        seed=job.spec.seed,  # otherwise drawn from the current iteration's numbers
     )
 
 
