@@ -1,1 +1,1 @@
-"""What runs inside the training process; `python -m detbench.training` starts it."""
+"""The code of the training process; `python -m detbench.training` starts it."""

@@ -83,7 +83,7 @@ class Reports:
         self._recent.clear()
 
     def begin_inference(self, num_images: int) -> None:
-        """Report the begin of an evaluation."""
+        """Report that an evaluation begins."""
         self._inference = time.perf_counter()
         self._say(f"Start inference on {num_images} batches")
 

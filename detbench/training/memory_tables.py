@@ -1,4 +1,4 @@
-"""Writes what the memory tracker kept: the tidy CSV, and the timeline beside it."""
+"""Writes the results of the memory tracker: the tidy CSV, and the timeline beside it."""
 
 from __future__ import annotations
 
