@@ -188,7 +188,7 @@ class MemoryTracker(Hook, TorchDispatchMode):
                 self._see_all(value, key)
 
     def _see(self, tensor: torch.Tensor, key: Key | None = None) -> None:
-        """Count a tensor's storage if it is new, under `key` or as a temporary of the module at work."""
+        """Count a new storage, under `key` or as a temporary of the module at work."""
         if not self._is_here(tensor):
             return
         try:

@@ -9,7 +9,7 @@ import torch
 
 
 class ModuleAtWork:
-    """Told when a module is entered or left, it names the module at work.
+    """Names the module at work, as it is told when a module is entered or left.
 
     The nodes of the autograd graph are numbered in order of creation, so the number of a node that
     runs in the backward pass tells the module during whose turn it was created. Nothing has to be

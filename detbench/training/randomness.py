@@ -1,6 +1,6 @@
-"""Random numbers that follow from the seed and the place in the training alone.
+"""Random numbers that depend only on the seed and the place in the training.
 
-A training that goes on from a checkpoint so draws what an uninterrupted one would have drawn,
+So a training that continues from a checkpoint draws the same numbers as an uninterrupted one,
 with any number of processes and data loader workers.
 """
 
@@ -17,7 +17,7 @@ from torch.utils.data import Sampler
 
 from detbench.training.protocol import Hook
 
-_ITERATION, _SAMPLE, _ORDER = range(3)  # what a number is drawn for
+_ITERATION, _SAMPLE, _ORDER = range(3)  # the purpose of a number
 
 
 def _seed(*place: int) -> int:
@@ -33,13 +33,13 @@ def seed_all(seed: int) -> None:
 
 def be_deterministic() -> None:
     """Have torch refuse operators without a deterministic implementation."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS's own condition for it
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS requires it
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
 
 
 class Reseed(Hook):
-    """Every iteration of every process begins from a seed of its own."""
+    """Gives every iteration of every process its own seed."""
 
     def __init__(self, seed: int, rank: int) -> None:
         self._seed, self._rank = seed, rank
@@ -50,7 +50,7 @@ class Reseed(Hook):
 
 @contextmanager
 def drawing_for(seed: int, position: int) -> Iterator[None]:
-    """Within it, the generators of the CPU draw what the sample at `position` is to draw."""
+    """In the block the CPU's generators are seeded for the sample at `position`."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     own = _seed(seed, _SAMPLE, position)
     random.seed(own)
@@ -65,10 +65,10 @@ def drawing_for(seed: int, position: int) -> Iterator[None]:
 
 
 class Order(Sampler[tuple[int, int]]):
-    """The order of the training's samples: every image once before any comes again.
+    """The order of the training's samples: every image once before any is repeated.
 
-    Yields (position in the whole training, index of the image), and of all positions from
-    `start` on every `size`-th, beginning with the `rank`-th.
+    Yields (position in the whole training, index of the image) for every `size`-th position from
+    `start` on, beginning with the `rank`-th.
     """
 
     def __init__(
