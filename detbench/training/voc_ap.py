@@ -39,7 +39,8 @@ def average_precisions(
 
     A detection is right if it overlaps an object of its class with an IoU above one half and no
     detection of a higher score has taken that object. A detection whose best overlap is with a
-    difficult object counts neither way (Everingham et al., 2010, "The PASCAL Visual Object Classes (VOC) Challenge").
+    difficult object counts neither way (Everingham et al., 2010, "The PASCAL Visual Object
+    Classes (VOC) Challenge").
 
     Args:
         truth: a COCO document; annotations with a true `difficult` are difficult.
