@@ -15,7 +15,7 @@ from detbench.records.spec import Device, Window
 
 
 class Package(NamedTuple):
-    """A framework's installation: the names of its distributions, and the command that installs it."""
+    """A framework's packages: the names of its distributions, and the command to install it."""
 
     distributions: tuple[str, ...]
     install: str
