@@ -1,7 +1,7 @@
 """Benchmark and profile the training of object detectors.
 
-The names below are the public API; docs/python.md shows them at work. Each is imported when it is
-first used, so that `import detbench` loads nothing heavy.
+The names below are the public API; docs/python.md shows them in use. Each is imported on first
+use, so that `import detbench` loads nothing heavy.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    """A name of the public API, from the module that has it (PEP 562)."""
+    """A name of the public API, imported from its module (PEP 562)."""
     if name not in _MODULE:
         raise AttributeError(f"module 'detbench' has no attribute '{name}'")
     found = getattr(import_module(f"detbench.{_MODULE[name]}"), name)

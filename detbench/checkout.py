@@ -1,4 +1,4 @@
-"""The checkout that this package runs from, and the commit it stands at."""
+"""The checkout that this package runs from, and its commit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def checkout() -> Path | None:
-    """The checkout that this package runs from, or None when it was installed as a wheel."""
+    """The checkout that this package runs from, or None if it was installed as a wheel."""
     root = _PACKAGE.parent
     return root if (root / "benchmarks").is_dir() and (root / "scripts").is_dir() else None
 
@@ -33,7 +33,7 @@ def source_checkout() -> Path:
 
 
 def commit() -> str:
-    """The commit that the checkout stands at, `+` after it when files differ from it."""
+    """The commit of the checkout, followed by `+` if files differ from it."""
     if built := os.environ.get("DETBENCH_COMMIT"):  # an image has no repository
         return built
     root = checkout()

@@ -1,4 +1,4 @@
-"""The errors a user may see, each with the exit code it ends the program with."""
+"""The errors that a user may see, each with the exit code of the program."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ class DetbenchError(Exception):
 
     Attributes:
         message: what is wrong, naming the thing and the place in it.
-        remedy: what to do, best a command; empty when there is nothing to do.
-        exit_code: what the command line ends with.
+        remedy: what to do, if possible a command; empty if there is nothing to do.
+        exit_code: the exit code of the command line.
     """
 
     exit_code = 1
@@ -27,7 +27,7 @@ class DetbenchError(Exception):
 
 
 class UsageError(DetbenchError):
-    """The command line or a spec asks for something that does not exist or cannot be."""
+    """The command line or a spec asks for something that does not exist or is impossible."""
 
     exit_code = 2
 
@@ -53,7 +53,7 @@ class RunFailedError(DetbenchError):
 
 
 class BadFileError(DetbenchError):
-    """An input file is unreadable, cut short, foreign, or lacks what was asked of it.
+    """An input file is unreadable, cut short, of a foreign format, or lacks the requested data.
 
     Attributes:
         path: the file.

@@ -9,7 +9,7 @@ _BLOCK = 1 << 20
 
 
 def sha256_of(*files: Path) -> str:
-    """The sha256 of the files' contents, one after the other."""
+    """The sha256 of the contents of the files, concatenated."""
     total = hashlib.sha256()
     for file in files:
         with file.open("rb") as stream:

@@ -1,4 +1,4 @@
-"""Output files that a user names: always new, because nothing may be overwritten."""
+"""Output files that a user names: always new, as nothing may be overwritten."""
 
 from __future__ import annotations
 

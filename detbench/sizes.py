@@ -15,12 +15,12 @@ def bytes_of(text: str) -> int:
     """The bytes of a size as Docker reads it: `900m`, `1.5g`; units are powers of 1024.
 
     Raises:
-        UsageError: it is none.
+        UsageError: the text is not a size.
     """
     found = _SIZE.fullmatch(text.strip().lower())
     size = int(float(found["number"]) * _FACTORS[found["unit"]]) if found else 0
     if size < 1:
-        raise UsageError(f"'{text}' is no amount of memory", "such as 900m or 1.5g")
+        raise UsageError(f"'{text}' is not an amount of memory", "such as 900m or 1.5g")
     return size
 
 

@@ -40,7 +40,7 @@ class Schedule(_Section):
 
     Attributes:
         evaluate_every: iterations between two evaluations; None evaluates at the end only.
-        decay: a tenth at each of `steps`, or a half cosine to 0 at the end.
+        decay: to a tenth at each of `steps`, or by a half cosine to 0 at the end.
     """
 
     batch_size: int = Field(ge=1)
@@ -52,10 +52,10 @@ class Schedule(_Section):
     warmup_iterations: int = Field(ge=0)
 
     def scaled(self, batch_size: int) -> Schedule:
-        """The same number of epochs at another batch size, by the linear scaling rule.
+        """The schedule for the same number of epochs at another batch size: linear scaling rule.
 
-        Learning rate times k, iterations, steps and warm-up divided by k, for k times the batch
-        size (Goyal et al., 2017, "Accurate, Large Minibatch SGD").
+        For k times the batch size the learning rate is multiplied by k, and iterations, steps and
+        warm-up are divided by k (Goyal et al., 2017, "Accurate, Large Minibatch SGD").
         """
         k = batch_size / self.batch_size
         scaled = {
@@ -73,7 +73,7 @@ class Detectron2Model(_Section):
     """A config of detectron2's model zoo, and the keys changed in it.
 
     Attributes:
-        panoptic: whether it is trained on panoptic annotations.
+        panoptic: whether the model is trained on panoptic annotations.
     """
 
     config: str
@@ -89,16 +89,16 @@ class TorchvisionModel(_Section):
 
 
 class EffdetModel(_Section):
-    """A config of effdet, the keys changed in it, and the recipe that it is trained by.
+    """A config of effdet, the keys changed in it, and its training recipe.
 
     The defaults are as published (Tan et al., 2020, "EfficientDet", section 5.1; the norm and the
     scale by the authors' hparams_config.py).
 
     Attributes:
         clip_gradient_norm: the largest norm of all gradients together.
-        average_decay: of the moving average of the weights, which is what is evaluated and saved.
-        random_scale: the range that an image's size is drawn from in training, as a share of the
-            model's own.
+        average_decay: of the moving average of the weights, which is evaluated and saved.
+        random_scale: the range from which an image's size is drawn in training, as a share of the
+            model's own size.
     """
 
     config: str
@@ -119,7 +119,7 @@ class Model(_Section):
 
     @property
     def panoptic(self) -> bool:
-        """Whether it is trained on panoptic annotations."""
+        """Whether the model is trained on panoptic annotations."""
         return self.detectron2 is not None and self.detectron2.panoptic
 
     def frameworks(self) -> list[str]:
@@ -154,7 +154,7 @@ class Family(_Section):
         """The model of this name.
 
         Raises:
-            UsageError: naming the models there are.
+            UsageError: there is no such model; the error names the models.
         """
         if name not in self.models:
             raise UsageError(
@@ -163,10 +163,10 @@ class Family(_Section):
         return self.models[name]
 
     def group(self, name: str) -> tuple[str, ...]:
-        """The models of the group of this name, or the one model of this name.
+        """The models of the group of this name, or the single model of this name.
 
         Raises:
-            UsageError: naming the groups and models there are.
+            UsageError: there is none; the error names the groups and models.
         """
         if name in self.groups:
             return self.groups[name]
@@ -184,7 +184,7 @@ def _families_folder() -> Path:
 
 
 def family_names() -> list[str]:
-    """The families that this installation knows."""
+    """The names of the families that this installation has."""
     return sorted(file.parent.name for file in _families_folder().glob("*/benchmark.yaml"))
 
 
@@ -193,7 +193,7 @@ def load_family(name: str) -> Family:
     """Read a family's `benchmark.yaml`.
 
     Raises:
-        UsageError: there is no such family; names the ones there are.
+        UsageError: there is no such family; the error names the families.
         BadFileError: its file does not parse, or a key in it is wrong.
     """
     if name not in family_names():
@@ -204,7 +204,7 @@ def load_family(name: str) -> Family:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise BadFileError(
-            path, f"not YAML: {error.problem}", "mend that line", place=f"line {line}"
+            path, f"not YAML: {error.problem}", "correct that line", place=f"line {line}"
         ) from error
     except ValidationError as error:
         first = error.errors()[0]

@@ -128,7 +128,7 @@ class _Tree:
             heir = process.parent
             while heir in ended:
                 heir = ended[heir].parent
-            if heir not in alive:  # otherwise its waiting ancestor accounts for its time
+            if heir not in alive:  # else an ancestor has waited and has its time
                 self._gone += process.seconds
         self._pids &= alive
         seconds = self._gone + sum(process.seconds for process in seen.values())

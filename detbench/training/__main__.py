@@ -1,6 +1,6 @@
 """The training process: `python -m detbench.training SPEC OUTPUT`.
 
-Reads a RunSpec, trains, and leaves in OUTPUT what the mode measures and `outcome.json`, which
+Reads a RunSpec, trains, and leaves the mode's measurements in OUTPUT, with an outcome file that
 says how it went. It is started by `detbench.launch`, in a process, a container or a Slurm job.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def main(spec_path: Path, output: Path) -> int:
-    """Run the spec; the exit code says whether all of it was done."""
+    """Run the spec; the exit code says whether all of it succeeded."""
     rank = int(os.environ.get("RANK", "0"))
     outcome = Outcome()
     try:
@@ -52,7 +52,7 @@ def main(spec_path: Path, output: Path) -> int:
 
 
 def _message(error: BaseException) -> str:
-    """The error's words; of one in a data loader's process its own, at the end of the traceback."""
+    """The error's message; for one from a data loader process, the traceback's last line."""
     said = str(error).strip()
     return said.splitlines()[-1] if said.startswith("Caught ") else said
 
@@ -91,9 +91,9 @@ def _run(spec: RunSpec, output: Path) -> Outcome:
         mute()
     if spec.deterministic:
         be_deterministic()
-    seed_all(spec.seed)  # all processes begin from the same weights
+    seed_all(spec.seed)  # all processes start with the same weights
 
-    evaluations = Evaluations(spec.target)  # its clock runs from here on
+    evaluations = Evaluations(spec.target)  # starts the clock
     emit("progress", phase="opening the dataset", done=0, total=0)
     schedule = model.schedule.scaled(spec.batch_size)
     if spec.learning_rate is not None:

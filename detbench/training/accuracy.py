@@ -14,19 +14,19 @@ from detbench.datasets.coco import CocoDataset
 from detbench.training.voc_ap import average_precisions
 
 TASKS = {"bbox": "box", "segm": "mask"}
-"""The tasks by COCO's names, which detectron2 has too, and ours."""
+"""By COCO's name of a task, which detectron2 uses too: our name."""
 DETECTIONS = "coco_instances_results.json"  # detectron2's name for it
 CLASSES = "voc_ap.csv"
 
 _METRICS = ("AP", "AP50", "AP75")  # the first three of COCOeval's stats
-_NOT_COMPUTED = -1.0  # COCOeval's word for it
+_NOT_COMPUTED = -1.0  # COCOeval's value for it
 
 Accuracy = dict[str, float | None]
 Detections = list[dict[str, Any]]
 
 
 def upstream_name(name: str) -> str:
-    """Our name of a metric (`box AP`) as detectron2 writes it into metrics.json (`bbox/AP`)."""
+    """detectron2's name in metrics.json (`bbox/AP`) of a metric under our name (`box AP`)."""
     task, _, metric = name.partition(" ")
     theirs = {ours: theirs for theirs, ours in TASKS.items()}
     return f"{theirs.get(task, task)}/{metric}"
@@ -43,10 +43,10 @@ def measure(
     """The accuracy on the val split in percent, by name.
 
     Args:
-        dataset: its rule decides whose metrics they are.
+        dataset: VOC datasets are evaluated by VOC's metrics, all others by COCO's.
         detections: in COCO's results format, boxes as x, y, width, height.
-        tasks: of `bbox` and `segm`; VOC has boxes only.
-        folder: where the table of the classes is left, for VOC.
+        tasks: any of `bbox` and `segm`; VOC has boxes only.
+        folder: for the table of the classes, which VOC's evaluation writes.
     """
     truth = COCO(str(dataset.val.annotations))
     if dataset.rule == "voc":
@@ -55,7 +55,7 @@ def measure(
 
 
 def voc_accuracy(truth: COCO, detections: Detections, folder: Path) -> Accuracy:
-    """`VOC mAP`, by the area under the curve and by 11 points; every class into a CSV file."""
+    """`VOC mAP`, by the area under the curve and by 11 points; writes a CSV file of the classes."""
     classes = average_precisions(truth.dataset, detections)
     with (folder / CLASSES).open("w", newline="") as stream:
         writer = csv.writer(stream)
@@ -68,16 +68,16 @@ def voc_accuracy(truth: COCO, detections: Detections, folder: Path) -> Accuracy:
 
 
 def _mean(shares: list[float | None]) -> float | None:
-    """The mean in percent of what is defined."""
+    """The mean of the defined values, in percent."""
     known = [share for share in shares if share is not None]
     return 100 * sum(known) / len(known) if known else None
 
 
 def coco_accuracy(truth: COCO, detections: Detections, tasks: tuple[str, ...]) -> Accuracy:
-    """AP in percent by name (`box AP`, `mask AP50`, ...)."""
+    """AP in percent, by name (`box AP`, `mask AP50`, ...)."""
     found: Accuracy = {}
     for task in tasks:
-        values = [0.0] * len(_METRICS)  # no detection at all finds nothing
+        values = [0.0] * len(_METRICS)  # without detections AP is 0
         if detections:
             evaluation = COCOeval(truth, truth.loadRes(detections), task)
             evaluation.evaluate()

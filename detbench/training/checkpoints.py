@@ -16,7 +16,7 @@ from detbench.errors import BadFileError
 
 LAST = "last_checkpoint"
 FINAL = "model_final.pth"
-KEPT = 2  # the newest one may be broken by what ended the training
+KEPT = 2  # the end of the training may have broken the newest
 _NAME = re.compile(r"model_(\d+)\.pth")
 
 
@@ -37,7 +37,7 @@ def save(folder: Path, iteration: int, state: Mapping[str, Any]) -> None:
 
 
 def clear(folder: Path) -> None:
-    """Remove the checkpoints of a training that has ended well; its final weights stay."""
+    """Remove the checkpoints of a training that succeeded, but not its final weights."""
     for file in (folder / LAST, *folder.glob("model_[0-9]*.pth")):
         file.unlink(missing_ok=True)
 
@@ -60,14 +60,14 @@ def load_weights(model: torch.nn.Module, path: Path, device: torch.device) -> No
     """Load a model's weights from a checkpoint of ours, or from a bare state dict.
 
     Raises:
-        BadFileError: no such file of torch, or the weights of another architecture.
+        BadFileError: not a file of torch's, or the weights of another architecture.
     """
     found = _read(path, device)
     weights = found.get("model", found)
     own = model.state_dict()
     for name, value in weights.items():
         if name not in own:
-            raise _other(path, f"it has {name}, which the model has not")
+            raise _other(path, f"it has {name}, which the model lacks")
         if getattr(value, "shape", None) != own[name].shape:
             theirs = tuple(getattr(value, "shape", ()))
             raise _other(path, f"{name} has shape {theirs}, the model's {tuple(own[name].shape)}")
@@ -88,7 +88,7 @@ def _read(path: Path, device: torch.device) -> dict[str, Any]:
     except Exception as error:  # torch, zipfile and pickle have no common base
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadFileError(
-            path, f"not a checkpoint: {said}", "pass a model_final.pth that a run has left"
+            path, f"not a checkpoint: {said}", "pass the model_final.pth of a run"
         ) from error
     if not isinstance(found, dict):
         raise BadFileError(path, "not a checkpoint: no state dict in it", "pass another file")

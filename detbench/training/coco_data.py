@@ -14,13 +14,13 @@ from detbench.errors import BadFileError
 from detbench.training.randomness import drawing_for
 
 Object = dict[str, Any]
-"""An annotation as COCO has it."""
+"""An annotation in COCO's format."""
 
 
 class CocoImages(Dataset[Any]):
-    """The images of a split and their objects, crowds left out.
+    """The images of a split and their objects, without crowds.
 
-    A framework says in `sample` what it makes of them.
+    A framework's `sample` turns them into its own samples.
 
     Args:
         training: leave out images without a usable object, take (position, index) as index, and
@@ -33,7 +33,7 @@ class CocoImages(Dataset[Any]):
         self.training = training
         self.category_ids = sorted(self.coco.getCatIds())
         self.labels = {category: i + 1 for i, category in enumerate(self.category_ids)}
-        """The number of a category, from 1 on; 0 is background."""
+        """By category id: its label, from 1 on; 0 is the background."""
         ids = sorted(self.coco.getImgIds())
         self.image_ids = [i for i in ids if self.objects(i)] if training else ids
 
@@ -61,6 +61,6 @@ class CocoImages(Dataset[Any]):
             raise BadFileError(path, f"not a readable image: {error}", "fetch it again") from error
 
     def objects(self, image_id: int) -> list[Object]:
-        """The objects of an image that have an area."""
+        """The objects of an image, without those of no area."""
         found = self.coco.loadAnns(self.coco.getAnnIds(imgIds=image_id, iscrowd=False))
         return [a for a in found if a["bbox"][2] > 0 and a["bbox"][3] > 0]

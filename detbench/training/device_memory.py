@@ -1,7 +1,7 @@
 """The system's view of memory, as levels that each contain the one before.
 
-Tracked tensors are within the first level; what a level holds beyond the one before is what no
-tensor explains, and has a name of its own. So the parts add up to the last level.
+The first level contains the tracked tensors. The difference between a level and the one before
+is memory that no tensor explains, and has its own name, so the parts add up to the last level.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class DeviceMemory:
     """A device's levels, innermost first.
 
     Attributes:
-        levels: each one's name, and the name of what it holds beyond the one before.
-        read: their bytes now.
+        levels: the name of each, and the name of its excess over the one before.
+        read: returns their bytes now.
     """
 
     levels: tuple[tuple[str, str], ...]

@@ -1,7 +1,7 @@
 """The processes of a training: which one this is, and how they communicate.
 
-torchrun starts them and says so in the environment (RANK, WORLD_SIZE, LOCAL_RANK,
-LOCAL_WORLD_SIZE); without it there is one.
+torchrun starts them and sets RANK, WORLD_SIZE, LOCAL_RANK and LOCAL_WORLD_SIZE in their
+environment; without it there is one process.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class World:
-    """A process among all of the training; `local_rank` counts on its machine alone."""
+    """A process among those of the training; `local_rank` counts on its machine only."""
 
     rank: int = 0
     size: int = 1

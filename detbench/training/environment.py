@@ -32,7 +32,7 @@ def describe(job: Job, framework: Framework) -> dict[str, Any]:
         "cpu_count": os.cpu_count(),
         "torch_threads": torch.get_num_threads(),
         "learning_rate": job.schedule.learning_rate,
-        # Whether a batch fits depends on it, on MIG above all.
+        # It decides whether a batch fits, above all on MIG.
         "PYTORCH_CUDA_ALLOC_CONF": os.environ.get("PYTORCH_CUDA_ALLOC_CONF", ""),
     }
     if job.device.type == "cuda":

@@ -17,11 +17,11 @@ Accuracy = dict[str, float | None]
 class Evaluations:
     """Every evaluation so far, and whether the last one met the target.
 
-    The clock starts when this is made, before anything of the dataset is touched, and is not
-    paused: evaluations count (MLPerf's training rules).
+    The clock starts when this object is created, before the first touch of the dataset, and is
+    never paused: evaluations count (MLPerf's training rules).
 
     Args:
-        target: a metric (`box AP`) and the percent it has to reach; all have to be met.
+        target: by metric (`box AP`) the percentage that it has to reach; all have to be met.
     """
 
     target: Mapping[str, float]
@@ -33,7 +33,7 @@ class Evaluations:
         """Time an evaluation after so many iterations; the block fills in its accuracy.
 
         Raises:
-            UsageError: the target names a metric that it did not find.
+            UsageError: the target names a metric that the evaluation lacks.
         """
         began = time.perf_counter()
         accuracy: Accuracy = {}
@@ -62,10 +62,10 @@ class Evaluations:
         return all((found.get(m) or 0.0) >= goal for m, goal in self.target.items())
 
     def time_to_train(self, batch_size: int, num_images: int) -> TimeToTrain | None:
-        """The time to the target, or that it was not reached; None without a target.
+        """The time to the target, or the fact that it was not reached; None without a target.
 
         Args:
-            batch_size: images an iteration, of all processes.
+            batch_size: images per iteration, over all processes.
             num_images: the images of an epoch.
         """
         if not self.target or not self.done:

@@ -33,15 +33,15 @@ class Recipe:
     """The parts that a framework provides to the loop.
 
     Attributes:
-        model: called with a batch it gives losses.
-        losses: from that model (which may be wrapped) and a batch, by name; their sum is trained.
-        images: opens the train split; its samples are what `collate` makes a batch of.
-        detect: from a model in eval mode and images of the val split by their index, detections
-            in COCO's results format.
-        tasks: COCO's that the model is evaluated by.
-        clip_norm: the largest norm of the gradients; None leaves them.
-        average_decay: of the exponential moving average of the weights that is evaluated and
-            saved; None for no such average.
+        model: trained by the losses that it returns for a batch.
+        losses: the losses of that model (maybe wrapped) on a batch, by name; their sum is trained.
+        images: opens the train split; `collate` makes batches of its samples.
+        detect: the detections, in COCO's results format, of a model in eval mode on images of the
+            val split, given by index.
+        tasks: the COCO tasks by which the model is evaluated.
+        clip_norm: the largest norm of the gradients; None does not clip them.
+        average_decay: the decay of the exponential moving average of the weights, which is then
+            evaluated and saved; None for no average.
     """
 
     model: nn.Module
@@ -150,7 +150,7 @@ class LoopTrainer:
                     self._evaluate(iteration + 1)
                     if evaluations.reached:
                         break
-                if self._reports:  # after the evaluation, as detectron2's log has it
+                if self._reports:  # after the evaluation, as in detectron2's log
                     self._reports.write_if_due()
             if self._reports:
                 self._reports.write()
@@ -164,7 +164,7 @@ class LoopTrainer:
             self._evaluate(spec.num_iterations)
 
     def _is_due(self, every: int | None, iteration: int) -> bool:
-        """Whether something is done after this iteration; the end has its own."""
+        """Whether something periodic is due after this iteration, which is not the last one."""
         done = iteration + 1
         return every is not None and done % every == 0 and done < self._job.spec.num_iterations
 
@@ -198,7 +198,7 @@ class LoopTrainer:
         self._scaler.update()
         if self._average is not None:
             self._average.update_parameters(self.model)
-        # One copy to the host for all of them: every copy waits for the device.
+        # A single copy to the host, as every copy waits for the device.
         values = torch.stack([value.detach().float() for value in losses.values()]).tolist()
         total = sum(values)
         if not math.isfinite(total):
@@ -207,7 +207,7 @@ class LoopTrainer:
 
     def _save(self, iteration: int) -> None:
         state = {name: part.state_dict() for name, part in self._parts().items()}
-        # `model` is what `--weights` and `detbench eval` read, as in model_final.pth.
+        # `--weights` and `detbench eval` read `model`, as in model_final.pth.
         state |= {"iteration": iteration, "model": self._best.state_dict()}
         checkpoints.save(self._job.output, iteration, state)
 

@@ -1,6 +1,6 @@
 """Reports of the plain training loop: metrics.json and log.txt, as detectron2 writes them.
 
-So whatever reads one framework's logs reads the others' too.
+So a reader of one framework's logs reads the others' too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Reports:
     """Writes a report of medians every 20 iterations, and one for each evaluation.
 
     Args:
-        start: the iteration that this process begins with.
+        start: the first iteration of this process.
     """
 
     def __init__(self, job: Job, start: int) -> None:
@@ -83,7 +83,7 @@ class Reports:
         self._recent.clear()
 
     def begin_inference(self, num_images: int) -> None:
-        """An evaluation begins."""
+        """Report that an evaluation begins."""
         self._inference = time.perf_counter()
         self._say(f"Start inference on {num_images} batches")
 

@@ -1,6 +1,6 @@
 """A ledger of live memory: every byte on one account, peaks by part, and a thinned timeline.
 
-Torch is not in it: the tracker says what begins, ends, or turns out to be something else.
+It is independent of torch: the tracker reports storages that appear, end or change category.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from detbench.readers.memory_curve import CATEGORIES, UNATTRIBUTED
 from detbench.training.device_memory import DeviceMemory
 
 Key = tuple[str, str]  # category, module
-MOST_MOMENTS = 200  # of a phase's timeline
+MOST_MOMENTS = 200  # at most, in a phase's timeline
 
 
 @dataclass(slots=True)
@@ -31,8 +31,8 @@ class Moment:
     """The highest point of a stretch of changes: bytes by category, and the device's levels.
 
     Attributes:
-        time: ns since the iteration's start, when memory was about to sink from it.
-        changes: how many storages came, went or changed size in the stretch.
+        time: ns since the iteration's start, taken just before memory fell from that point.
+        changes: how many storages appeared, ended or changed size in the stretch.
     """
 
     iteration: int
@@ -59,9 +59,9 @@ class Peak:
 class Ledger:
     """Counts bytes, and keeps each phase's peak and at most `most` moments of every iteration.
 
-    A storage counts as what it turns out to be for by the end of its iteration: a gradient that
-    an operator has just made is one before it is accumulated. Moments and peaks that held it
-    are set right when that is known.
+    A storage counts under the category known at the end of its iteration: a gradient is one even
+    before it is accumulated. Moments and peaks that include the storage are corrected when its
+    category becomes known.
     """
 
     memory: DeviceMemory
@@ -83,18 +83,18 @@ class Ledger:
     # Iterations and phases.
 
     def begin(self, iteration: int) -> None:
-        """An iteration begins, with the phase `data`; what came before it has no phase."""
+        """Begin an iteration, with the phase `data`; memory before it has no phase."""
         self.end()
         self._iteration, self._start = iteration, self.clock()
         self._open_phase("data")
 
     def enter(self, phase: str) -> None:
-        """The iteration's next phase begins; a phase may come again."""
+        """Begin the iteration's next phase; a phase may occur again."""
         self._close_phase()
         self._open_phase(phase)
 
     def end(self) -> None:
-        """The iteration ends."""
+        """End the iteration."""
         self._close_phase()
         self.timeline += self._closed
         self.peaks |= {(self._iteration, phase): peak for phase, peak in self._own_peaks.items()}
@@ -112,7 +112,7 @@ class Ledger:
 
     def _close_phase(self) -> None:
         self._close_stretch()
-        assert self._peak is not None  # the stretch that just ended had one
+        assert self._peak is not None  # the stretch that just ended has set it
         if not self._phase:
             return
         before = self._own_peaks.get(self._phase)
@@ -121,7 +121,7 @@ class Ledger:
         self._closed += self._moments
         self._moments = []
 
-    # What comes, goes, and turns out to be something else.
+    # Storages that appear, end or change category.
 
     def add(self, size: int, key: Key) -> Account:
         """A storage was created."""
@@ -135,13 +135,13 @@ class Ledger:
         self._shrink(account.key, account.size)
 
     def resize(self, account: Account, size: int) -> None:
-        """A storage has grown or shrunk."""
+        """Change the size of a storage."""
         if size > account.size:
             self._event += 1
             self._change(account.key, size - account.size)
         else:
             self._shrink(account.key, account.size - size)
-        # What it turns out to be later is set right from here on, where its size is this.
+        # A later change of category corrects moments only from here on, which have this size.
         account.size, account.born = size, self._event
 
     def move(self, account: Account, key: Key) -> None:
@@ -189,19 +189,19 @@ class Ledger:
             self._close_stretch()
             self._open_stretch()
 
-    # High points. What they were made of is copied when memory is about to sink from them.
+    # High points. Their parts are copied just before memory falls from them.
 
     def _open_stretch(self) -> None:
         self._best: Moment | None = None
         self._changes = 0
-        # Where a stretch begins, the one before has ended: only a phase's first has it as well.
+        # The start of a stretch belongs to the one before, except in a phase's first stretch.
         self._high = -1 if self._moments else self._total
         self._is_high = not self._moments
 
     def _close_stretch(self) -> None:
         if self._is_high:
             self._settle()
-        if self._best is None:  # nothing has happened in it
+        if self._best is None:  # no change happened in it
             return
         self._best.changes = self._changes
         self._moments.append(self._best)

@@ -1,8 +1,8 @@
 """Tracks every tensor storage of a training iteration, and its purpose.
 
 Each live byte belongs to exactly one (category, module) pair, so the parts of a snapshot add up
-to its total: what the process holds on a CPU, what the device has in use on a GPU. The part that
-no tensor explains is a row of its own, `unattributed`.
+to its total: the process's memory on a CPU, the device's used memory on a GPU. Memory that no
+tensor explains has its own rows, `unattributed`.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from detbench.training.memory_tables import write_parts, write_timeline
 from detbench.training.module_at_work import ModuleAtWork
 from detbench.training.protocol import Hook, Step, Trainer
 
-_BATCH_DEPTH = 5  # how deep tensors lie in a batch: list, dict, Instances, Boxes, tensor
-_TO_DEVICE = torch.ops.aten._to_copy.default  # what `tensor.to(device)` is to the dispatcher
+_BATCH_DEPTH = 5  # the depth of tensors in a batch: list, dict, Instances, Boxes, tensor
+_TO_DEVICE = torch.ops.aten._to_copy.default  # the dispatcher's operator for `tensor.to(device)`
 _OTHERS: Key = ("others", "(before the window)")
 
 
 class MemoryTracker(Hook, TorchDispatchMode):
     """Tracks memory over the window: every phase's parts at its peak, and a timeline.
 
-    Phases of an iteration: data, forward, backward, optimizer. Memory that a kernel takes and
-    gives back within one operator is not a tensor and shows up as `unattributed`. The peak is the
-    moment when tensors together hold most.
+    Phases of an iteration: data, forward, backward, optimizer. Memory that a kernel allocates and
+    frees within one operator is not a tensor and shows up as `unattributed`. The peak is the
+    moment at which tensors together hold the most.
 
     Args:
-        memory: what the system says of the device's memory; by default what the device tells.
+        memory: the levels of the device's memory; by default those of `memory_of(device)`.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class MemoryTracker(Hook, TorchDispatchMode):
         self._is_here: Callable[[torch.Tensor], bool] = attrgetter(f"is_{device.type}")
         self._ledger = Ledger(self._memory)
         self._live: dict[int, tuple[Account, weakref.ref[torch.UntypedStorage]]] = {}
-        self._batch: set[int] = set()  # storages of the batch that lie on another device
+        self._batch: set[int] = set()  # the batch's storages on another device
         self._at_work = ModuleAtWork()
         self._removers: list[Callable[[], None]] = []
 
-    # The hook's side: when to watch, and the phases of an iteration.
+    # The hook: when to watch, and the phases of an iteration.
 
     def before_train(self, trainer: Trainer) -> None:
         self._trainer = trainer
@@ -78,7 +78,7 @@ class MemoryTracker(Hook, TorchDispatchMode):
     def after_train(self) -> None:
         self._detach()
 
-    # Attaching to the model and letting go of it.
+    # Attaching to the model and detaching from it.
 
     def _attach(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
         owners = {p: name.rpartition(".")[0] for name, p in model.named_parameters()}
@@ -133,7 +133,7 @@ class MemoryTracker(Hook, TorchDispatchMode):
     def _optimizer_begins(self, *_: Any) -> None:
         self._ledger.enter("optimizer")
 
-    # What a storage is there for.
+    # The category of a storage.
 
     def _mark_inputs(self, inputs: Any) -> None:
         for tensor in _tensors_in(inputs, _BATCH_DEPTH):
@@ -160,7 +160,7 @@ class MemoryTracker(Hook, TorchDispatchMode):
             self._watch(tensor, ("activations", self._at_work.name()))
         if tensor.grad_fn is None:
             return tensor
-        # A node that kept its own output itself would never be freed.
+        # A node that kept its own output would never be freed.
         with torch._C._DisableTorchDispatch():
             return tensor.detach()
 
@@ -170,7 +170,7 @@ class MemoryTracker(Hook, TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         result = func(*args, **kwargs) if kwargs else func(*args)
-        self._see_all(args)  # what came from numpy, or from before the window
+        self._see_all(args)  # tensors from numpy, or from before the window
         if isinstance(result, torch.Tensor):
             if func is _TO_DEVICE and args[0].untyped_storage()._cdata in self._batch:
                 self._see(result, ("inputs", ""))
@@ -202,7 +202,7 @@ class MemoryTracker(Hook, TorchDispatchMode):
             self._ledger.resize(known[0], storage.nbytes())
 
     def _watch(self, tensor: torch.Tensor, key: Key) -> None:
-        """Count the storage of `tensor` under `key`, moving it there if it counts already."""
+        """Count the storage of `tensor` under `key`, or move it there if it is already counted."""
         if not self._is_here(tensor) or tensor.layout is not torch.strided:
             return
         storage = tensor.untyped_storage()
@@ -220,12 +220,12 @@ class MemoryTracker(Hook, TorchDispatchMode):
     def _forget(self, address: int, _: Any) -> None:
         self._ledger.free(self._live.pop(address)[0])
 
-    # What comes out.
+    # The results.
 
     def finish(self) -> dict[str, int]:
-        """Write parts and timeline; returns the bytes when tensors together held most.
+        """Write parts and timeline; returns the bytes at the moment when tensors held the most.
 
-        By category, as a `total`, and as `tracked`, which is the total without `unattributed`.
+        They are given by category, as `total`, and as `tracked`: the total without `unattributed`.
         """
         peaks = self._ledger.peaks
         parts = {when: parts_of(peak, self._memory) for when, peak in peaks.items()}

@@ -20,16 +20,16 @@ _COLUMNS = ("iteration", "time (s)", "data wait (s)")
 class Meter(Hook):
     """Measures throughput over the window and reports progress.
 
-    An iteration lasts from before its data is asked for until its optimizer step returned.
-    The device is synchronised at the window's two edges only: inside it, a queue that runs
-    ahead of the device is what training is like.
+    An iteration lasts from before the request of its data until its optimizer step has returned.
+    The device is synchronised only at the window's two edges: inside it the host's queue runs
+    ahead of the device, as in any training.
 
     Args:
         num_iterations: the training's length, for the progress report.
-        batch_size: images an iteration, of all processes.
-        path: a CSV file with every iteration's times, the warm-up included. What it holds from
-            before the checkpoint that this training goes on from counts as measured.
-        first: the iteration that it begins with.
+        batch_size: images per iteration, over all processes.
+        path: a CSV file of every iteration's times, warm-up included. If this training continues
+            from a checkpoint, the iterations that it has from before count as measured.
+        first: the first iteration of this training.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Meter(Hook):
         emit("progress", phase="training", done=len(self._rows), total=self._num_iterations)
         with self._path.open("w", newline="") as stream:
             csv.writer(stream).writerows([_COLUMNS, *map(_text, self._rows)])
-        # A line at once is in the file when something kills the process.
+        # Line buffered, so that a killed process leaves every line in the file.
         self._stream = self._path.open("a", newline="", buffering=1)
 
     def before_step(self, iteration: int) -> None:
@@ -86,7 +86,7 @@ class Meter(Hook):
     def throughput(self, *, partial: bool) -> Throughput | None:
         """Images over the summed time of the window's iterations.
 
-        None before it has ended; `partial` takes what there is of it, if anything.
+        None if the window has not ended, unless `partial` accepts the iterations so far.
         """
         inside = [row for row in self._rows if row[0] in self._window]
         if len(inside) < (1 if partial else self._window.count):

@@ -1,4 +1,4 @@
-"""Which module of a model is at work, in its forward and in its backward pass."""
+"""Finds the module of a model that is at work, in the forward and the backward pass."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ import torch
 class ModuleAtWork:
     """Tracks the module at work; it has to be told of every module that is entered and left.
 
-    The nodes of the autograd graph are numbered as they are made, so the number of a node that
-    runs in the backward pass tells during which module's turn it was made. Nothing has to be
-    attached to what the modules take and return.
+    The nodes of the autograd graph are numbered in order of creation, so the number of a node that
+    runs in the backward pass tells the module during whose turn it was created. Nothing has to be
+    attached to the inputs and outputs of modules.
     """
 
     def __init__(self) -> None:
         self._entered: list[str] = []
-        self._numbers: list[int] = []  # where each turn begins
-        self._names: list[str] = []  # whose turn it is
+        self._numbers: list[int] = []  # the first node of each turn
+        self._names: list[str] = []  # the module of each turn
 
     def begin(self) -> None:
-        """An iteration begins: turns of earlier ones are over."""
+        """Begin an iteration and forget the turns of earlier ones."""
         self._numbers, self._names = [], []
 
     def enter(self, name: str) -> None:
-        """The forward of this module begins."""
+        """Begin the forward of this module."""
         self._entered.append(name)
         self._turn(name)
 
     def leave(self) -> str:
-        """The forward of the module entered last ends; returns its name."""
+        """End the forward of the module entered last, and return its name."""
         left = self._entered.pop()
         self._turn(self._entered[-1] if self._entered else "")
         return left
 
     def name(self) -> str:
-        """The module whose forward runs, or made the node that runs; empty where there is none."""
+        """The module whose forward runs or has created the running node; empty if there is none."""
         if self._entered:
             return self._entered[-1]
         node: Any = torch._C._current_autograd_node()
@@ -47,6 +47,6 @@ class ModuleAtWork:
         return self._names[turn] if turn >= 0 else ""
 
     def _turn(self, name: str) -> None:
-        """From here on the nodes of the autograd graph are made by the module `name`."""
+        """Credit the module `name` with the nodes of the autograd graph created from here on."""
         self._numbers.append(torch._C._autograd._get_sequence_nr())
         self._names.append(name)

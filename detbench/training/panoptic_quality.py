@@ -18,7 +18,7 @@ Numbers = NDArray[np.int32]
 class Tally:
     """The matched and unmatched segments of one category."""
 
-    overlap: float = 0.0  # the sum of the IoUs of what was matched
+    overlap: float = 0.0  # the sum of the IoUs of matched segments
     matched: int = 0
     wrong: int = 0
     missed: int = 0
@@ -37,17 +37,17 @@ def tally(
     truth: Numbers,
     segments: Sequence[Segment],
 ) -> dict[int, Tally]:
-    """Match the segments of one image; tallies by category.
+    """Match the segments of one image; returns tallies by category.
 
-    A predicted and a true segment of a category match where their IoU is above one half, void
-    pixels left out of it. A prediction that lies for more than half in void pixels or a crowd of
-    its category counts neither way.
+    A predicted and a true segment of a category match if their IoU, without void pixels, is above
+    one half. A prediction of which more than half is void pixels or a crowd of its category
+    counts neither way.
 
     Args:
-        predicted: segments' numbers, (H, W).
-        truth: the same of the truth, in which 0 is void.
-        categories: of the predicted segments by their numbers.
-        segments: the true ones.
+        predicted: the predicted segments' numbers, (H, W).
+        truth: the true segments' numbers, (H, W); 0 is void.
+        categories: of the predicted segments, by number.
+        segments: the true segments.
     """
     found: defaultdict[int, Tally] = defaultdict(Tally)
     shared = _shared(predicted, truth)
@@ -80,7 +80,7 @@ def tally(
 
 
 def _shared(predicted: Numbers, truth: Numbers) -> dict[tuple[int, int], int]:
-    """Pixels that a predicted and a true segment have in common."""
+    """The number of pixels shared by each predicted and true segment."""
     pairs = predicted.astype(np.int64).ravel() << 32 | truth.astype(np.int64).ravel()
     values, counts = np.unique(pairs, return_counts=True)
     return {
@@ -96,7 +96,7 @@ def _areas(numbers: Numbers) -> dict[int, int]:
 def quality(tallies: Iterable[Mapping[int, Tally]], things: Iterable[int]) -> dict[str, float]:
     """PQ, SQ and RQ in percent, as means over the categories; also PQ of things and of stuff.
 
-    NaN where there is no category to take the mean of.
+    NaN if there is no category to average.
     """
     totals: defaultdict[int, Tally] = defaultdict(Tally)
     for found in tallies:

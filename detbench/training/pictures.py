@@ -19,7 +19,7 @@ CURVE, PREDICTIONS = "training_curve.png", "predictions.png"
 
 _COLUMNS, _ROWS = 4, 2
 _TILE = 320  # pixels
-_LEAST_SCORE = 0.5  # below it boxes pile up
+_LEAST_SCORE = 0.5  # below this score boxes pile up
 _COLORS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9a6324", "#808000")
 
 
@@ -32,12 +32,12 @@ def draw_pictures(job: Job) -> None:
         from detbench.reporting.training_curve import draw
 
         curve = job.output / CURVE
-        curve.unlink(missing_ok=True)  # of the part before the checkpoint
+        curve.unlink(missing_ok=True)  # the curve up to the checkpoint
         draw({f"{job.spec.model}, batch size {job.spec.batch_size}": read_training_log(log)}, curve)
 
 
 def draw_predictions(job: Job) -> None:
-    """Draw the detections of a score of 0.5 and more in the first images of the val split."""
+    """Draw detections with a score of at least 0.5 in the first images of the val split."""
     file = job.output / DETECTIONS
     if not file.is_file():
         return

@@ -13,8 +13,8 @@ from detbench.training.protocol import Hook, Step, Trainer
 class CudaWindow(Hook):
     """Marks the window for profilers that wrap the process: nvprof, Nsight Systems and Compute.
 
-    They are started with their capture switched off; cudaProfilerStart and -Stop switch it on
-    for the window, and every iteration in it is an NVTX range named `iteration N`.
+    They start with capture switched off; cudaProfilerStart and -Stop switch it on for the window,
+    and every iteration in it is an NVTX range named `iteration N`.
     """
 
     def __init__(self, window: Window) -> None:
@@ -31,7 +31,7 @@ class CudaWindow(Hook):
 
     def after_step(self, step: Step) -> None:
         if step.iteration in self._window:
-            torch.cuda.synchronize()  # the range is to hold its kernels, not only their launch
+            torch.cuda.synchronize()  # so that the range holds its kernels, not only their launch
             torch.cuda.nvtx.range_pop()
             self._range_open = False
         if step.iteration == self._window.stop - 1:
@@ -74,7 +74,7 @@ class TorchProfiler(Hook):
         activities = [torch.profiler.ProfilerActivity.CPU]
         if device.type == "cuda":
             activities.append(torch.profiler.ProfilerActivity.CUDA)
-        # One warm-up step, where there is room for it, keeps the tracer's own start-up out.
+        # One warm-up step, if there is room for it, excludes the tracer's own start-up.
         warmup = min(1, window.start)
         self._profiler = torch.profiler.profile(
             activities=activities,

@@ -1,4 +1,4 @@
-"""The nouns of the training process: a job, the trainer a framework builds for it, and hooks.
+"""The nouns of the training process: a job, the trainer that a framework builds, and hooks.
 
 A framework is one module in `detbench.training.frameworks` that offers `build(job, hooks)` and
 `versions()`. What a mode does inside the loop is a `Hook`, the same in every framework.
@@ -42,7 +42,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Step:
-    """One iteration that has just ended."""
+    """An iteration that has just ended."""
 
     iteration: int
     data_seconds: float  # waiting for the data loader
@@ -50,7 +50,7 @@ class Step:
 
 
 class Trainer(Protocol):
-    """What a framework builds: a training loop that calls hooks, and its evaluation."""
+    """A training loop that calls hooks, and its evaluation; built by a framework."""
 
     model: torch.nn.Module
     optimizer: torch.optim.Optimizer
@@ -58,7 +58,7 @@ class Trainer(Protocol):
     def train(self) -> None:
         """Run the job's iterations that follow its folder's newest checkpoint.
 
-        Calls the hooks, and evaluates as the spec says.
+        It calls the hooks, and evaluates as the spec says.
         """
 
     def evaluate(self) -> None:
@@ -68,15 +68,15 @@ class Trainer(Protocol):
 class Hook:
     """Something done around iterations; the base does nothing.
 
-    The four calls come in this order: `before_train` once, then `before_step` and `after_step`
-    for every iteration, `after_train` once, also when training ends by an exception.
+    The calls come in this order: `before_train` once, `before_step` and `after_step` for every
+    iteration, and `after_train` once, even if the training ends with an exception.
     """
 
     def before_train(self, trainer: Trainer) -> None:
         """Model and optimizer exist; no iteration has run."""
 
     def before_step(self, iteration: int) -> None:
-        """The next thing that happens is waiting for this iteration's data."""
+        """The training is about to wait for this iteration's data."""
 
     def after_step(self, step: Step) -> None:
         """The optimizer has stepped; nothing else has happened since."""
@@ -93,7 +93,7 @@ class Framework(Protocol):
     """A module of `detbench.training.frameworks`."""
 
     def build(self, job: Job, hooks: Sequence[Hook]) -> Trainer:
-        """Model, optimizer, data and loop for `job`."""
+        """The model, optimizer, data and loop for `job`."""
 
     def versions(self) -> dict[str, str]:
-        """The framework's version and the build that is installed."""
+        """The framework's version and installed build."""

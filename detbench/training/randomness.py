@@ -1,6 +1,6 @@
 """Random numbers that depend only on the seed and the position in the training.
 
-A training that goes on from a checkpoint so draws what an uninterrupted one would have drawn,
+So a training that continues from a checkpoint draws the same numbers as an uninterrupted one,
 with any number of processes and data loader workers.
 """
 
@@ -17,7 +17,7 @@ from torch.utils.data import Sampler
 
 from detbench.training.protocol import Hook
 
-_ITERATION, _SAMPLE, _ORDER = range(3)  # what a number is drawn for
+_ITERATION, _SAMPLE, _ORDER = range(3)  # the purpose of a number
 
 
 def _seed(*place: int) -> int:
@@ -65,10 +65,10 @@ def drawing_for(seed: int, position: int) -> Iterator[None]:
 
 
 class Order(Sampler[tuple[int, int]]):
-    """The order of the training's samples: every image once before any comes again.
+    """The order of the training's samples: every image once before any is repeated.
 
-    Yields (position in the whole training, index of the image), and of all positions from
-    `start` on every `size`-th, beginning with the `rank`-th.
+    Yields (position in the whole training, index of the image) for every `size`-th position from
+    `start` on, beginning with the `rank`-th.
     """
 
     def __init__(

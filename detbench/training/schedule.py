@@ -10,8 +10,8 @@ from detbench.suite import Schedule
 def learning_rate_factor(schedule: Schedule, iteration: int) -> float:
     """The factor of the learning rate at an iteration.
 
-    Linear warm-up from nearly nothing; then a tenth after each step, or the half cosine that ends
-    at 0 with the schedule (Loshchilov and Hutter, 2017, "SGDR", without restarts).
+    Linear warm-up from nearly 0; then a tenth after each step, or the half cosine that reaches 0
+    at the end of the schedule (Loshchilov and Hutter, 2017, "SGDR", without restarts).
     """
     warmup = min(1.0, (iteration + 1) / max(1, schedule.warmup_iterations))
     if schedule.decay == "cosine":

@@ -1,8 +1,8 @@
 """A training that computes no feature maps, used to measure its memory.
 
-Which tensors there are, how large and for how long, does not depend on what is in the feature
-maps; nearly all of the time does. All else is computed, so that a detector's choices (anchors,
-matches, proposals, samples) are made as ever, on other numbers.
+The tensors, their sizes and their lifetimes do not depend on the values in the feature maps, but
+nearly all of the time is spent on computing those. Everything else is computed, so that a
+detector's choices (anchors, matches, proposals, samples) are made as usual, on other values.
 """
 
 from __future__ import annotations
@@ -47,21 +47,21 @@ def _makes_new(func: Any) -> bool:
 
 
 def _changes_first(func: Any) -> bool:
-    """Whether an operator is `op_(self, ...)`, and does no more than that."""
+    """Whether an operator only changes its first argument, as `op_(self, ...)`."""
     return func._schema.name.endswith("_") and len(func._schema.returns) == 1
 
 
 def _is_map(values: Any) -> bool:
-    """Whether the first tensor of them is a batch of feature maps."""
+    """Whether the first tensor in `values` is a batch of feature maps."""
     first = next((t for t in tree_leaves(values) if isinstance(t, torch.Tensor)), None)
     return first is not None and first.ndim == _MAP_DIMENSIONS and first.is_floating_point()
 
 
 def _zeros(shape: torch.Tensor) -> torch.Tensor:
-    # Through NumPy, whose zeros are pages that the system has yet to give; torch writes its own.
+    # From NumPy, whose zeros are pages that are not yet allocated; torch writes its zeros.
     if not shape.numel():
         return torch.zeros(shape.shape, dtype=shape.dtype)
-    values = np.zeros(shape.numel() * shape.itemsize, np.uint8)  # it has no bfloat16
+    values = np.zeros(shape.numel() * shape.itemsize, np.uint8)  # NumPy has no bfloat16
     return torch.from_numpy(values).view(shape.dtype).view(shape.shape)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _IOU = 0.5
-_POINTS = 11  # recalls 0, 0.1, ..., 1, at which the challenge of 2007 read the precision
+_POINTS = 11  # the recalls 0, 0.1, ..., 1 at which the challenge of 2007 took precision
 
 Floats = NDArray[np.float64]
 
@@ -23,7 +23,7 @@ class ClassAP:
     Attributes:
         area: under the precision-recall curve, as from 2010 on.
         eleven_points: the mean over 11 recalls, as until 2009.
-        num_objects: those that count, which difficult ones do not.
+        num_objects: the objects of the class without difficult ones, which do not count.
     """
 
     name: str
@@ -37,14 +37,15 @@ def average_precisions(
 ) -> list[ClassAP]:
     """Every class's AP, in the order of the category ids.
 
-    A detection is right where it overlaps an object of its class by more than half (IoU) that no
-    detection of a higher score has taken; one whose best overlap is a difficult object counts
-    neither way (Everingham et al., 2010, "The PASCAL Visual Object Classes (VOC) Challenge").
+    A detection is right if it overlaps an object of its class with an IoU above one half and no
+    detection of a higher score has taken that object. A detection whose best overlap is with a
+    difficult object counts neither way (Everingham et al., 2010, "The PASCAL Visual Object
+    Classes (VOC) Challenge").
 
     Args:
         truth: a COCO document; annotations with a true `difficult` are difficult.
-        detections: in COCO's results format. A VOC pixel range [min, max] is [min - 1, max] in
-            it, so that overlaps are the same as with VOC's inclusive bounds.
+        detections: in COCO's results format. A VOC pixel range [min, max] becomes
+            [min - 1, max], so that overlaps equal those with VOC's inclusive bounds.
     """
     own: defaultdict[int, list[Mapping[str, Any]]] = defaultdict(list)
     for detection in detections:
@@ -67,7 +68,7 @@ def _class_ap(
     right, wrong = _judge(objects, detections)
     found, missed = np.cumsum(right), np.cumsum(wrong)
     recall = found / num_objects
-    # A difficult object's detection before any other has neither: 0 of 0.
+    # Before any other detection, that of a difficult object counts as neither: 0 of 0.
     precision = found / np.maximum(found + missed, np.finfo(np.float64).eps)
     return ClassAP(name, _area(recall, precision), _eleven_points(recall, precision), num_objects)
 
@@ -100,7 +101,7 @@ def _judge(
 
 
 def _overlaps(boxes: Floats, box: Floats) -> Floats:
-    """IoU of boxes (N, 4) with one, all as x, y, width, height."""
+    """The IoU of boxes (N, 4) with one box, all as x, y, width, height."""
     low = np.maximum(boxes[:, :2], box[:2])
     high = np.minimum(boxes[:, :2] + boxes[:, 2:], box[:2] + box[2:])
     shared: Floats = np.maximum(high - low, 0).prod(axis=1)

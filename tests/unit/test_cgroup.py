@@ -25,7 +25,7 @@ def test_sizes_are_read_as_docker_reads_them(text: str, size: int) -> None:
 
 @pytest.mark.parametrize("text", ["900x", "-1g", "0", "g", "1 g", "nan"])
 def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="is no amount of memory"):
+    with pytest.raises(UsageError, match="is not an amount of memory"):
         bytes_of(text)
 
 

@@ -58,7 +58,7 @@ def test_what_a_mode_lacks_ends_it_after_the_matrix_so_far(tmp_path: Path) -> No
     ("arguments", "code", "words"),
     [
         (("--gpu-profile", "A100D-2-20C"), 3, "A100D-2-20C: runs here would be on cpu"),
-        (("--memory-limit", "lots"), 2, "'lots' is no amount of memory"),
+        (("--memory-limit", "lots"), 2, "'lots' is not an amount of memory"),
         (("--models", "yolo"), 2, "maskrcnn has no model 'yolo'"),
         (("--modes", "fast"), 2, "no mode 'fast'"),
         (("--heat-map", "pyproject.toml"), 2, "pyproject.toml exists already"),

@@ -121,7 +121,7 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
         checkpoints.write(path, {"weight": torch.ones(3), "bias": torch.ones(3)})
         checkpoints.load_weights(torch.nn.BatchNorm1d(3), path, cpu)
     checkpoints.write(path, {"conv": torch.ones(3)})
-    with pytest.raises(BadFileError, match="it has conv, which the model has not"):
+    with pytest.raises(BadFileError, match="it has conv, which the model lacks"):
         checkpoints.load_weights(own, path, cpu)
     path.write_bytes(b"no checkpoint")
     with pytest.raises(BadFileError, match="not a checkpoint"):

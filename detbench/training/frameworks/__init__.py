@@ -14,7 +14,7 @@ def load_framework(name: str) -> Framework:
     """The framework of this name, which a family's `benchmark.yaml` has already checked.
 
     Raises:
-        MissingError: it, or a package it needs, is not installed.
+        MissingError: the framework, or a package that it needs, is not installed.
     """
     try:
         return cast(Framework, import_module(f"detbench.training.frameworks.{name}"))

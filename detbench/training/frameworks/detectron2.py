@@ -41,13 +41,13 @@ from detbench.training.frameworks.detectron2_panoptic import (
 )
 from detbench.training.protocol import Hook, Job, Step, Trainer
 
-# Proposals have a recall (AR), panoptic segmentation its quality and the stuff's IoU.
+# AR is for proposals; PQ, SQ, RQ and the mean IoU of stuff are for panoptic segmentation.
 _PROBE_IOU = 0.3
 _METRICS = ("AP", "AP50", "AP75", "AR@100", "AR@1000", "PQ", "SQ", "RQ", "PQ_th", "PQ_st", "mIoU")
 
 
 def versions() -> dict[str, str]:
-    """detectron2's version, and which build of it is installed."""
+    """detectron2's version and installed build."""
     return {"detectron2": detectron2.__version__, "detectron2_build": _build()}
 
 
@@ -76,21 +76,21 @@ def build(job: Job, hooks: Sequence[Hook]) -> Trainer:
     cfg = _config(job)
     if job.world.size > 1:
         comm.create_local_process_group(job.world.local_size)
-        if job.spec.device == "cpu":  # upstream names a device, which a CPU's model must not have
+        if job.spec.device == "cpu":  # upstream passes a device id, which a CPU model must not have
             defaults.create_ddp_model = partial(defaults.create_ddp_model, device_ids=None)
     default_setup(cfg, None)
     trainer = _Trainer(cfg, job, hooks)
     if job.spec.precision == "amp" and job.spec.device == "cpu":
         _cast_as_on_cuda(trainer.model)
     if cfg.MODEL.WEIGHTS.endswith(".pth") and job.spec.weights != "zoo":
-        # Upstream would go on with what fits, and leave the rest as it was drawn.
+        # Upstream would load the weights that fit and leave the rest at random values.
         checkpoints.load_weights(trainer.model, Path(cfg.MODEL.WEIGHTS), job.device)
     try:
         trainer.resume_or_load(resume=checkpoints.iterations_done(job.output) > 0)
     except OSError as error:
         raise MissingError(
             f"weights {cfg.MODEL.WEIGHTS} cannot be read: {error}",
-            "--weights none starts from scratch, --weights FILE from a file fetched before",
+            "--weights none starts from scratch, --weights FILE from a downloaded file",
         ) from error
     return trainer
 
@@ -103,17 +103,17 @@ def _config(job: Job) -> CfgNode:
     _override(cfg, {**job.model.detectron2.overrides, **spec.overrides})
     if spec.probe:
         cfg.INPUT.MIN_SIZE_TRAIN = (max(cfg.INPUT.MIN_SIZE_TRAIN),)
-        # Proposals that nothing was learned for seldom match; a trained model's fill their share.
+        # An untrained model's proposals seldom match; a trained model's fill their share.
         cfg.MODEL.ROI_HEADS.IOU_THRESHOLDS = [_PROBE_IOU]
     cfg.MODEL.DEVICE = str(job.device)
-    if job.model.panoptic:  # things are one class more
+    if job.model.panoptic:  # all things are one more class
         cfg.MODEL.SEM_SEG_HEAD.NUM_CLASSES = 1 + len(open_panoptic(job.dataset)[0].stuff)
     cfg.MODEL.ROI_HEADS.NUM_CLASSES = cfg.MODEL.RETINANET.NUM_CLASSES = len(job.dataset.classes)
     if spec.weights == "none":
         cfg.MODEL.WEIGHTS = ""
     elif spec.weights != "zoo":
         cfg.MODEL.WEIGHTS = spec.weights
-    elif not spec.train:  # what the config names is the backbone that training begins with
+    elif not spec.train:  # the config names the backbone that training starts from
         cfg.MODEL.WEIGHTS = model_zoo.get_checkpoint_url(job.model.detectron2.config)
     cfg.DATASETS.TRAIN = (_register(job, "train"),)
     cfg.DATASETS.TEST = (_register(job, "val"),)
@@ -137,8 +137,8 @@ def _config(job: Job) -> CfgNode:
 def _cast_as_on_cuda(model: torch.nn.Module) -> None:
     """Make a probe's model hold the half-precision tensors that it would hold on a GPU.
 
-    Upstream's own mixed precision refuses a CPU. Of the operators of a detector that hold much, a
-    CPU's autocast treats only resizing in another way than CUDA's: it makes it float32.
+    Upstream's own mixed precision refuses a CPU. Of a detector's operators that hold much memory,
+    the CPU's autocast differs from CUDA's only in resizing, which it does in float32.
     """
     forward, resize = model.forward, torch.nn.functional.interpolate
 
@@ -162,7 +162,7 @@ def _override(cfg: CfgNode, overrides: Mapping[str, Any]) -> None:
             cfg.merge_from_list([key, value])
         except (AssertionError, KeyError, ValueError) as error:
             raise UsageError(
-                f"detectron2's config does not take {key}={value}: {error}",
+                f"detectron2's config does not accept {key}={value}: {error}",
                 "its keys are those of detectron2/config/defaults.py",
             ) from error
 
@@ -207,7 +207,7 @@ class _Trainer(DefaultTrainer):  # type: ignore[misc]
             kept = checkpoints.KEPT
             found.append(PeriodicCheckpointer(self.checkpointer, period, max_to_keep=kept))
         if spec.evaluate:
-            # Upstream's hook calls this at the end of the training as well.
+            # Upstream's hook also calls this at the end of the training.
             found.append(EvalHook(self.cfg.TEST.EVAL_PERIOD, self._evaluate))
         return [*found, *writers, _StopAtTarget(self._job.evaluations)]
 
@@ -230,13 +230,13 @@ class _Trainer(DefaultTrainer):  # type: ignore[misc]
         self._evaluate()
 
     def _evaluate(self) -> dict[str, dict[str, float]]:
-        """Evaluate the val split; upstream's results for its storage, on the main process."""
+        """Evaluate the val split; returns upstream's results for its storage (main process)."""
         done = self.iter + 1 if self._job.spec.train else 0
-        # At the end, upstream has already counted on.
+        # At the end upstream has already incremented its count.
         done = min(done, self._job.spec.num_iterations)
         with self._job.evaluations.timed(done) as found:
             emit("progress", phase="evaluating", done=0, total=0)
-            if self._job.world.is_main:  # upstream writes none where it has found nothing
+            if self._job.world.is_main:  # upstream writes no file if it has detected nothing
                 (self._job.output / accuracy.DETECTIONS).unlink(missing_ok=True)
             results = self.test(self.cfg, self.model)
             if self._job.world.is_main:
@@ -247,7 +247,7 @@ class _Trainer(DefaultTrainer):  # type: ignore[misc]
         return results
 
     def _by_vocs_rules(self) -> dict[str, dict[str, float]]:
-        """The accuracy of the detections that upstream's evaluator has written."""
+        """The accuracy by VOC's rules of the detections that upstream's evaluator has written."""
         file = self._job.output / accuracy.DETECTIONS
         detections = json.loads(file.read_bytes()) if file.is_file() else []
         found = accuracy.measure(self._job.dataset, detections, ("bbox",), self._job.output)
@@ -259,7 +259,7 @@ class _Trainer(DefaultTrainer):  # type: ignore[misc]
 
 
 class _TargetReachedError(BaseException):
-    """Ends upstream's loop; an Exception would be logged there as a failure."""
+    """Ends upstream's loop, which would log an Exception as a failure."""
 
 
 class _StopAtTarget(HookBase):  # type: ignore[misc]
@@ -286,7 +286,7 @@ class _Forward(HookBase):  # type: ignore[misc]
             hook.before_step(self.trainer.iter)
 
     def after_step(self) -> None:
-        # Upstream gathers these on the main process; elsewhere there are none.
+        # Upstream gathers these on the main process; the other processes have none.
         latest, unknown = self.trainer.storage.latest(), (math.nan, 0)
         step = Step(
             iteration=self.trainer.iter,

@@ -1,7 +1,7 @@
 """detectron2's training data in an order that a resumed training continues.
 
-Upstream's mapper, grouping by aspect ratio and loader are used as they are; its sampler begins
-anew with every process, so that the order is ours.
+Upstream's mapper, grouping by aspect ratio and loader are used unchanged. Its sampler starts anew
+in every process, so the order is ours.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _POSITION = "detbench_position"
 
 
 def batches(cfg: CfgNode, job: Job) -> Any:
-    """Upstream's training loader, beginning where the newest checkpoint of the job stands."""
+    """Upstream's training loader, which continues after the job's newest checkpoint."""
     records = get_detection_dataset_dicts(
         cfg.DATASETS.TRAIN, filter_empty=cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS
     )
@@ -40,7 +40,7 @@ def batches(cfg: CfgNode, job: Job) -> Any:
         total_batch_size=job.spec.batch_size,
         aspect_ratio_grouping=grouping,
         num_workers=cfg.DATALOADER.NUM_WORKERS,
-        seed=job.spec.seed,  # otherwise its start draws from the iteration it happens to be in
+        seed=job.spec.seed,  # otherwise drawn from the current iteration's numbers
     )
 
 
@@ -49,8 +49,8 @@ def _after(
 ) -> Iterator[tuple[int, int]]:
     """The rest of `places` after upstream's grouping has made so many batches.
 
-    It fills two batches at once, wide images and others; what lies in an unfinished one when the
-    last of the batches is complete comes first again.
+    The grouping fills two batches at once, of wide images and of others. The images of an
+    unfinished batch when the last batch is complete come first again.
     """
     waiting: dict[bool, list[tuple[int, int]]] = {True: [], False: []}
     while num_batches:
@@ -64,10 +64,10 @@ def _after(
 
 
 class _Stream(IterableDataset[dict[str, Any]]):
-    """The images' records in this process's order, each with its position in the training.
+    """The records of images in this process's order, each with its position in the training.
 
-    Data loader workers take turns record by record, so that the order does not depend on how many
-    there are.
+    Data loader workers take turns record by record, so that the order does not depend on their
+    number.
     """
 
     def __init__(self, records: list[dict[str, Any]], job: Job, *, grouping: bool) -> None:
@@ -88,7 +88,7 @@ class _Stream(IterableDataset[dict[str, Any]]):
 
 
 class _Mapper:
-    """Upstream's mapper, drawing its augmentation for the position."""
+    """Upstream's mapper, with the augmentation drawn for the position."""
 
     def __init__(self, mapper: DatasetMapper, seed: int) -> None:
         self._mapper, self._seed = mapper, seed
@@ -97,7 +97,7 @@ class _Mapper:
         with drawing_for(self._seed, record.pop(_POSITION)):
             try:
                 return self._mapper(record)
-            except OSError as error:  # not always does it name the file
+            except OSError as error:  # which may not name the file
                 path = Path(record["file_name"])
                 said = f"not a readable image: {error}"
                 raise BadFileError(path, said, "fetch it again") from error

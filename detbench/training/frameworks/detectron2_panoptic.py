@@ -1,4 +1,4 @@
-"""Panoptic FPN in detectron2: its data, and its quality without the panopticapi package."""
+"""Panoptic FPN in detectron2: its data, and panoptic quality without the panopticapi package."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from detbench.training.panoptic_quality import Tally, quality, tally
 
 
 def register_panoptic(name: str, split: Split, panoptic: PanopticSplit) -> None:
-    """Register a split with instances and, for the stuff, semantic masks of their own numbers.
+    """Register a split with instances and, for stuff, semantic masks with their own labels.
 
-    So did the authors of Panoptic FPN, and so do detectron2's `..._separated` datasets, whose
-    loader knows JPEGs only.
+    The authors of Panoptic FPN did so, and detectron2's `..._separated` datasets do, but their
+    loader reads JPEGs only.
     """
     masks = semantic_masks(panoptic)
 
@@ -44,7 +44,7 @@ def register_panoptic(name: str, split: Split, panoptic: PanopticSplit) -> None:
 
 
 def labels_of(path: str, dtype: type = int) -> NDArray[Any]:
-    """A semantic mask, (H, W); upstream's own way of loading one fails with numpy 2."""
+    """A semantic mask, (H, W); upstream's own loader fails with numpy 2."""
     with Image.open(path) as opened:
         return np.asarray(opened, dtype=dtype)
 

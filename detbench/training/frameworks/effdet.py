@@ -1,7 +1,7 @@
-"""effdet: EfficientDet of rwightman's package, in our plain training loop.
+"""effdet: EfficientDet from rwightman's package, in our plain training loop.
 
-Upstream's own loader insists on CUDA; its transforms, collation and anchor labels are used here in
-a loader that runs on a CPU as well.
+Upstream's own loader requires CUDA; its transforms, collation and anchor labels are used here in a
+loader that also runs on a CPU.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from detbench.training.loop import Detections, LoopTrainer, Recipe, in_batches
 from detbench.training.protocol import Hook, Job, Trainer
 
 _MOMENTUM = 0.9
-_DETECTED_AT_ONCE = 8  # images; enough to keep a GPU busy, and D7 still fits
+_DETECTED_AT_ONCE = 8  # images: enough to keep a GPU busy, while D7 still fits
 
 _Batch = tuple[torch.Tensor, dict[str, torch.Tensor]]
 
@@ -82,7 +82,7 @@ def build(job: Job, hooks: Sequence[Hook]) -> Trainer:
 
 
 def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Biases and norms are not decayed, as upstream's optimizer has it."""
+    """The parameters in groups; biases and norms are not decayed, as in upstream's optimizer."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     return [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
@@ -91,7 +91,7 @@ def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
 
 
 class _Images(CocoImages):
-    """Images and targets as effdet's transforms and collation take them.
+    """Images and targets for effdet's transforms and collation.
 
     Boxes are (N, 4) as y1, x1, y2, x2 in pixels, classes (N) from 1 on.
     """
@@ -120,7 +120,7 @@ def _normalized(images: torch.Tensor, device: torch.device) -> torch.Tensor:
 def _losses(device: torch.device, model: nn.Module, batch: _Batch) -> Mapping[str, torch.Tensor]:
     images, target = batch
     found = model(_normalized(images, device), {k: v.to(device) for k, v in target.items()})
-    # Upstream's total is the classes' loss and the boxes' times a weight.
+    # Upstream's total is the class loss plus the weighted box loss.
     return {"loss_cls": found["class_loss"], "loss_box_reg": found["loss"] - found["class_loss"]}
 
 
@@ -138,7 +138,7 @@ def _detect(
 
 def _as_coco(image_id: int, rows: torch.Tensor, category_ids: list[int]) -> Detections:
     """Detections (N, 6) as x1, y1, x2, y2, score, class in COCO's results format."""
-    rows = rows[rows[:, 4] > 0]  # the rest fills up to upstream's fixed number
+    rows = rows[rows[:, 4] > 0]  # the rest pads to upstream's fixed number
     rows[:, 2:4] -= rows[:, :2]
     return [
         {"image_id": image_id, "category_id": category_ids[int(c) - 1], "bbox": box, "score": score}

@@ -33,14 +33,14 @@ from detbench.training.coco_data import CocoImages
 from detbench.training.loop import Detections, LoopTrainer, Recipe
 from detbench.training.protocol import Hook, Job, Trainer
 
-_MOMENTUM, _WEIGHT_DECAY = 0.9, 1e-4  # upstream: detectron2's and torchvision's references alike
+_MOMENTUM, _WEIGHT_DECAY = 0.9, 1e-4  # as in detectron2's and torchvision's references
 _MASK_THRESHOLD = 0.5
 
 _Sample = tuple[torch.Tensor, dict[str, torch.Tensor]]
 
 
 def versions() -> dict[str, str]:
-    """Nothing beyond torchvision's version, which every record holds."""
+    """Nothing: every record holds torchvision's version anyway."""
     return {}
 
 
@@ -71,14 +71,14 @@ def build(job: Job, hooks: Sequence[Hook]) -> Trainer:
 
 @dataclass(frozen=True)
 class _Builder:
-    """Builds a model for a number of classes; `tasks` are COCO's that it is evaluated by."""
+    """Builds a model for a number of classes; `tasks` are the COCO tasks of its evaluation."""
 
     build: Callable[[int, str], nn.Module]
     tasks: tuple[str, ...]
 
 
 def _resnet50(model: Callable[..., nn.Module]) -> Callable[[int, str], nn.Module]:
-    """One of torchvision's own models; a class is added for what is none of them."""
+    """One of torchvision's own models; the background is one more class."""
     return lambda num_classes, weights: model(
         weights=None,
         weights_backbone="DEFAULT" if weights == "zoo" else None,
@@ -136,7 +136,7 @@ def _tiny_mask_rcnn(num_classes: int, _: str) -> nn.Module:
 
 
 def _tiny_retinanet(num_classes: int, _: str) -> nn.Module:
-    # Three sizes an octave, as upstream has them.
+    # Three sizes per octave, as upstream.
     sizes = tuple(tuple(int(size * 2 ** (i / 3)) for i in range(3)) for size in _SIZES)
     anchors = AnchorGenerator(sizes, (_RATIOS,) * len(sizes))
     num_anchors = anchors.num_anchors_per_location()[0]
@@ -144,7 +144,7 @@ def _tiny_retinanet(num_classes: int, _: str) -> nn.Module:
         _tiny_backbone(2, LastLevelP6P7(_CHANNELS, _CHANNELS)),
         num_classes + 1,
         anchor_generator=anchors,
-        # All levels share the head, and batch norm would mix their statistics.
+        # All levels share the head, so batch norm would mix their statistics.
         head=RetinaNetHead(
             _CHANNELS, num_anchors, num_classes + 1, norm_layer=partial(nn.GroupNorm, 16)
         ),
@@ -165,7 +165,7 @@ _BUILDERS: dict[str, _Builder] = {
 
 
 class _Images(CocoImages):
-    """Images as torchvision's models take them.
+    """Images and targets for torchvision's models.
 
     An image is a float tensor (3, H, W) in 0..1; boxes are (N, 4) as x1, y1, x2, y2 in pixels,
     labels (N), masks (N, H, W). Half of the images are flipped in training.
@@ -177,7 +177,7 @@ class _Images(CocoImages):
 
     def sample(self, image: Image.Image, image_id: int) -> _Sample:
         pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
-        if not self.training:  # what is there to find is the evaluation's business
+        if not self.training:  # the evaluation reads the objects itself
             return pixels, {}
         target = self._target(image_id)
         if torch.rand(()) < 0.5:
@@ -218,7 +218,7 @@ def _losses(
 def _detect(
     device: torch.device, model: nn.Module, images: CocoImages, indices: Sequence[int]
 ) -> Iterator[Detections]:
-    """One image at a time, as in upstream's reference."""
+    """Detect on one image at a time, as upstream's reference does."""
     for index in indices:
         image, _ = images[index]
         found = model([image.to(device)])[0]
