@@ -1,4 +1,4 @@
-"""The profiler command that a mode puts around the training, chosen for the GPU at hand."""
+"""The profiler command that a mode puts around the training, chosen for its GPU."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Attachment:
 
 
 def attach(mode: Mode, gpu: Gpu | None, batch_size: int, window: Window) -> Attachment:
-    """What `mode` puts around the training on `gpu`; None stands for a current data-centre GPU."""
+    """The attachment of `mode` on `gpu`; None stands for a current data-centre GPU."""
     match mode.name:
         case "nvprof":
             # From compute capability 8.0 on nvprof silently measures nothing.

@@ -56,7 +56,7 @@ class Lack:
 def lacks(
     mode: Mode, attachment: Attachment, launcher: Launcher, gpu: Gpu | None, why_no_gpu: str
 ) -> list[Lack]:
-    """What keeps `mode` from measuring anything where the training runs; empty if nothing does."""
+    """The reasons why `mode` cannot measure where the training runs; empty if it can."""
     found = []
     if mode.needs_gpu and gpu is None:
         found.append(
@@ -103,7 +103,7 @@ def of_family(family: Family) -> list[Check]:
 
 
 def of_machine(results: Path) -> list[Check]:
-    """What this machine, or the container that this runs in, has; nothing is changed."""
+    """The checks of this machine, or of the container that this runs in; nothing is changed."""
     told = survey()
     checks = [_gpu(each) for each in told.seen]
     if told.why_none:

@@ -52,7 +52,7 @@ def examine(family: str, mode: str, launcher: Door) -> Examination:
 
 
 def examine_machine(family: str) -> Examination:
-    """What this machine has for a family, and which of the required packages are missing.
+    """The checks of this machine for a family, and its missing required packages.
 
     Raises:
         UsageError: there is no such family.

@@ -1,4 +1,4 @@
-"""What dead runs left behind: containers that nobody waits for, and folders without a record."""
+"""Leftovers of dead runs: containers that nobody waits for, and folders without a record."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Leftover(NamedTuple):
 
 
 class Cleaned(NamedTuple):
-    """What was left behind, and why containers could not be listed, if they could not."""
+    """The leftovers, and why containers could not be listed, if they could not."""
 
     found: list[Leftover]
     why_no_containers: str

@@ -162,7 +162,7 @@ class Sweep:
 
 
 def describe(left: int, seconds: float | None) -> str:
-    """How much is left, in words."""
+    """The number of runs left and their time, in words."""
     time = "time unknown until one is done" if seconds is None else f"about {_duration(seconds)}"
     return f"at most {left} {'run' if left == 1 else 'runs'} left, {time}"
 

@@ -41,7 +41,7 @@ class Predictor(Protocol):
 
 @dataclass(frozen=True)
 class CellState:
-    """What is known of a cell: a model, mode and batch size.
+    """The state of a cell: a model, mode and batch size.
 
     Attributes:
         source: whether the status was measured, is implied by another cell of the row, or was
@@ -96,7 +96,7 @@ class Row:
 
 
 def states(row: Row) -> dict[int, CellState]:
-    """What is known of every cell of the row."""
+    """The state of every cell of the row."""
     known = {size: _implied(row, size) for size in row.batch_sizes}
     if row.confirm or not _prediction_holds(row) or not _largest_was_measured(row):
         return known
