@@ -84,7 +84,7 @@ class Session:
         if self.place.resume and spec.checkpoint_every:
             unfinished = store.find_unfinished(self.root, spec)
         if unfinished is not None:
-            self.note(f"continuing from the checkpoint in {unfinished.name}")
+            self.note(f"going on from the checkpoint in {unfinished.name}")
         what = self.mode.name if spec.train else "evaluation"
         self.on_event({"event": "run", "name": f"{spec.model} bs{spec.batch_size} {what}"})
         try:
