@@ -1,13 +1,13 @@
-# What every family's image stands on: OS packages, profilers, Python with the pinned torch.
+# The base of every family's image: OS packages, profilers, and Python with the pinned torch.
 # `detbench build FAMILY` builds it first, then the family's own file, then suite.Dockerfile.
 #
-# BASE_IMAGE: a CUDA image with nvcc and cuDNN for GPUs; for the CPU any Debian or Ubuntu will do.
+# BASE_IMAGE: a CUDA image with nvcc and cuDNN for GPUs; for the CPU any Debian or Ubuntu image.
 ARG BASE_IMAGE=nvidia/cuda:13.0.1-cudnn-devel-ubuntu24.04
 FROM ${BASE_IMAGE}
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 ENV DEBIAN_FRONTEND=noninteractive
 
-# The versions of OS packages are the base image's matter; what measures is pinned below.
+# The base image determines the versions of OS packages; everything that measures is pinned below.
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends \
       build-essential ca-certificates git libgl1 libglib2.0-0 ninja-build \
@@ -25,8 +25,8 @@ COPY scripts/install_profilers.sh /opt/detbench/scripts/
 ARG PROFILERS="nsys ncu nvprof"
 RUN bash /opt/detbench/scripts/install_profilers.sh ${PROFILERS}
 
-# TORCH=image keeps the torch that BASE_IMAGE brings, as NVIDIA's PyTorch images do; those up to
-# 2023 have DLProf as well.
+# TORCH=image keeps the torch of BASE_IMAGE, such as one of NVIDIA's PyTorch images; those up to
+# 2023 also have DLProf.
 COPY docker/base.lock /opt/detbench/docker/
 ARG TORCH=pinned
 ARG PIP_INDEX_URL

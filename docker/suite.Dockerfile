@@ -1,4 +1,4 @@
-# detbench itself, on a family's image. Last of the layers, so that a change in it costs seconds.
+# detbench itself, on a family's image: the last layers, so that a change in it costs seconds.
 ARG BASE
 FROM ${BASE}
 ARG FAMILY
@@ -7,7 +7,7 @@ COPY parsers /opt/detbench/parsers
 COPY scripts /opt/detbench/scripts
 COPY benchmarks /opt/detbench/benchmarks
 COPY detbench /opt/detbench/detbench
-# The caller's uid is not known yet: switch.sh writes beside the scripts, libraries into HOME.
+# Writable for any uid: switch.sh writes beside the scripts, and libraries write into HOME.
 RUN ln -s /opt/detbench/benchmarks/${FAMILY} /scripts \
  && chmod 1777 /opt/detbench/benchmarks/${FAMILY} \
  && mkdir -p /home/detbench /scratch && chmod 1777 /home/detbench /scratch \
@@ -17,7 +17,7 @@ ENV PYTHONPATH=/opt/detbench PYTHONDONTWRITEBYTECODE=1 HOME=/home/detbench USER=
 WORKDIR /scripts
 ARG COMMIT
 ENV DETBENCH_COMMIT=${COMMIT}
-# An image that cannot load its framework is no image.
+# The build fails if the image cannot load its framework.
 RUN python -W ignore -c "from detbench.suite import load_family; \
 from detbench.training.frameworks import load_framework; \
 print([load_framework(name).versions() for name in load_family('${FAMILY}').frameworks])"

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # An engine and a base image for the docker tests: bash scripts/docker_engine.sh (as root, Debian)
 #
-# Where no engine answers, Debian's docker.io is installed and dockerd started. Where nothing can be
-# pulled, a base image has to come from somewhere: debootstrap makes one of Debian's packages,
-# detbench/debian, once. What stands is left alone.
+# If no engine answers, it installs Debian's docker.io and starts dockerd. As images may not be
+# available for pulling, debootstrap makes the base image detbench/debian from Debian's packages,
+# once. Anything that exists already is left alone.
 set -euo pipefail
 
 [ $# -eq 0 ] || { sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 2; }
 image=detbench/debian
 export DEBIAN_FRONTEND=noninteractive
 if docker image inspect "$image" > /dev/null 2>&1; then
-  echo "engine: it runs, and $image stands"
+  echo "engine: it is running, and $image exists"
   exit 0
 fi
 [ "$(id -u)" = 0 ] || { echo "docker_engine.sh: run it as root: sudo bash $0" >&2; exit 3; }
@@ -39,8 +39,8 @@ if ! docker image inspect "$image" > /dev/null 2>&1; then
   echo "engine: making $image by debootstrap"
   folder=$(mktemp -d)
   trap 'rm -rf "$folder" "$folder.log"' EXIT
-  chmod 755 "$folder" # it becomes the image's /
+  chmod 755 "$folder" # it becomes the image's root folder
   debootstrap --variant=minbase bookworm "$folder" > "$folder.log" || { tail -5 "$folder.log" >&2; exit 4; }
   tar -C "$folder" -c . | docker import - "$image" > /dev/null
 fi
-echo "engine: it runs, and $image stands"
+echo "engine: it is running, and $image exists"

@@ -11,8 +11,8 @@ set -euo pipefail
 
 # Upstream commit; every figure measured with detbench names it through run.json.
 commit=02b5c4e295e990042a714712c21dc79b731e8833
-# detectron2 itself is not published as a package. This third-party wheel carries its Python
-# tree unchanged, beside a compiled extension for Python 3.10 that is left out below.
+# detectron2 itself is not published as a package. This third-party wheel contains its Python
+# tree unchanged, and a compiled extension for Python 3.10 that is left out below.
 wheel_version=0.7.2
 wheel_sha256=491af0c7f79bdb2d178e46f6cb16a97c4ac968d45c41ea3f6b6435d59bbee561
 dependencies=(
@@ -32,7 +32,7 @@ while [ $# -gt 0 ]; do
   esac
 done
 
-installed_version() { # of distribution $1; nothing when it is not installed
+installed_version() { # of distribution $1; nothing if it is not installed
   "$python" -c 'import importlib.metadata as m, sys; print(m.version(sys.argv[1]))' "$1" \
     2> /dev/null || true
 }
@@ -46,7 +46,7 @@ fi
 case "$source" in
   pypi)
     if [ "$(installed_version sal-detectron2)" = "$wheel_version" ]; then
-      echo "detectron2 stands already: sal-detectron2 $wheel_version, pure Python, for the CPU"
+      echo "detectron2 is already installed: sal-detectron2 $wheel_version, pure Python, for the CPU"
       exit 0
     fi
     "$python" -m pip install --quiet "${dependencies[@]}"
@@ -66,7 +66,7 @@ case "$source" in
     ;;
   git)
     "$python" -m pip install --quiet "${dependencies[@]}" ninja
-    # Without build isolation: the build has to see the torch it will run with.
+    # Without build isolation, as the build has to see the torch with which it will run.
     "$python" -m pip install --no-build-isolation \
       "detectron2 @ git+https://github.com/facebookresearch/detectron2@$commit"
     built="upstream commit $commit, compiled"
@@ -77,4 +77,4 @@ case "$source" in
     ;;
 esac
 "$python" -W ignore -c 'import detectron2.modeling'
-echo "detectron2 stands: $built"
+echo "detectron2 is installed: $built"

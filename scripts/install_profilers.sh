@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # Install profilers through apt: bash scripts/install_profilers.sh [nsys] [ncu] [nvprof]
 #
-# Takes NVIDIA's packages where apt knows them (its CUDA images bring the repository), for the CUDA
-# version at hand; else those of Debian or Ubuntu. nvprof came with CUDA up to 12; where no package
-# has it, that is said and the rest is installed.
+# It takes NVIDIA's packages for the installed CUDA version if apt knows them (NVIDIA's CUDA images
+# have the repository), or else those of Debian or Ubuntu. CUDA had nvprof up to version 12; if no
+# package has it, the script says so and installs the rest.
 set -euo pipefail
 
 [ $# -gt 0 ] || { sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 2; }
 [ "$(id -u)" = 0 ] || { echo "install_profilers.sh: run it as root: sudo bash $0 $*" >&2; exit 3; }
 export DEBIAN_FRONTEND=noninteractive
 
-# Debian keeps what is not free apart, and its profilers are there.
+# Debian's profilers are in its non-free section.
 sources=(/etc/apt/sources.list /etc/apt/sources.list.d/*)
 if grep -qs '^ID=debian' /etc/os-release && ! grep -qsw non-free "${sources[@]}"; then
   for file in "${sources[@]}"; do
@@ -20,7 +20,7 @@ fi
 apt-get update -qq
 
 cuda=$(printf '%s' "${CUDA_VERSION:-}" | cut -d. -f1,2 | tr . -)
-candidates() { # the packages that may hold program $1, the wanted one first
+candidates() { # the packages that may hold program $1, the preferred one first
   case "$1" in
     nsys) echo "nsight-systems-cli ${cuda:+cuda-nsight-systems-$cuda} nsight-systems" ;;
     ncu) echo "${cuda:+cuda-nsight-compute-$cuda} nsight-compute" ;;
@@ -32,12 +32,12 @@ candidates() { # the packages that may hold program $1, the wanted one first
 for program in "$@"; do
   known=$(candidates "$program")
   if command -v "$program" > /dev/null; then
-    echo "$program stands already: $(command -v "$program")"
+    echo "$program is already installed: $(command -v "$program")"
     continue
   fi
   package=
   for name in $known; do
-    # grep reads to the end: -q would close the pipe, and apt-cache then fails if it is slower.
+    # grep reads to the end: with -q it would close the pipe, and a slower apt-cache would fail.
     if apt-cache show "$name" 2> /dev/null | grep '^Package:' > /dev/null; then
       package=$name
       break
@@ -51,8 +51,8 @@ for program in "$@"; do
   apt-get install -y -qq --no-install-recommends "$package" > /dev/null
 done
 
-# Debian's nsys looks for its importer beside itself, and Debian put that elsewhere: without this
-# link a report stays unconverted.
+# Debian's nsys looks for its importer beside itself, but Debian installs that elsewhere: without this
+# link reports are not converted.
 for host in /usr/lib/nsight-systems/host-linux-*; do
   for target in /usr/lib/*-linux-gnu/nsight-systems; do
     if [ -d "$host" ] && [ -d "$target" ] && [ ! -e "$target/${host##*/}" ]; then

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Renew the pins of the images: bash scripts/lock_images.sh
-# docker/base.lock: torch and what detbench needs. docker/<framework>.lock: what a framework adds.
-# Installs each in a Python environment of its own, with the newest versions that
-# pyproject.toml and scripts/constraints.txt allow, and writes down what that made.
+# docker/base.lock: torch and detbench's packages. docker/<framework>.lock: a framework's packages.
+# It installs each in its own Python environment, with the newest versions that
+# pyproject.toml and scripts/constraints.txt allow, and writes down the installed versions.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,7 +10,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python=$work/venv/bin/python
 
-freeze() { # what is installed, but for detbench and the detectron2 that the installer pins itself
+freeze() { # the installed packages, without detbench and detectron2, which its installer pins
   "$python" -m pip freeze --exclude detbench --exclude sal-detectron2 --exclude wheel
 }
 write() { # a lock's name, and its lines on stdin

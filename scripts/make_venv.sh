@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Make or refresh the checkout's .venv: bash scripts/make_venv.sh [EXTRA...]
-# Installs detbench from this checkout with the named extras (train, test); train brings
-# effdet, detectron2 and what report pages need too. What stands and is up to date is left alone. pip's own environment variables
-# (PIP_INDEX_URL, PIP_CERT, ...) work as everywhere.
+# Installs detbench from this checkout with the named extras (train, test); train includes effdet,
+# detectron2 and the packages for report pages. Anything that is up to date is left alone. pip's own
+# environment variables (PIP_INDEX_URL, PIP_CERT, ...) work as usual.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,7 +14,7 @@ for extra in core "$@"; do
   [ "$(cat ".venv/.installed-$extra" 2> /dev/null)" = "$wanted" ] || stands=no
 done
 if [ $stands = yes ]; then
-  echo "environment: .venv stands (core${extras:+,$extras})"
+  echo "environment: .venv is ready (core${extras:+,$extras})"
   exit 0
 fi
 

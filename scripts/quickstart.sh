@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The main job, end to end, on any machine: no GPU, no Docker, no dataset to fetch.
+# The main job, end to end, on any machine: it needs no GPU, no Docker and no dataset.
 #
 #   bash scripts/quickstart.sh
 #
-# Makes .venv, trains a small Mask R-CNN (detectron2) on the embedded dataset to its AP, profiles
-# a window of it, tracks its memory, and turns what that left into tables and a page. What a former call
-# finished is not done again. About 6 minutes on two cores, and the installation once.
+# It creates .venv, trains a small Mask R-CNN (detectron2) on the embedded dataset to its AP,
+# profiles a window of it, tracks its memory, and makes tables and a page of the results. Steps that
+# an earlier call finished are not repeated. It takes about 6 minutes on two cores after installation.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 begin=$SECONDS

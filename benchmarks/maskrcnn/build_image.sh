@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Build this family's Docker image. Once, and again when detbench has changed.
+# Build this family's Docker image: once, and again after detbench has changed.
 # shellcheck source=scripts/family.sh
 . "$(dirname "$0")/../../scripts/family.sh"
 detbench build "$family" "$@"

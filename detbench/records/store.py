@@ -26,10 +26,10 @@ from detbench.records.versions import NO_RECORD, upgraded
 _log = logging.getLogger(__name__)
 
 RECORD, LOG, SPEC = "run.json", "output.log", "spec.json"
-# What tells no figure by itself; monitoring.csv is there before the training has begun.
+# Files that hold no result; monitoring.csv exists before the training has begun.
 NO_MEASUREMENTS = (LOG, SPEC, "config.yaml", "log.txt", "monitoring.csv")
 _RUNNING = ".running-"
-_LAST_CHECKPOINT = "last_checkpoint"  # it names the newest one, as in detectron2
+_LAST_CHECKPOINT = "last_checkpoint"  # names the newest checkpoint, as in detectron2
 _CHECKPOINT = re.compile(r"model_\d+\.pth")
 _RESERVE, _RESERVE_BYTES = ".reserve", 64 << 10
 
@@ -42,7 +42,7 @@ class Run(NamedTuple):
 
 
 def default_root() -> Path:
-    """`/scratch/measurements` in a family's container, `results` in the checkout or here."""
+    """`/scratch/measurements` in a family's container, else `results` in the checkout or here."""
     if Path("/scripts").exists() and Path("/scratch").is_dir():
         return Path("/scratch/measurements")
     return (checkout() or Path.cwd()) / "results"
@@ -57,7 +57,7 @@ def begin(root: Path, spec: RunSpec) -> Path:
     parent = root / spec.gpu_profile
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        # Who is at it stands in its name: `abandoned` asks whether that is still alive.
+        # The name holds the host and the pid, by which `abandoned` checks whether it is alive.
         prefix = f"{_RUNNING}{spec.model}-{_me()}-"
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
         try:
@@ -77,7 +77,7 @@ def inherit(folder: Path, unfinished: Path) -> None:
     """Copy into a new run's folder what it needs to continue an unfinished run.
 
     Raises:
-        MissingError: it cannot be copied.
+        MissingError: the files cannot be copied.
     """
     checkpoint = _newest_checkpoint(unfinished)
     try:
@@ -92,13 +92,13 @@ def inherit(folder: Path, unfinished: Path) -> None:
 
 
 def has_iterations(folder: Path) -> bool:
-    """Whether a run has trained at all."""
+    """Whether a run has done any iteration."""
     file = folder / "iterations.csv"
     return file.is_file() and file.read_bytes().count(b"\n") > 1
 
 
 def abandoned(root: Path) -> list[Path]:
-    """The folders of runs that never ended, and whose process on this host is gone."""
+    """The folders of unfinished runs whose process on this host is gone."""
     host = f"-{_host()}-"
     found = []
     for folder in sorted(root.glob(f"*/{_RUNNING}*")):
@@ -122,12 +122,12 @@ def release(folder: Path) -> None:
 
 
 def discard(folder: Path) -> None:
-    """Drop the folder of a run that was refused before it began."""
+    """Delete the folder of a run that was refused before it began."""
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def keep(folder: Path, record: RunRecord) -> Path:
-    """Write `run.json` and give the folder its final name, which no other run has.
+    """Write `run.json` and give the folder its final, unique name.
 
     Raises:
         MissingError: no name is free, or the disk is full; the folder stays as it is.
@@ -138,7 +138,7 @@ def keep(folder: Path, record: RunRecord) -> Path:
     except OSError as error:
         raise MissingError(
             f"{folder / RECORD} cannot be written: {error.strerror}",
-            f"free some space; what the run left is in {folder}",
+            f"free some space; the run's files are in {folder}",
         ) from error
     folder.chmod(0o755)
     spec = record.spec
@@ -154,10 +154,10 @@ def keep(folder: Path, record: RunRecord) -> Path:
 
 
 def link_latest(root: Path, measurement: Path) -> Path:
-    """Point the seed suite's flat path under `root` to this measurement, and return that path.
+    """Link the seed suite's flat path under `root` to this measurement, and return that path.
 
-    `<root>/memory_csv_data/memory_bs4.csv` names the newest run's file; the run's own folder
-    keeps it. Only links are ever replaced.
+    `<root>/memory_csv_data/memory_bs4.csv` links to the newest run's file, which stays in the run's
+    folder. Only links are ever replaced.
     """
     run = next(p for p in measurement.parents if (p / RECORD).is_file())
     flat = root / measurement.relative_to(run)
@@ -186,7 +186,7 @@ def read_record(path: Path) -> RunRecord:
     """Read a `run.json`, of this schema version or an older one.
 
     Raises:
-        BadFileError: it is not one, or one of a newer detbench.
+        BadFileError: it is not a record, or that of a newer detbench.
     """
     try:
         return RunRecord.model_validate(upgraded(path, json.loads(path.read_bytes())))
@@ -208,40 +208,40 @@ def record_files(root: Path) -> list[Path]:
 
 
 def all_runs(root: Path) -> Iterator[Run]:
-    """The runs under `root` that were completed, oldest first.
+    """The completed runs under `root`, oldest first.
 
     Raises:
-        BadFileError: a record is damaged, or one of a newer detbench.
+        BadFileError: a record is damaged, or that of a newer detbench.
     """
     runs = [Run(file.parent, read_record(file)) for file in record_files(root)]
     yield from sorted(runs, key=lambda run: run.record.started)
 
 
 def run_named(root: Path, name: str) -> Run:
-    """The run in the folder of this path, or of this name wherever it lies under `root`.
+    """The run in the folder with this path, or with this name anywhere under `root`.
 
     Raises:
-        UsageError: there is none, or several have the name.
+        UsageError: no run or several runs have the name.
         BadFileError: a record cannot be read.
     """
     runs = list(all_runs(root))
     found = [run for run in runs if name in (run.folder.name, str(run.folder))]
     if not found and Path(name).is_dir():
         found = [run for run in runs if run.folder.resolve() == Path(name).resolve()]
-    if not found and (Path(name) / RECORD).is_file():  # of another results folder
+    if not found and (Path(name) / RECORD).is_file():  # a run of another results folder
         found = [Run(Path(name), read_record(Path(name) / RECORD))]
     if not found:
-        raise UsageError(f"{root} has no run '{name}'", "detbench results lists them")
+        raise UsageError(f"{root} has no run '{name}'", "detbench results lists the runs")
     if len(found) > 1:
         raise UsageError(
-            f"{len(found)} runs are called '{name}'", f"name its folder, such as {found[0].folder}"
+            f"{len(found)} runs are named '{name}'", f"name its folder, such as {found[0].folder}"
         )
     return found[0]
 
 
 def find_ok(root: Path, spec: RunSpec) -> Run | None:
-    """The newest run of the same spec that went well."""
-    digest = spec.digest()  # not the stored one: an older detbench knew fewer fields
+    """The newest successful run of the same spec."""
+    digest = spec.digest()  # not the stored digest: older versions had fewer fields
     found = [
         run
         for run in all_runs(root)
@@ -251,9 +251,9 @@ def find_ok(root: Path, spec: RunSpec) -> Run | None:
 
 
 def find_unfinished(root: Path, spec: RunSpec) -> Path | None:
-    """The folder of a run of the same spec that ended early with a checkpoint; the newest one.
+    """The folder of the newest run of the same spec that ended early with a checkpoint.
 
-    Also of one whose process was killed before it could write its record.
+    Runs whose process was killed before it could write a record are included.
     """
     digest = spec.digest()
     found = [
@@ -265,7 +265,7 @@ def find_unfinished(root: Path, spec: RunSpec) -> Path | None:
         with suppress(OSError, ValidationError):
             if RunSpec.model_validate_json((folder / SPEC).read_bytes()).digest() == digest:
                 found.append(folder)
-    # After the end, the newest one is model_final.pth, which nothing can go on from.
+    # At the end the newest checkpoint is model_final.pth, which cannot be continued.
     with_checkpoint = [f for f in found if _CHECKPOINT.fullmatch(_newest_checkpoint(f))]
     return max(with_checkpoint, key=lambda f: (f / _LAST_CHECKPOINT).stat().st_mtime, default=None)
 

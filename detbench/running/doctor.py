@@ -172,7 +172,7 @@ def _counters() -> Check:
     except OSError:
         return Check(what, UNKNOWN, f"no {DRIVER_PARAMETERS}: no driver is loaded")
     if not told:
-        return Check(what, UNKNOWN, f"{DRIVER_PARAMETERS} does not say")
+        return Check(what, UNKNOWN, f"{DRIVER_PARAMETERS} does not state it")
     if may_read_counters():
         return Check(what, OK, str(DRIVER_PARAMETERS))
     return Check(what, MISSING, _COUNTERS_REMEDY)

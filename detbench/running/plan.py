@@ -29,7 +29,7 @@ Purpose = Literal["accuracy", "target", "window", "evaluation"]
 
 @dataclass(frozen=True)
 class Request:
-    """What the user named; None stands for the default in the family's benchmark.yaml.
+    """The user's options; None stands for the default in the family's benchmark.yaml.
 
     Attributes:
         model: a model or a group, or several separated by commas.
@@ -174,7 +174,7 @@ def _in_zoo(model: Model, framework: str) -> bool:
 def _course(
     schedule: Schedule, request: Request, purpose: Purpose
 ) -> tuple[int | None, int | None, int | None]:
-    """Where a training ends, and after how many iterations it evaluates and saves."""
+    """The last iteration of a training, and the iterations between evaluations and checkpoints."""
     if purpose == "window":
         return request.num_iterations, None, None
     if purpose == "evaluation":

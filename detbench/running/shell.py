@@ -41,7 +41,7 @@ class Shell:
 def attend_shell(family: str, shell: Shell, on_event: OnEvent) -> int:
     """Open the shell in the mode that the checkout is switched to; returns its exit code.
 
-    The container runs as the caller and is gone when the shell ends; /scratch stays.
+    The container runs as the caller and is removed when the shell ends; /scratch stays.
 
     Raises:
         UsageError: there is no such family or GPU.

@@ -1,4 +1,4 @@
-"""Which failures are worth one more try: those whose cause lies outside the training."""
+"""The failures that are worth one more try: those whose cause is outside the training."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ def test_one_run_is_shown_with_all_it_has(root: Path) -> None:
     listed(root, "--show", name, "--verify").refused(2, "--show, --sql and --verify")
     copied = root / "elsewhere" / name
     shutil.copytree(root / "cpu" / name, copied)
-    listed(root, "--show", name).refused(2, "2 runs are called")
+    listed(root, "--show", name).refused(2, "2 runs are named")
 
 
 def test_verify_finds_what_has_changed_since_its_run(root: Path) -> None:
