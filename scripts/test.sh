@@ -4,7 +4,8 @@
 #   bash scripts/test.sh [--all] [PYTEST ARGUMENTS]
 #
 # By itself: unit and corpus tests, a sample of the mutations, the page in a browser, and one real
-# training of each framework. --all adds every training, the quickstart, all mutations and Docker.
+# training of each framework: 195 s on two cores. --all adds every training, the quickstart, all
+# mutations and Docker: 22 minutes.
 # Tests that are named, and those of a marker, are run either way:
 #
 #   bash scripts/test.sh tests/docker       bash scripts/test.sh -m train       ... -k memory
@@ -13,7 +14,7 @@
 # corpus of others' files) is skipped and says so; in CI it fails, but for the GPU and the corpus.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-case "${1:-}" in -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
+case "${1:-}" in -h | --help) sed -n '2,15s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
 
 bash scripts/make_venv.sh train test
 python=.venv/bin/python
