@@ -10,6 +10,9 @@ from typing import NoReturn
 
 import pytest
 
+from detbench.errors import MissingError
+from detbench.launch import cgroup
+
 IN_CI = bool(os.environ.get("CI"))
 
 
@@ -31,3 +34,12 @@ def package(name: str, how: str) -> ModuleType:
         return import_module(name)
     except ModuleNotFoundError:
         absent(f"needs the Python package {name}: {how}")
+
+
+def memory_limits() -> None:
+    """Skip where memory cannot be limited, in CI too: it is a right, which nothing installs."""
+    try:
+        with cgroup.limited(1 << 30):
+            pass
+    except MissingError as error:
+        pytest.skip(str(error))

@@ -122,5 +122,5 @@ def clean(results: Path | str | None = None, *, dry_run: bool = False) -> Cleane
 
     With `dry_run` nothing is removed.
     """
-    root = store.default_root() if results is None else Path(results)
+    root = store.root_of(results)
     return leftovers.clean(root, dry_run=dry_run)

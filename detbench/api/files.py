@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, get_args
+from typing import ClassVar, TypeVar, get_args
 
 import pandas as pd
 
@@ -24,9 +24,6 @@ from detbench.utilization.window import devices, window_of
 R = TypeVar("R", bound="Recording")
 
 PathLike = str | os.PathLike[str]
-
-OnEvent = Callable[[Mapping[str, Any]], None]
-"""A progress callback; it gets a dictionary whose `event` names the event and its other keys."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +61,11 @@ class Recording:
         told = Identity("timeline", "")
         with suppress(BadFileError):  # only the caller's `kind` identified it
             told = identify(self.path)
-        return Source(told.tool, told.version, self._window())
+        return Source(told.tool, told.version, self.window)
 
-    def _window(self) -> str:
+    @cached_property
+    def window(self) -> str:
+        """What was recorded: iterations, or a length of time; the file is not read for it."""
         return "unknown"
 
 
@@ -77,13 +76,15 @@ class Timeline(Recording):
     kind = "timeline"
     content: timeline.Timeline
 
-    def _window(self) -> str:
+    @cached_property
+    def window(self) -> str:
+        """As in `Recording`."""
         found = devices(self.content)
         if not found:
             return "nothing ran"
-        window = window_of(self.content, found[0])
-        iterations = f"{window.num_iterations} " if window.num_iterations else ""
-        return f"{iterations}{window.source}, {window.duration / 1e6:,.4g} ms"
+        first = window_of(self.content, found[0])
+        iterations = f"{first.num_iterations} " if first.num_iterations else ""
+        return f"{iterations}{first.source}, {first.duration / 1e6:,.4g} ms"
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,9 @@ class Counters(Recording):
     kind = "counters"
     content: counters_file.Launches | counters_file.Levels
 
-    def _window(self) -> str:
+    @cached_property
+    def window(self) -> str:
+        """As in `Recording`."""
         rows = f"{len(self.content.table):,}"
         is_launches = isinstance(self.content, counters_file.Launches)
         return f"{rows} profiled kernels" if is_launches else "all profiled kernels"
@@ -114,7 +117,9 @@ class TrainingHistory(Recording):
     kind = "training history"
     content: TrainingLog
 
-    def _window(self) -> str:
+    @cached_property
+    def window(self) -> str:
+        """As in `Recording`."""
         return _iterations(self.content.reports["iteration"])
 
 
@@ -124,7 +129,9 @@ class Memory(Recording):
 
     kind = "memory"
 
-    def _window(self) -> str:
+    @cached_property
+    def window(self) -> str:
+        """As in `Recording`."""
         return _iterations(self.tables["parts"]["iteration"])
 
 
@@ -134,7 +141,9 @@ class Monitoring(Recording):
 
     kind = "monitoring"
 
-    def _window(self) -> str:
+    @cached_property
+    def window(self) -> str:
+        """As in `Recording`."""
         seconds = self.tables["samples"]["time (s)"]
         return "unknown" if seconds.isna().all() else f"{seconds.max():,.4g} s"
 

@@ -70,7 +70,7 @@ def evaluations(files: Files) -> pd.DataFrame:
         table,
         kind="evaluations",
         title="Evaluations, AP in percent",
-        window=joined(each.source.window for each in read),
+        window=joined(each.window for each in read),
         denominator="the whole val split",
         count=f"{len(table):,} evaluations",
         notes=[each.content.no_wall for each in read if each.content.no_wall],

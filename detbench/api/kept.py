@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from detbench.api.files import OnEvent, PathLike
+from detbench.api.files import PathLike
 from detbench.comparison.comparing import Comparison
 from detbench.comparison.comparing import compare as compare_sides
 from detbench.comparison.sides import group, read_side
 from detbench.errors import UsageError
+from detbench.launch.base import OnEvent, ignore
 from detbench.new_file import new_file, refuse_existing
 from detbench.records import integrity, store
 from detbench.records.gather import gather
@@ -59,7 +60,7 @@ def runs(
         UsageError: the query is not one SELECT, or DuckDB rejects it.
         MissingError: `sql` is given and duckdb is not installed.
     """
-    root = _root(results)
+    root = store.root_of(results)
     wanted = {
         "family": family, "model": model, "mode": mode, "gpu_profile": gpu_profile,
         "status": status,
@@ -89,7 +90,7 @@ def load(run: PathLike, results: PathLike | None = None) -> store.Run:
         UsageError: there is no such run, or several have that name.
         BadFileError: its record cannot be read.
     """
-    return store.run_named(_root(results), os.fspath(run))
+    return store.run_named(store.root_of(results), os.fspath(run))
 
 
 def compare(
@@ -114,7 +115,7 @@ def compare(
     if results is not None and by is None:
         raise UsageError("--results needs --by", "without --by, A and B are folders")
     if by is not None:
-        kept = read_side(_root(results)).runs
+        kept = read_side(store.root_of(results)).runs
         sides = group(kept, by, os.fspath(a)), group(kept, by, os.fspath(b))
     else:
         sides = read_side(Path(a)), read_side(Path(b))
@@ -137,7 +138,7 @@ def verify(results: PathLike | None = None) -> pd.DataFrame:
         One row per file: its path and its problem, which is empty if the file is unchanged. A
         record that cannot be read is a row, too.
     """
-    root = _root(results)
+    root = store.root_of(results)
     checked = [(str(each.path), each.problem) for each in integrity.check(root)]
     table = pd.DataFrame(checked, columns=["file", "problem"])
     return described(
@@ -190,7 +191,7 @@ def report(
     refuse_existing(path, "--output")
     given = [runs] if isinstance(runs, (str, os.PathLike)) else runs
     found = gather([Path(folder) for folder in given])
-    tell = on_event or (lambda event: None)
+    tell = on_event or ignore
     tell({"event": "found", "runs": len(found.runs)})
     makers = list(SECTIONS)
     if against is not None:
@@ -206,10 +207,6 @@ def report(
     with new_file(path, "--output") as stream:
         stream.write(data)
     return Page(path, len(found.runs), len(data), found.unreadable)
-
-
-def _root(results: PathLike | None) -> Path:
-    return store.default_root() if results is None else Path(results)
 
 
 def _is_wanted(run: store.Run, wanted: dict[str, Wanted]) -> bool:

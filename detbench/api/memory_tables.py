@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from detbench.api.files import Files, Memory, PathLike, Recording, recordings
-from detbench.api.tables import joined, only, short_names, stack
+from detbench.api.tables import check_level, joined, only, short_names, stack
 from detbench.errors import UsageError
 from detbench.readers import memory_curve
 from detbench.readers.memory_run import read_memory_run
@@ -46,8 +46,7 @@ def memory(
         BadFileError: a file cannot be read or is damaged.
         UsageError: there is no such table or phase, or the files cannot be compared.
     """
-    if by not in MEMORY_LEVELS:
-        raise UsageError(f"no table by '{by}'", f"known: {', '.join(MEMORY_LEVELS)}")
+    check_level(by, MEMORY_LEVELS)
     read = recordings(files, Memory, "memory")
     parts = {
         each.path: only(each.path, each.tables["parts"], "phase", phase, "phase") for each in read
@@ -63,7 +62,7 @@ def memory(
         table,
         kind=f"memory by {by}",
         title=title,
-        window=joined(each.source.window for each in read),
+        window=joined(each.window for each in read),
         denominator=_DENOMINATORS[by],
         count=f"{snapshots:,} snapshots",
     )

@@ -22,14 +22,13 @@ from detbench.reporting.charts.memory import peak_stacks, phase_stacks
 from detbench.reporting.charts.parts import Chart
 from detbench.reporting.charts.status_map import status_map
 from detbench.reporting.figure import figure_of
+from detbench.reporting.labels import ACCURACIES, device_name
 from detbench.reporting.measurements import Runs
 from detbench.reporting.repeated import repeated, speed_table
 from detbench.utilization.window import devices
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-_ACCURACIES = (" AP", " mAP", " PQ")
 
 
 def plot(table: pd.DataFrame | Recording, title: str | None = None) -> Figure:
@@ -90,7 +89,9 @@ def _rows(table: pd.DataFrame, *named: str) -> pd.DataFrame:
     if "file" in table and table["file"].nunique() > 1:
         parts.append(table["file"].map(short_names(list(table["file"].unique()))))
     for name in (name for name in named if name in table):
-        parts.append(table[name].map(_device) if name == "device" else table[name].astype("str"))
+        parts.append(
+            table[name].map(device_name) if name == "device" else table[name].astype("str")
+        )
     if not parts:
         names = table["file"].map(lambda file: Path(file).name) if "file" in table else "all"
         return table.assign(run=names)
@@ -98,10 +99,6 @@ def _rows(table: pd.DataFrame, *named: str) -> pd.DataFrame:
     for part in parts[1:]:
         label = label + " " + part.astype("str")
     return table.assign(run=label)
-
-
-def _device(device: str) -> str:
-    return "CPU operators" if device == CPU else f"GPU {device}"
 
 
 def _classes(table: pd.DataFrame) -> Chart:
@@ -145,7 +142,7 @@ def _losses(recording: TrainingHistory) -> Chart:
 def _accuracies(table: pd.DataFrame) -> Chart:
     rows = _rows(table)
     lines = []
-    for metric in (str(c) for c in table if str(c).endswith(_ACCURACIES)):
+    for metric in (str(c) for c in table if str(c).endswith(ACCURACIES)):
         for run, own in rows.groupby("run", sort=False):
             told = own[["iteration", metric]].dropna().rename(columns={metric: "accuracy (%)"})
             lines.append((metric if rows["run"].nunique() == 1 else f"{run} {metric}", told))

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from detbench.api.files import OnEvent
 from detbench.fitting.asked import Asked, answers, measure_first, profiles_named
 from detbench.fitting.footprints import Setting
 from detbench.fitting.largest import largest_table
+from detbench.launch.base import OnEvent, ignore
 from detbench.records.spec import Precision
 from detbench.suite import load_family
 from detbench.utilization.described import described
@@ -57,7 +57,7 @@ def fit(
         MissingError: `auto` finds no GPU, or a training lacks a package.
         RunFailedError: a training of `measure` failed.
     """
-    loaded = load_family(family)
+    loaded, tell = load_family(family), on_event or ignore
     setting = Setting(
         width=image_size[0],
         height=image_size[1],
@@ -71,8 +71,7 @@ def fit(
     profiles = profiles_named(",".join(_named(gpu_profile)))
     for name in names if measure else ():
         for measured in measure_first(loaded, name, setting):
-            if on_event is not None:
-                on_event({"event": "measured", "model": name, "batch_size": measured})
+            tell({"event": "measured", "model": name, "batch_size": measured})
     asked = [Asked.of(loaded, name, setting, processes) for name in names]
     sizes = [batch_size] if isinstance(batch_size, int) else list(batch_size or ())
     of = f"{len(names)} models on {len(profiles)} GPU profiles"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from detbench.api.options import ModelOptions
 from detbench.errors import UsageError
 from detbench.launch.base import OnEvent, ignore
 from detbench.launch.docker import Limits
+from detbench.records.spec import Device, Precision
 from detbench.running.machines import machines
-from detbench.running.place import Place
+from detbench.running.place import Door, Place
 from detbench.running.plan import Request
 from detbench.sizes import bytes_of
 
@@ -20,7 +21,9 @@ _AT_LEAST = {
     "num_workers": 0, "evaluate_every": 1, "checkpoint_every": 1, "monitor_every": 0,
     "time_limit": 1,
 }  # fmt: skip
-_ONE_OF = {"device": ("cpu", "cuda"), "launcher": ("local", "docker"), "precision": ("fp32", "amp")}
+_ONE_OF = {
+    "device": get_args(Device), "launcher": get_args(Door), "precision": get_args(Precision),
+}  # fmt: skip
 _REQUESTED = {
     **{name: name for name in ModelOptions.__annotations__},
     "batch_size": "batch_sizes", "weights": "weights", "learning_rate": "learning_rate",

@@ -101,8 +101,8 @@ def commands(
     chosen = resolve_mode(mode) if mode is not None else switched(family)
     request = _requested.request(options, target=target or {}, batch_per_process=batch_per_process)
     where, on_event = _requested.place(options), _requested.on_event(options)
-    planned = session.prepare(family, chosen, request, where, purpose, on_event, dry_run=True)
-    return planned[0].commands(planned[1])
+    begun, specs = session.prepare(family, chosen, request, where, purpose, on_event, dry_run=True)
+    return begun.commands(specs)
 
 
 def _check_weights(weights: str | Path | None) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from detbench.api.files import Files, Monitoring, recordings
-from detbench.api.tables import joined, only, stack
-from detbench.errors import UsageError
+from detbench.api.tables import check_level, joined, only, stack
 from detbench.utilization import monitor
 from detbench.utilization.described import described
 
@@ -28,8 +27,7 @@ def monitoring(files: Files, by: str = "quantity", *, device: str | None = None)
         BadFileError: a file cannot be read or is damaged.
         UsageError: there is no such table or GPU.
     """
-    if by not in MONITORING_LEVELS:
-        raise UsageError(f"no table by '{by}'", f"known: {', '.join(MONITORING_LEVELS)}")
+    check_level(by, MONITORING_LEVELS)
     read = recordings(files, Monitoring, "monitoring")
     samples = {
         each.path: only(each.path, each.tables["samples"], "gpu", device, "GPU") for each in read
@@ -42,7 +40,7 @@ def monitoring(files: Files, by: str = "quantity", *, device: str | None = None)
         table,
         kind=f"monitoring by {by}",
         title=_TITLES[by],
-        window=joined(each.source.window for each in read),
+        window=joined(each.window for each in read),
         denominator="all samples, with equal weight",
         count=f"{sum(len(found) for found in samples.values()):,} samples",
         notes=[f"n/a: {line}" for line in dict.fromkeys(lines)],

@@ -74,7 +74,7 @@ def status(results: Path | str | None = None) -> pd.DataFrame:
     """
     import pandas as pd
 
-    root = store.default_root() if results is None else Path(results)
+    root = store.root_of(results)
     newest = {run.record.spec.family: run for run in store.all_runs(root)}
     rows = []
     for name in family_names():

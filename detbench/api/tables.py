@@ -56,6 +56,16 @@ def only(
     return found
 
 
+def check_level(by: str, known: Sequence[str]) -> None:
+    """Refuse a level that a kind of table does not have.
+
+    Raises:
+        UsageError: it is none of the `known` ones.
+    """
+    if by not in known:
+        raise UsageError(f"no table by '{by}'", f"known: {', '.join(known)}")
+
+
 def joined(texts: Iterable[str]) -> str:
     """The distinct, non-empty texts, joined."""
     return "; ".join(dict.fromkeys(text for text in texts if text))

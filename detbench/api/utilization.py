@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from detbench.api.files import Counters, Files, PathLike, Recording, Summary, Timeline, recordings
-from detbench.api.tables import joined, of_file, only, stack
+from detbench.api.tables import check_level, joined, of_file, only, stack
 from detbench.errors import BadFileError, UsageError
 from detbench.gpus.counters import CORES
 from detbench.readers import timeline as timelines
@@ -73,7 +73,7 @@ def compute_utilization(
         BadFileError: a file cannot be read, or lacks the data for the table.
         UsageError: there is no such table or device, or summaries and timelines are mixed.
     """
-    _check_level(by, COMPUTE_LEVELS)
+    check_level(by, COMPUTE_LEVELS)
     read = recordings(files, (Timeline, Summary), "timeline", launches=by in BY_LAUNCH)
     summaries = [each for each in read if isinstance(each, Summary)]
     if summaries and len(summaries) < len(read):
@@ -110,7 +110,7 @@ def core_utilization(
         BadFileError: a file cannot be read, or lacks the cycles or the metrics of all cores.
         UsageError: there is no such table or device, or levels and percentages are mixed.
     """
-    _check_level(by, CORE_LEVELS)
+    check_level(by, CORE_LEVELS)
     read = recordings(files, Counters, "counters")
     chosen = {
         each.path: only(each.path, each.content.table, "device", device, "launch on device")
@@ -135,7 +135,7 @@ def core_utilization(
         stack(tables, always=True),
         kind=f"core_utilization by {by}",
         title=title,
-        window=joined(each.source.window for each in read),
+        window=joined(each.window for each in read),
         denominator="cycles of the profiled kernels (gpc__cycles_elapsed.max), idle time excluded",
         count=f"{kernels:,} kernels",
         notes=_missing_cores(chosen),
@@ -168,11 +168,6 @@ def devices_of(recording: Timeline, wanted: str | None) -> list[str]:
     return found if wanted is None else [wanted]
 
 
-def _check_level(by: str, known: Sequence[str]) -> None:
-    if by not in known:
-        raise UsageError(f"no table by '{by}'", f"known: {', '.join(known)}")
-
-
 def _of_timelines(
     read: list[Timeline], by: str, device: str | None, range_: str | None, top: int | None
 ) -> pd.DataFrame:
@@ -189,7 +184,7 @@ def _of_timelines(
     counted = next((name for name in _COUNTED if name in table), None)
     number = int(table[counted].sum()) if counted else len(table)
     what = f"{work}s" if counted in (None, "count", "kernels", "operators") else counted
-    window = f"ranges {range_}" if range_ else joined(each.source.window for each in read)
+    window = f"ranges {range_}" if range_ else joined(each.window for each in read)
     return described(
         table,
         kind=f"compute_utilization by {by}",

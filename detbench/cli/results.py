@@ -143,10 +143,9 @@ def _show_run(run: Run, style: str, output: Path | None) -> None:
         ("Environment", pd.DataFrame(around, columns=columns)),
         ("Measurements", pd.DataFrame(left, columns=["measurement", "bytes", "sha256"])),
     ]
-    shown = [table.assign() for _, table in tables if len(table)]
-    for each, title in zip(shown, [title for title, table in tables if len(table)], strict=True):
+    for title, each in tables:
         each.attrs["title"] = title
-    show(shown, style, output)
+    show([each for _, each in tables if len(each)], style, output)
 
 
 def _print_checked(
@@ -157,14 +156,13 @@ def _print_checked(
     Raises:
         BadFileError: for the first file with a problem.
     """
-    from detbench.records.store import default_root
+    from detbench.records.store import root_of
 
     bad = checked[checked["problem"] != ""]
     if len(bad) or style not in ("table", "md"):
         show([bad], style, output)
     else:
-        folder = root or default_root()
-        click.echo(f"{folder}: {len(checked):,} files are unchanged since their runs")
+        click.echo(f"{root_of(root)}: {len(checked):,} files are unchanged since their runs")
     if len(bad):
         more = f" ({len(bad)} files)" if len(bad) > 1 else ""
         first = bad.iloc[0]

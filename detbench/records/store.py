@@ -48,6 +48,11 @@ def default_root() -> Path:
     return (checkout() or Path.cwd()) / "results"
 
 
+def root_of(results: str | os.PathLike[str] | None) -> Path:
+    """The results folder that a caller named; None is the default one."""
+    return default_root() if results is None else Path(results)
+
+
 def begin(root: Path, spec: RunSpec) -> Path:
     """Create an empty folder for a new run, beside its final place.
 

@@ -6,8 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from detbench.readers.timeline import CPU
 from detbench.records.spec import RunRecord
 from detbench.sizes import size_name
+
+ACCURACIES = (" AP", " mAP", " PQ")
+"""The ends of the names of metrics that sum up an accuracy."""
 
 _DIGEST = 19  # characters of sha256:... that tell images apart
 _TOLD = ("GPU", "driver", "torch")  # recorded by the training itself, unless it was killed
@@ -76,6 +80,11 @@ def windows(records: Sequence[RunRecord]) -> str:
     few = ", ".join(name for name, _ in found.most_common(4))
     more = f" and {len(found) - 4} others" if len(found) > 4 else ""
     return f"iterations {few}{more} of each run, counted from 0"
+
+
+def device_name(device: str) -> str:
+    """The name of a timeline's device in a chart."""
+    return "CPU operators" if device == CPU else f"GPU {device}"
 
 
 def several(number: int, what: str) -> str:

@@ -155,7 +155,7 @@ def prepare(
         UsageError: something named does not exist, or contradicts something else.
         MissingError: the machine lacks a GPU, the engine or an image that was requested.
     """
-    root, family = place.results or store.default_root(), load_family(family_name)
+    root, family = store.root_of(place.results), load_family(family_name)
     found, why_none = discovery.several(place.gpus)
     if not found and place.gpus not in ("", "none"):
         raise MissingError(f"--gpus {place.gpus}: {why_none}", "pass --gpus none for the CPU")

@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from detbench.errors import MissingError
-from detbench.launch import cgroup
 from detbench.records.spec import RunRecord
+from tests.needed import memory_limits
 
 pytestmark = pytest.mark.train
 
@@ -23,11 +22,7 @@ BOTH = f"{MASK},{PANOPTIC}"
 
 @pytest.fixture(autouse=True)
 def _can_limit_memory() -> None:
-    try:
-        with cgroup.limited(1 << 30):
-            pass
-    except MissingError as error:
-        pytest.skip(str(error))
+    memory_limits()
 
 
 def command(results: Path, limit: str, models: str, *more: str) -> list[str]:

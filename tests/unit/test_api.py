@@ -76,6 +76,21 @@ def test_read_tells_what_a_file_is(
     assert found.source.window
 
 
+def test_a_table_of_a_recording_does_not_look_at_the_file_again(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To identify a long log takes as long as to read it, and a table needs only its window."""
+    found = detbench.read(workspace / "results/cpu/m_bs4_noprofile_1/metrics.json")
+    expected = found.source.window
+    again = detbench.read(found.path, "training history")
+
+    def fail(path: Path) -> None:
+        raise AssertionError(f"{path} was identified")
+
+    monkeypatch.setattr("detbench.api.files.identify", fail)
+    assert detbench.evaluations(again).attrs["window"] == expected
+
+
 def test_what_is_read_is_what_the_readers_schema_says(workspace: Path) -> None:
     from detbench.readers.timeline import ACTIVITIES
 

@@ -11,6 +11,7 @@ from detbench.launch import cgroup
 from detbench.launch.base import Exit
 from detbench.launch.local import LocalLauncher
 from detbench.sizes import bytes_of, size_name
+from tests.needed import memory_limits
 
 MIB = 1 << 20
 
@@ -35,11 +36,7 @@ def test_sizes_are_named_in_their_largest_whole_unit() -> None:
 
 
 def run(code: str, folder: Path, memory: int = 200 * MIB) -> Exit:
-    try:
-        with cgroup.limited(memory):
-            pass
-    except MissingError as error:
-        pytest.skip(str(error))
+    memory_limits()
     return LocalLauncher(memory=memory).run(
         [sys.executable, "-c", code],
         log=folder / "log",

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from detbench.readers.timeline import CPU
 from detbench.reporting.charts.bars import gap_bars, share_stacks
 from detbench.reporting.charts.parts import newest
-from detbench.reporting.labels import labels, several, windows
+from detbench.reporting.labels import device_name, labels, several, windows
 from detbench.reporting.measurements import Reading, Runs, TimelineTables
 from detbench.reporting.parts import Basis, Exhibit, LeftOut, Section
 
@@ -65,11 +64,7 @@ def _stacked(read: Sequence[Reading[TimelineTables]], which: str) -> pd.DataFram
     parts = []
     for reading, label in zip(read, labels([r.record for r in read]), strict=True):
         own: pd.DataFrame = getattr(reading.value, which)
-        names = [f"{label} ({_device(device)})" for device in own["device"]]
+        names = [f"{label} ({device_name(device)})" for device in own["device"]]
         parts.append(own.drop(columns="device").assign(run=names))
     table = pd.concat(parts, ignore_index=True)
     return table[["run", *(c for c in table if c != "run")]]
-
-
-def _device(device: str) -> str:
-    return "CPU operators" if device == CPU else f"GPU {device}"

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from detbench.records.store import RECORD
-from detbench.reporting.labels import labels, several, windows
+from detbench.reporting.labels import ACCURACIES, labels, several, windows
 from detbench.reporting.measurements import Runs
 from detbench.reporting.parts import Basis, Exhibit, LeftOut, Section
 from detbench.reporting.repeated import repeated
@@ -29,7 +29,7 @@ def _trainings(runs: Runs) -> Exhibit | None:
     if not found:
         return None
     names = dict.fromkeys(name for _, r in found for name in r.accuracy or {})
-    shown = [name for name in names if name.endswith((" AP", " mAP", " PQ"))] or list(names)
+    shown = [name for name in names if name.endswith(ACCURACIES)] or list(names)
     rows: list[dict[str, Any]] = []
     for (_, record), label in zip(found, labels([r for _, r in found]), strict=True):
         time, speed = record.time_to_train, record.throughput

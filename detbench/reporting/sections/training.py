@@ -8,13 +8,12 @@ import pandas as pd
 
 from detbench.readers.training_log import TrainingLog, metrics_of
 from detbench.reporting.charts.lines import MOST_REPORTS, curves
-from detbench.reporting.labels import labels, several
+from detbench.reporting.labels import ACCURACIES, labels, several
 from detbench.reporting.measurements import Reading, Runs
 from detbench.reporting.parts import Basis, Exhibit, LeftOut, Section
 
 _TITLE = "Training curves and AP"
 _MOST_RUNS = 20  # most curves that can be told apart in one chart
-_ACCURACIES = (" AP", " mAP", " PQ")
 
 Named = Sequence[tuple[str, Reading[TrainingLog]]]
 
@@ -75,7 +74,7 @@ def _accuracy(named: Named) -> Exhibit | None:
     for name, reading in named:
         evaluations = reading.value.evaluations
         for metric in metrics_of(evaluations):
-            if metric.endswith(_ACCURACIES):
+            if metric.endswith(ACCURACIES):
                 told = evaluations[["iteration", metric]].dropna()
                 rows += [
                     {"run": name, "metric": metric, "iteration": int(i), "accuracy (%)": value}
