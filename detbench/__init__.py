@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from detbench.api.checking import gpu_check
     from detbench.api.containers import build_image, clean, open_shell
     from detbench.api.data import download_dataset, verify_dataset
     from detbench.api.files import Recording, read
@@ -55,6 +56,7 @@ __all__ = [
     "evaluations",
     "families",
     "fit",
+    "gpu_check",
     "gpu_profiles",
     "gpus_here",
     "load",
@@ -83,6 +85,7 @@ __all__ = [
 
 _HOME = {
     "errors": ("BadFileError", "DetbenchError", "MissingError", "RunFailedError", "UsageError"),
+    "api.checking": ("gpu_check",),
     "api.containers": ("build_image", "clean", "open_shell"),
     "api.data": ("download_dataset", "verify_dataset"),
     "api.files": ("Recording", "read"),

@@ -25,6 +25,7 @@ _VERBS = {
     "clean": ("container", "clean"),
     "doctor": ("machine", "doctor"),
     "gpus": ("gpus", "gpus"),
+    "gpu-check": ("gpu_check", "gpu_check"),
     "setup": ("machine", "setup"),
     "switch": ("suite", "switch"),
     "status": ("suite", "status"),

@@ -107,6 +107,19 @@ class RunEvents(_Events):
         bar.show(label, done, total, f"{label}{count} {loss}".rstrip(), loss)
 
 
+class CheckEvents(RunEvents):
+    """Shows a check: its steps and verdicts as lines, and its runs as `RunEvents` does."""
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        """Show an event. Those of a training come from the thread that reads its output."""
+        if event["event"] == "step":
+            click.echo(f"step {event['number']} of {event['of']}: {event['name']}", err=True)
+        elif event["event"] == "claim":
+            self._end()
+            click.echo(f"  {event['verdict']}: {event['text']}", err=True)
+        super().__call__(event)
+
+
 class DataEvents(_Events):
     """Shows work on a dataset: one bar per phase, in bytes or images."""
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from detbench.errors import UsageError
+from detbench.fitting.asked import Asked
 from detbench.fitting.footprints import Setting, known
 from detbench.fitting.measure import ROIS, setting_of
-from detbench.fitting.need import capacity, need
+from detbench.fitting.need import Need, capacity
 from detbench.gpus.profiles import GpuProfile
 from detbench.records.spec import RunSpec
 from detbench.suite import load_family
@@ -41,15 +42,31 @@ class FitPredictor:
 
     def predict(self, model: str, batch_size: int) -> Prediction | None:
         """The memory that each process of a run needs; None if too little was measured."""
-        spec = self.specs[model]
-        base = _SETTINGS.get(spec.dataset)
-        if base is None:
+        needed = need_of(self.specs[model], batch_size)
+        if needed is None:
             return None
-        changes = {"precision": spec.precision, "rois_per_image": spec.overrides.get(ROIS)}
-        setting = setting_of(load_family(spec.family), model, base.model_copy(update=changes))
-        share = batch_size // spec.world_size
-        try:
-            total = need(model, known(spec.framework, model), setting, share, spec.world_size).total
-        except UsageError:
-            return None
-        return Prediction(round(total.low), round(total.high))
+        return Prediction(round(needed.total.low), round(needed.total.high))
+
+
+def asked_of(spec: RunSpec) -> Asked | None:
+    """The model of a run in its setting; None if the images of its dataset are not known."""
+    base = _SETTINGS.get(spec.dataset)
+    if base is None:
+        return None
+    changes = {"precision": spec.precision, "rois_per_image": spec.overrides.get(ROIS)}
+    setting = setting_of(load_family(spec.family), spec.model, base.model_copy(update=changes))
+    return Asked(spec.model, known(spec.framework, spec.model), setting, spec.world_size)
+
+
+def need_of(spec: RunSpec, batch_size: int | None = None) -> Need | None:
+    """The memory that each process of a run needs, or would need at another batch size.
+
+    None as in `asked_of`, and if too little was measured of the model.
+    """
+    asked = asked_of(spec)
+    if asked is None:
+        return None
+    try:
+        return asked.need((batch_size or spec.batch_size) // spec.world_size)
+    except UsageError:
+        return None

@@ -1,0 +1,163 @@
+"""The bench of a check: the device, the time that is left, and the runs that steps do on it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from detbench.checking.claims import ImpossibleError
+from detbench.checking.scale import SCALES, Scale
+from detbench.errors import RunFailedError
+from detbench.gpus.discovery import Gpu
+from detbench.launch.base import OnEvent
+from detbench.records.modes import resolve_mode
+from detbench.records.spec import Device, Window
+from detbench.records.store import Run
+from detbench.running import session
+from detbench.running.place import Place
+from detbench.running.plan import Purpose, Request
+
+_LEAST = 15.0  # seconds: a training that has less is not begun
+_FROZEN = 1e-9  # a learning rate at which an untrained network with frozen norms stays finite
+
+
+@dataclass
+class Bench:
+    """What the steps share.
+
+    Attributes:
+        gpu: None on a CPU; `why_no_gpu` says why there is none.
+        root: the folder that keeps the runs.
+        ends: when all steps have to be over, by `time.monotonic`.
+        step_ends: when the present step has to be over.
+        runs: all runs so far, in their order.
+        tables: what the steps leave to be printed, by title.
+        losses: those of the newest training, an item an iteration.
+    """
+
+    device: Device
+    gpu: Gpu | None
+    why_no_gpu: str
+    root: Path
+    ends: float
+    on_event: OnEvent
+    step_ends: float = 0.0
+    interrupted: bool = False
+    runs: list[Run] = field(default_factory=list)
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    losses: list[float] = field(default_factory=list)
+
+    @property
+    def scale(self) -> Scale:
+        """The settings of the steps on this device."""
+        return SCALES[self.device]
+
+    @property
+    def has_time(self) -> bool:
+        """Whether there is time for another training."""
+        return min(self.ends, self.step_ends) - time.monotonic() >= _LEAST
+
+    def needed_gpu(self) -> Gpu:
+        """The GPU.
+
+        Raises:
+            ImpossibleError: there is none.
+        """
+        if self.gpu is None:
+            raise ImpossibleError(self.why_no_gpu)
+        return self.gpu
+
+    def seconds(self) -> float:
+        """The time that a training may take now.
+
+        Raises:
+            ImpossibleError: too little is left.
+        """
+        if not self.has_time:
+            is_last = self.step_ends >= self.ends
+            raise ImpossibleError(
+                "the time is up; pass more --minutes" if is_last else "the step's time is up"
+            )
+        return min(self.ends, self.step_ends) - time.monotonic()
+
+    def run(
+        self,
+        mode: str = "noprofile",
+        *,
+        family: str = "maskrcnn",
+        model: str | None = None,
+        batch_size: int,
+        window: Window,
+        purpose: Purpose = "window",
+        may_learn: bool = False,
+        **more: Any,
+    ) -> Run:
+        """Do one run on the embedded dataset, however it ends.
+
+        Args:
+            mode: what is attached to it.
+            family: of the model.
+            model: the scale's own by default.
+            batch_size: images an iteration.
+            window: the iterations that are measured.
+            purpose: see `plan`.
+            may_learn: whether it trains at the schedule's rate; otherwise at one that changes
+                nothing, with random weights.
+            **more: further fields of `Request`.
+
+        Raises:
+            ImpossibleError: there is no time left for it.
+            MissingError: the machine lacks what it needs.
+            DetbenchError: it was refused.
+        """
+        request = Request(
+            model=model or self.scale.model,
+            batch_sizes=(batch_size,),
+            device=self.device,
+            dataset="embedded",
+            weights="none",
+            start=window.start,
+            count=window.count,
+            learning_rate=None if may_learn else _FROZEN,
+            **more,
+        )
+        place = Place(
+            results=self.root,
+            gpus=self.gpu.uuid if self.gpu else "none",
+            time_limit=self.seconds(),
+        )
+        begun, (spec,) = session.prepare(
+            family, resolve_mode(mode), request, place, purpose, self._notice
+        )
+        self.losses.clear()
+        run = begun.do(spec)
+        self.runs.append(run)
+        self.interrupted = run.record.status == "interrupted"
+        if self.interrupted:
+            raise KeyboardInterrupt
+        return run
+
+    def good_run(self, mode: str = "noprofile", **wanted: Any) -> Run:
+        """As `run`, of a run that ended well.
+
+        Raises:
+            RunFailedError: it did not.
+        """
+        run = self.run(mode, **wanted)
+        spec, status = run.record.spec, run.record.status
+        what = f"{spec.model} batch size {spec.batch_size} {spec.precision} {mode}"
+        if status == "timeout" and time.monotonic() >= self.ends:
+            raise ImpossibleError(f"{what}: the time is up; pass more --minutes")
+        if status != "ok":
+            raise RunFailedError(f"{what}: {status}: {run.record.cause}")
+        return run
+
+    def _notice(self, event: Mapping[str, Any]) -> None:
+        if event["event"] == "progress" and "loss" in event:
+            self.losses.append(event["loss"])
+        self.on_event(event)

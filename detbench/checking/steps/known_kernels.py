@@ -1,0 +1,86 @@
+"""Three kernels whose use of the cores is known beforehand, under Nsight Compute."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from detbench.checking.bench import Bench
+from detbench.checking.claims import Claim, ImpossibleError, failed, judged
+from detbench.launch.base import ignore
+from detbench.launch.local import LocalLauncher
+from detbench.readers.counters_file import read_counters
+from detbench.records.measured import why_empty
+from detbench.records.modes import MODES
+from detbench.records.spec import Window
+from detbench.running.attach import attach
+from detbench.running.doctor import lacks
+from detbench.utilization.core import METRICS, core_utilization
+
+
+class _Bound(NamedTuple):
+    """A core and the percentages between which its utilization has to lie."""
+
+    core: str
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        name = self.core.replace("_", " ")
+        if self.low > 0:
+            return f"{name} > {self.low:.0f} %"
+        return f"{name} 0" if self.high == 0 else f"{name} < {self.high:.0f} %"
+
+
+# By kernel of `training.known_kernels`. A GEMM of this size is bound by its pipe; an elementwise
+# kernel by memory.
+_BOUNDS = {
+    "bf16-gemm": (_Bound("tensor_cycles", 70, 100), _Bound("fma", 0, 10)),
+    "fp32-gemm": (_Bound("fma", 60, 100), _Bound("tensor_cycles", 0, 0)),
+    "fp16-elementwise": (_Bound("tensor_cycles", 0, 0), _Bound("fma", 0, 50)),
+}
+_ZERO = 0.05  # percent: what is shown as 0.0
+
+
+def claims(bench: Bench) -> Iterator[Claim]:
+    """Each known kernel uses the cores that it has to use, and no other."""
+    gpu = bench.needed_gpu()
+    mode, launcher = MODES["nsight"], LocalLauncher((gpu.uuid,))
+    attachment = attach(mode, gpu, 1, Window(start=0, count=1))
+    if missing := lacks(mode, attachment, launcher, gpu, ""):
+        raise ImpossibleError("; ".join(f"{lack.what}: {lack.remedy}" for lack in missing))
+    for name, bounds in _BOUNDS.items():
+        text, expected = f"the cores of a known kernel: {name}", ", ".join(map(str, bounds))
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            program = [sys.executable, "-m", "detbench.training.known_kernels", name]
+            launcher.run(
+                attachment.command(program, folder),
+                log=folder / "output.log",
+                environment={"LC_ALL": "C.UTF-8"},
+                on_event=ignore,
+                time_limit=bench.seconds(),
+            )
+            if why := why_empty(folder / attachment.file):
+                yield failed(text, f"ncu measured nothing: {why}")
+                continue
+            found = core_utilization(read_counters(folder / attachment.file, METRICS).table)
+        values = {b.core: found.percent.get(b.core) for b in bounds}
+        yield judged(
+            text,
+            expected,
+            ", ".join(_shown(core, value) for core, value in values.items()),
+            all(_holds(b, values[b.core]) for b in bounds),
+            "the counters of this chip mean something else than assumed",
+        )
+
+
+def _shown(core: str, value: float | None) -> str:
+    return f"{core.replace('_', ' ')} {'n/a' if value is None else f'{value:.1f} %'}"
+
+
+def _holds(bound: _Bound, value: float | None) -> bool:
+    return value is not None and bound.low <= value <= max(bound.high, _ZERO)

@@ -1,0 +1,55 @@
+"""The speed of a run in mode noprofile beside that of bare upstream."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from detbench.checking.bench import Bench
+from detbench.checking.claims import Claim, judged
+from detbench.errors import RunFailedError
+from detbench.launch.base import ignore
+from detbench.launch.local import LocalLauncher
+from detbench.records.spec import RunSpec
+
+
+def claims(bench: Bench) -> Iterator[Claim]:
+    """Measuring costs next to nothing: detectron2's own trainer, without a line of ours, beside."""
+    scale = bench.scale
+    size = scale.batch_sizes[-1]
+    run = bench.good_run(batch_size=size, window=scale.window)
+    throughput = run.record.throughput
+    assert throughput is not None  # the run ended well
+    ours = throughput.ended - throughput.began
+    bare = _bare_seconds(bench, run.record.spec)
+    images = throughput.images
+    yield judged(
+        "noprofile is as fast as bare detectron2",
+        f"at least {100 * scale.least_of_bare:.0f} % of its images/s",
+        f"{images / ours:.4g} and {images / bare:.4g} images/s, {100 * bare / ours:.1f} %",
+        bare / ours >= scale.least_of_bare,
+        "one pair of runs: repeat it, as others may use this machine",
+    )
+
+
+def _bare_seconds(bench: Bench, spec: RunSpec) -> float:
+    """The wall time of the same window of upstream's trainer."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        (folder / "spec.json").write_text(spec.model_dump_json())
+        log = folder / "output.log"
+        LocalLauncher((bench.gpu.uuid,) if bench.gpu else ()).run(
+            [sys.executable, "-m", "detbench.training.bare", str(folder / "spec.json"), temporary],
+            log=log,
+            environment={"PYTHONUNBUFFERED": "1"},
+            on_event=ignore,
+            time_limit=bench.seconds(),
+        )
+        told = folder / "bare.json"
+        if not told.is_file():
+            lines = log.read_text(errors="replace").strip().splitlines()
+            raise RunFailedError(f"bare detectron2 failed: {lines[-1] if lines else 'no output'}")
+        return float(json.loads(told.read_text())["seconds"])

@@ -1,0 +1,72 @@
+"""Upstream's trainer without a line of ours: `python -m detbench.training.bare SPEC FOLDER`.
+
+The other side of a comparison that shows the suite's own overhead: the same detectron2 config, and
+a clock at the window's edges. Leaves `bare.json` in FOLDER.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import torch
+from detectron2.engine import DefaultTrainer, HookBase
+
+from detbench.datasets import open_dataset
+from detbench.records.spec import RunSpec, Window
+from detbench.suite import load_family
+from detbench.training.distributed import World
+from detbench.training.evaluations import Evaluations
+from detbench.training.frameworks.detectron2 import _config as config_of
+from detbench.training.protocol import Job
+
+
+class Clock(HookBase):  # type: ignore[misc]
+    """Takes the time before the window's first iteration and after its last one.
+
+    Time between iterations counts. A GPU has to have finished at both edges.
+    """
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._began = 0.0
+        self.seconds = 0.0
+
+    def before_step(self) -> None:
+        if self.trainer.iter == self._window.start:
+            self._began = _now()
+
+    def after_step(self) -> None:
+        if self.trainer.iter == self._window.stop - 1:
+            self.seconds = _now() - self._began
+
+
+def _now() -> float:
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def main(spec_path: Path, folder: Path) -> None:
+    """Train the spec's window with upstream's trainer."""
+    spec = RunSpec.model_validate_json(spec_path.read_bytes())
+    model = load_family(spec.family).model(spec.model)
+    schedule = model.schedule.scaled(spec.batch_size)
+    if spec.learning_rate is not None:
+        schedule = schedule.model_copy(update={"learning_rate": spec.learning_rate})
+    job = Job(spec, model, schedule, open_dataset(spec.dataset), folder, World(), Evaluations({}))
+    cfg = config_of(job).clone()
+    cfg.defrost()
+    cfg.DATASETS.TEST = ()
+    trainer = DefaultTrainer(cfg)
+    trainer.resume_or_load(resume=False)
+    clock = Clock(spec.window)
+    trainer.register_hooks([clock])
+    trainer.train()
+    (folder / "bare.json").write_text(json.dumps({"seconds": clock.seconds}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
