@@ -73,10 +73,9 @@ def gpu_check(
 
     if minutes <= 0:
         raise UsageError(f"minutes is above 0, not {minutes}")
+    found, why_none = discovery.several("none" if device == "cpu" else str(gpu))
     if device == "cpu":
-        found, why_none = (), "the check is a rehearsal on the CPU"
-    else:
-        found, why_none = discovery.several(str(gpu))
+        why_none = "the check is a rehearsal on the CPU"
     if not found and (device == "cuda" or (device is None and gpu != "")):
         raise MissingError(f"no GPU to check: {why_none}", "--device cpu rehearses the check")
     made = datetime.now(timezone.utc)

@@ -20,13 +20,19 @@ from detbench.running.attach import attach
 from detbench.running.doctor import lacks
 from detbench.utilization.core import METRICS, core_utilization
 
+_ZERO = 0.05  # percent: what is shown as 0.0
 
-class _Bound(NamedTuple):
+
+class Bound(NamedTuple):
     """A core and the percentages between which its utilization has to lie."""
 
     core: str
     low: float
     high: float
+
+    def holds(self, percent: float | None) -> bool:
+        """Whether the core was measured, and lies between the bounds."""
+        return percent is not None and self.low <= percent <= max(self.high, _ZERO)
 
     def __str__(self) -> str:
         name = self.core.replace("_", " ")
@@ -38,11 +44,10 @@ class _Bound(NamedTuple):
 # By kernel of `training.known_kernels`. A GEMM of this size is bound by its pipe; an elementwise
 # kernel by memory.
 _BOUNDS = {
-    "bf16-gemm": (_Bound("tensor_cycles", 70, 100), _Bound("fma", 0, 10)),
-    "fp32-gemm": (_Bound("fma", 60, 100), _Bound("tensor_cycles", 0, 0)),
-    "fp16-elementwise": (_Bound("tensor_cycles", 0, 0), _Bound("fma", 0, 50)),
+    "bf16-gemm": (Bound("tensor_cycles", 70, 100), Bound("fma", 0, 10)),
+    "fp32-gemm": (Bound("fma", 60, 100), Bound("tensor_cycles", 0, 0)),
+    "fp16-elementwise": (Bound("tensor_cycles", 0, 0), Bound("fma", 0, 50)),
 }
-_ZERO = 0.05  # percent: what is shown as 0.0
 
 
 def claims(bench: Bench) -> Iterator[Claim]:
@@ -73,14 +78,10 @@ def claims(bench: Bench) -> Iterator[Claim]:
             text,
             expected,
             ", ".join(_shown(core, value) for core, value in values.items()),
-            all(_holds(b, values[b.core]) for b in bounds),
+            all(bound.holds(values[bound.core]) for bound in bounds),
             "the counters of this chip mean something else than assumed",
         )
 
 
 def _shown(core: str, value: float | None) -> str:
     return f"{core.replace('_', ' ')} {'n/a' if value is None else f'{value:.1f} %'}"
-
-
-def _holds(bound: _Bound, value: float | None) -> bool:
-    return value is not None and bound.low <= value <= max(bound.high, _ZERO)

@@ -29,7 +29,7 @@ def claims(bench: Bench) -> Iterator[Claim]:
     table = by_device(timeline, chosen)
     bench.tables["Compute utilization"] = table
     ours, window = table["busy (ms)"].item(), table["window (ms)"].item()
-    union, total = _counted(trace, "cpu_op" if chosen == [CPU] else "kernel")
+    union, total = counted(trace, "cpu_op" if chosen == [CPU] else "kernel")
     yield judged(
         "compute utilization is the share of the trace in which kernels ran",
         f"within {100 * _TOLERANCE:.1f} % of a plain count",
@@ -45,7 +45,7 @@ def claims(bench: Bench) -> Iterator[Claim]:
         )
 
 
-def _counted(trace: Path, category: str) -> tuple[float, float]:
+def counted(trace: Path, category: str) -> tuple[float, float]:
     """The union and the sum of the profiled steps' events of a category, in ms."""
     with gzip.open(trace) as stream:
         events = json.load(stream)["traceEvents"]

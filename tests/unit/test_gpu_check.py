@@ -1,0 +1,198 @@
+"""The check of a GPU: its verdicts, its limits and its bundle, without a GPU."""
+
+import gzip
+import io
+import json
+import os
+import random
+import subprocess
+import tarfile
+import time
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+import make_runs
+import pandas as pd
+import pytest
+
+from detbench.api.checking import gpu_check
+from detbench.checking import bundle
+from detbench.checking.bench import Bench
+from detbench.checking.claims import Claim, ImpossibleError, judged
+from detbench.checking.perform import perform, verdict_table
+from detbench.checking.scale import SCALES
+from detbench.checking.steps import STEPS, Step
+from detbench.checking.steps.known_kernels import Bound
+from detbench.checking.steps.timeline import counted
+from detbench.errors import MissingError, RunFailedError, UsageError
+from detbench.launch.base import ignore
+from detbench.records import store
+from detbench.suite import load_family
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
+
+
+def bench(root: Path, seconds: float = 3600) -> Bench:
+    return Bench("cpu", None, "there is none", root, time.monotonic() + seconds, ignore)
+
+
+def step(name: str, *claims: Claim, ends_with: BaseException | None = None) -> Step:
+    def made(_: Bench) -> Iterator[Claim]:
+        yield from claims
+        if ends_with is not None:
+            raise ends_with
+
+    return Step(name, f"{name} as a whole", 60, made)
+
+
+HOLDS, FAILS = judged("a", "1", "1", True), judged("b", "1", "2", False, "why")
+
+
+@pytest.mark.parametrize(
+    ("ends_with", "verdict", "reason"),
+    [
+        (ImpossibleError("no ncu"), "not possible here", "no ncu"),
+        (MissingError("no ncu", "install it"), "not possible here", "no ncu; install it"),
+        (RunFailedError("failed: it crashed"), "failed", "failed: it crashed"),
+        (ZeroDivisionError("by 0"), "failed", "ZeroDivisionError: by 0; please report"),
+    ],
+)
+def test_a_step_that_ends_early_is_a_verdict_and_stops_no_other(
+    tmp_path: Path, ends_with: BaseException, verdict: str, reason: str
+) -> None:
+    steps = (step("one", HOLDS, ends_with=ends_with), step("two", FAILS))
+    table = verdict_table(perform(bench(tmp_path), steps))
+    assert table["claim"].tolist() == ["a", "one as a whole", "b"]
+    assert table["verdict"].tolist() == ["passed", verdict, "failed"]
+    assert table["reason"][1].startswith(reason)
+
+
+def test_an_interruption_ends_the_check_and_keeps_its_verdicts(tmp_path: Path) -> None:
+    steps = (step("one", HOLDS, ends_with=KeyboardInterrupt()), step("two", HOLDS))
+    table = verdict_table(perform(bench(tmp_path), steps))
+    assert table["claim"].tolist() == ["a", "one as a whole", "two as a whole"]
+    assert table["reason"].tolist() == ["", *["the check was interrupted"] * 2]
+
+
+def test_events_tell_of_steps_and_verdicts(tmp_path: Path) -> None:
+    told = []
+    one = bench(tmp_path)
+    one.on_event = told.append
+    perform(one, (step("one", FAILS),))
+    assert told == [
+        {"event": "step", "name": "one", "number": 1, "of": 1},
+        {"event": "claim", "step": "one", "text": "b", "verdict": "failed"},
+    ]
+
+
+def test_without_time_no_training_begins(tmp_path: Path) -> None:
+    table = verdict_table(perform(bench(tmp_path, seconds=1), STEPS))
+    assert set(table["verdict"]) == {"not possible here"}
+    assert len(table) == len(STEPS)
+    needing_time = table[
+        ~table["step"].isin(["known kernels", "energy", "monitoring", "core utilization"])
+    ]
+    assert set(needing_time["reason"]) == {"the time is up; pass more --minutes"}
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_bundle_that_exists_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    file = tmp_path / "bundle.tar.gz"
+    file.write_bytes(b"mine")
+    with pytest.raises(UsageError, match="exists already"):
+        gpu_check(device="cpu", bundle=file, results=tmp_path / "runs")
+    assert file.read_bytes() == b"mine"
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_gpu_that_is_not_here_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match="--device cpu rehearses"):
+        gpu_check(device="cuda", results=tmp_path)
+    with pytest.raises(MissingError):
+        gpu_check(gpu=0, results=tmp_path)
+
+
+def test_a_bundle_holds_everything_small_and_says_what_it_leaves_out(tmp_path: Path) -> None:
+    make_runs.write(tmp_path / "results", 6, seconds=3, num_kernels=20)
+    runs = list(store.all_runs(tmp_path / "results"))
+    folder, record = runs[-1]
+    noise = random.Random(1).randbytes(bundle.MOST_BYTES + 1)
+    for name in ("large.bin", "model_final.pth"):
+        (folder / name).write_bytes(noise)
+    measured = store.measurements_in(folder)
+    runs[-1] = store.Run(folder, record.model_copy(update={"measurements": measured}))
+    stream = io.BytesIO()
+    verdicts = pd.DataFrame([{"step": "speed", "claim": "a", "verdict": "passed"}])
+    left_out = bundle.write(stream, verdicts, {"Speed": pd.DataFrame({"x": [1]})}, runs, NOON)
+    assert [line.partition(":")[0] for line in left_out] == [f"runs/{folder.name}/large.bin"]
+    assert stream.tell() < bundle.MOST_BYTES
+    with tarfile.open(fileobj=io.BytesIO(stream.getvalue())) as archive:
+        names = archive.getnames()
+        said = archive.extractfile("left_out.txt")
+        assert said is not None
+        assert said.read().decode().startswith(left_out[0])
+        page = archive.extractfile("report.html")
+        assert page is not None
+        assert b"mask_rcnn_R_50_FPN_1x" in page.read()
+    assert {"verdicts.md", "verdicts.json", "tables/speed.csv", "tables/speed.md"} <= set(names)
+    for each, kept in runs:
+        for name in ("run.json", *(m.path for m in kept.measurements)):
+            is_there = f"runs/{each.name}/{name}" in names
+            assert is_there is (name not in ("large.bin", "model_final.pth")), name
+
+
+def test_the_plain_count_of_a_trace(tmp_path: Path) -> None:
+    def event(name: str, category: str, begin: float, length: float) -> dict[str, object]:
+        return {"ph": "X", "name": name, "cat": category, "ts": begin, "dur": length}
+
+    events = [
+        event("ProfilerStep#1", "user_annotation", 1000, 1000),
+        event("a", "kernel", 900, 200),  # 100 of it in the step
+        event("b", "kernel", 1500, 200),
+        event("c", "kernel", 1600, 300),  # overlaps b by 100
+        event("copy", "gpu_memcpy", 1100, 300),
+        event("late", "kernel", 2100, 50),
+        {"ph": "M", "name": "process_name"},
+    ]
+    trace = tmp_path / "trace.json.gz"
+    trace.write_bytes(gzip.compress(json.dumps({"traceEvents": events}).encode()))
+    union, total = counted(trace, "kernel")
+    assert union == pytest.approx(0.5)  # 1000 to 1100 and 1500 to 1900 us, in ms
+    assert total == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize(
+    ("bound", "shown", "inside", "outside"),
+    [
+        (Bound("tensor_cycles", 70, 100), "tensor cycles > 70 %", 88.2, 69.9),
+        (Bound("fma", 0, 10), "fma < 10 %", 9.9, 10.1),
+        (Bound("tensor_cycles", 0, 0), "tensor cycles 0", 0.0, 0.4),
+    ],
+)
+def test_the_bounds_of_known_kernels(
+    bound: Bound, shown: str, inside: float, outside: float
+) -> None:
+    assert str(bound) == shown
+    assert bound.holds(inside)
+    assert not bound.holds(outside)
+    assert not bound.holds(None)
+
+
+def test_every_model_of_the_check_can_be_planned() -> None:
+    for scale in SCALES.values():
+        for family, model, _ in scale.predicted:
+            assert load_family(family).model(model)
+        assert load_family("maskrcnn").model(scale.model)
+        assert load_family("maskrcnn").model(scale.learner)
+    assert sum(len(sized.batch_sizes) for sized in SCALES["cuda"].predicted) >= 12
+
+
+def test_the_script_names_a_missing_folder_of_wheels() -> None:
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        ["bash", "scripts/gpu_check.sh", "--wheels", "nowhere"],
+        cwd=root, capture_output=True, text=True, check=False, env={**os.environ},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr == "gpu_check.sh: --wheels 'nowhere' is not a folder\n"
