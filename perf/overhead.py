@@ -3,10 +3,9 @@
 
     python perf/overhead.py [--iterations 60] [--repeats 5]
 
-Bare is upstream's DefaultTrainer with the same config and none of our code. The same upstream-style
-hook times all sides from the start of one iteration to the start of another, so time between
-iterations counts. They take turns, on the CPU, with the embedded dataset. Prints means, 95 %
-intervals and the ratio to bare.
+Bare is upstream's DefaultTrainer with the same config and none of our code: detbench.training.bare.
+Its clock times all sides over the window, so time between iterations counts. They take turns, on
+the CPU, with the embedded dataset. Prints means, 95 % intervals and the ratio to bare.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from detbench.records.events import parse  # noqa: E402
 from detbench.records.modes import MODES  # noqa: E402
 from detbench.running.plan import Request, plan  # noqa: E402
 from detbench.suite import load_family  # noqa: E402
@@ -28,47 +28,20 @@ from detbench.utilization.repeats import interval  # noqa: E402
 _BARE = "bare DefaultTrainer"
 _WARMUP = 15  # iterations before the window
 
-_PROGRAM = """
-import sys, time
+_OURS = """
+import sys
 from pathlib import Path
-from detectron2.engine import DefaultTrainer, HookBase
 from detbench.records.spec import RunSpec
+from detbench.training import __main__ as training
+from detbench.training.bare import Clock
 from detbench.training.frameworks import detectron2 as framework
 
-bare, spec_path, output = sys.argv[1] == "bare", Path(sys.argv[2]), Path(sys.argv[3])
-window = RunSpec.model_validate_json(spec_path.read_bytes()).window
-marks = []
-
-class Clock(HookBase):
-    def before_step(self):
-        if self.trainer.iter in (window.start, window.stop):
-            marks.append(time.perf_counter())
-
-if bare:
-    from detbench.datasets import open_dataset
-    from detbench.suite import load_family
-    from detbench.training.distributed import World
-    from detbench.training.evaluations import Evaluations
-    from detbench.training.protocol import Job
-
-    spec = RunSpec.model_validate_json(spec_path.read_bytes())
-    model = load_family(spec.family).model(spec.model)
-    job = Job(spec, model, model.schedule.scaled(spec.batch_size), open_dataset(spec.dataset),
-              output, World(), Evaluations({}))
-    cfg = framework._config(job).clone()
-    cfg.defrost()
-    cfg.DATASETS.TEST = ()
-    trainer = DefaultTrainer(cfg)
-    trainer.resume_or_load(resume=False)
-    trainer.register_hooks([Clock()])
-    trainer.train()
-else:
-    from detbench.training import __main__ as training
-
-    ours = framework._Trainer.build_hooks
-    framework._Trainer.build_hooks = lambda self: [*ours(self), Clock()]
-    assert training.main(spec_path, output) == 0
-print("SECONDS", marks[1] - marks[0])
+spec_path, folder = Path(sys.argv[1]), Path(sys.argv[2])
+clock = Clock(RunSpec.model_validate_json(spec_path.read_bytes()).window)
+build_hooks = framework._Trainer.build_hooks
+framework._Trainer.build_hooks = lambda self: [*build_hooks(self), clock]
+assert training.main(spec_path, folder) == 0
+clock.tell()
 """
 
 
@@ -107,14 +80,16 @@ def _measure(side: str, iterations: int) -> float:
         path = Path(folder) / "spec.json"
         path.write_text(spec.model_dump_json())
         (Path(folder) / "memory_csv_data").mkdir()
+        program = ["-m", "detbench.training.bare"] if side == _BARE else ["-c", _OURS]
         done = subprocess.run(
-            [sys.executable, "-c", _PROGRAM, "bare" if side == _BARE else "ours", path, folder],
+            [sys.executable, *program, path, folder],
             capture_output=True,
             text=True,
             check=False,
             cwd=ROOT,
         )
-    seconds = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("SECONDS")]
+    events = filter(None, map(parse, done.stdout.splitlines()))
+    seconds = [event["seconds"] for event in events if event["event"] == "clock"]
     if not seconds:
         sys.exit(f"{side} failed:\n{done.stderr[-2000:]}")
     return spec.batch_size * iterations / float(seconds[0])

@@ -1,12 +1,11 @@
 """Upstream's trainer without a line of ours: `python -m detbench.training.bare SPEC FOLDER`.
 
 The other side of a comparison that shows the suite's own overhead: the same detectron2 config, and
-a clock at the window's edges. Leaves `bare.json` in FOLDER.
+a clock at the window's edges. Emits the event `clock` with the `seconds` between them.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ import torch
 from detectron2.engine import DefaultTrainer, HookBase
 
 from detbench.datasets import open_dataset
+from detbench.records.events import emit
 from detbench.records.spec import RunSpec, Window
 from detbench.suite import load_family
 from detbench.training.distributed import World
@@ -42,6 +42,10 @@ class Clock(HookBase):  # type: ignore[misc]
         if self.trainer.iter == self._window.stop - 1:
             self.seconds = _now() - self._began
 
+    def tell(self) -> None:
+        """Emit what was measured."""
+        emit("clock", seconds=self.seconds)
+
 
 def _now() -> float:
     if torch.cuda.is_initialized():
@@ -65,7 +69,7 @@ def main(spec_path: Path, folder: Path) -> None:
     clock = Clock(spec.window)
     trainer.register_hooks([clock])
     trainer.train()
-    (folder / "bare.json").write_text(json.dumps({"seconds": clock.seconds}))
+    clock.tell()
 
 
 if __name__ == "__main__":

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from detbench.checking.bench import Bench
 from detbench.checking.claims import Claim, judged
 from detbench.errors import RunFailedError
-from detbench.launch.base import ignore
 from detbench.launch.local import LocalLauncher
 from detbench.records.spec import RunSpec
 
@@ -37,19 +36,24 @@ def claims(bench: Bench) -> Iterator[Claim]:
 
 def _bare_seconds(bench: Bench, spec: RunSpec) -> float:
     """The wall time of the same window of upstream's trainer."""
+    told: list[float] = []
+
+    def notice(event: Mapping[str, Any]) -> None:
+        if event["event"] == "clock":
+            told.append(event["seconds"])
+
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        (folder / "spec.json").write_text(spec.model_dump_json())
-        log = folder / "output.log"
+        file, log = folder / "spec.json", folder / "output.log"
+        file.write_text(spec.model_dump_json())
         LocalLauncher((bench.gpu.uuid,) if bench.gpu else ()).run(
-            [sys.executable, "-m", "detbench.training.bare", str(folder / "spec.json"), temporary],
+            [sys.executable, "-m", "detbench.training.bare", str(file), temporary],
             log=log,
             environment={"PYTHONUNBUFFERED": "1"},
-            on_event=ignore,
+            on_event=notice,
             time_limit=bench.seconds(),
         )
-        told = folder / "bare.json"
-        if not told.is_file():
+        if not told:
             lines = log.read_text(errors="replace").strip().splitlines()
             raise RunFailedError(f"bare detectron2 failed: {lines[-1] if lines else 'no output'}")
-        return float(json.loads(told.read_text())["seconds"])
+    return told[0]
