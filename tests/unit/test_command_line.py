@@ -31,6 +31,7 @@ ONLY_PARSED = {
     "build": "builds an image (tests/docker)",
     "shell": "starts a container (tests/docker)",
     "data download": "fetches from the network (test_download.py serves it the archives)",
+    "gpu-check": "trains for minutes (tests/integration/test_gpu_check.py)",
     "data verify coco": "needs COCO's 118,287 images (test_annotations.py has smaller ones)",
 }
 
@@ -176,7 +177,7 @@ def test_json_is_all_of_stdout(words: tuple[str, ...], workspace: Path) -> None:
 def test_json_is_offered_wherever_a_table_is_printed() -> None:
     offered = {line.split("  ")[0] for line in flags() if line.endswith("  --json")}
     # Those that train print theirs in tests/integration.
-    assert offered == {"data verify" if w[0] == "data" else w[0] for w in PRINTS_TABLES} | {*TRAINS}
+    assert offered == {"data verify" if w[0] == "data" else w[0] for w in PRINTS_TABLES} | {*TRAINS, "gpu-check"}
 
 
 def test_two_formats_at_once_are_refused(workspace: Path) -> None:
