@@ -9,6 +9,8 @@ from pathlib import Path
 from detbench.errors import MissingError
 
 _PACKAGE = Path(__file__).resolve().parent
+_UNKNOWN = "unknown"
+_PATIENCE = 10.0  # seconds for git, which looks at every file
 
 
 def checkout() -> Path | None:
@@ -33,16 +35,24 @@ def source_checkout() -> Path:
 
 
 def commit() -> str:
-    """The commit of the checkout, followed by `+` if files differ from it."""
+    """The commit of the checkout, followed by `+` if files differ from it.
+
+    DETBENCH_COMMIT names it where there is no repository; without either, or without git, it is
+    `unknown`. Empty for a wheel.
+    """
     if built := os.environ.get("DETBENCH_COMMIT"):  # an image has no repository
         return built
     root = checkout()
     if root is None:
         return ""
-    done = subprocess.run(
-        ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty=+"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout.strip()
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty=+"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_PATIENCE,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return _UNKNOWN
+    return done.stdout.strip() or _UNKNOWN

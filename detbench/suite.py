@@ -24,7 +24,7 @@ class Package(NamedTuple):
 FRAMEWORKS = {
     "detectron2": Package(
         ("detectron2", "sal-detectron2"),
-        "bash scripts/install_detectron2.sh --source pypi (CPU) or --source git (GPU)",
+        "bash scripts/install_detectron2.sh --source pypi (or git: compiled, every operator)",
     ),
     "torchvision": Package(("torchvision",), "pip install torchvision"),
     "effdet": Package(("effdet",), "pip install effdet, or bash scripts/make_venv.sh train"),

@@ -1,8 +1,9 @@
 # Mask R-CNN: detectron2 on the shared base.
 ARG BASE=detbench/base
 FROM ${BASE}
-# git: upstream's commit, compiled with nvcc for these architectures; pypi: pure Python, for the
-# CPU. Volta (7.0) needs a toolkit older than CUDA 13: add it by --build-arg with such a base.
+# git: upstream's commit, compiled with nvcc for these architectures in 10 to 20 minutes; pypi: its
+# Python tree alone, in a minute: all that these families train, on a GPU too, as ROIAlign and NMS
+# are torchvision's. Volta (7.0) needs a toolkit older than CUDA 13: add it with such a base.
 ARG DETECTRON2=git
 ARG TORCH_CUDA_ARCH_LIST="7.5;8.0;8.6;8.9;9.0;10.0;12.0+PTX"
 ARG PIP_INDEX_URL

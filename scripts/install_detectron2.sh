@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Install detectron2 into a Python environment that already has torch.
 #
-#   --source pypi   a pure-Python build of detectron2, pinned by hash: seconds, no compiler.
-#                   ROIAlign and NMS come from torchvision; deformable and rotated operators
-#                   are missing. For the CPU.
-#   --source git    the pinned upstream commit, compiled against the installed torch.
-#                   For GPU images; needs git, a C++ compiler and, for CUDA, nvcc.
+#   --source pypi   detectron2's Python tree, pinned by hash: seconds, no compiler. Trains R-CNN,
+#                   RetinaNet and Panoptic FPN on a CPU and a GPU, as ROIAlign and NMS are
+#                   torchvision's; deformable and rotated operators are missing.
+#   --source git    the pinned upstream commit, compiled against the installed torch, with all
+#                   operators; needs git, a C++ compiler and, for CUDA, nvcc.
 #   --python FILE   the interpreter to install into (default: the python3 on the PATH)
 set -euo pipefail
 
@@ -46,7 +46,7 @@ fi
 case "$source" in
   pypi)
     if [ "$(installed_version sal-detectron2)" = "$wheel_version" ]; then
-      echo "detectron2 is already installed: sal-detectron2 $wheel_version, pure Python, for the CPU"
+      echo "detectron2 is already installed: sal-detectron2 $wheel_version, pure Python"
       exit 0
     fi
     "$python" -m pip install --quiet "${dependencies[@]}"
@@ -62,7 +62,7 @@ case "$source" in
     mkdir "$work/pure"
     "$python" -m wheel pack --dest-dir "$work/pure" "$work"/tree/sal_detectron2-* > /dev/null
     "$python" -m pip install --quiet --no-deps --force-reinstall "$work"/pure/*.whl
-    built="sal-detectron2 $wheel_version, pure Python, for the CPU"
+    built="sal-detectron2 $wheel_version, pure Python"
     ;;
   git)
     "$python" -m pip install --quiet "${dependencies[@]}" ninja

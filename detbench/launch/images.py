@@ -27,7 +27,7 @@ _STEP = re.compile(r"^Step \d+/\d+ : ")
 _PASSED_ON = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 _TAIL = 25  # the number of lines shown of a failed step
 _CPU = {"BASE_IMAGE": "debian:bookworm", "DETECTRON2": "pypi", "PROFILERS": "nsys"}
-"""Build arguments of an image for the CPU, which neither needs CUDA nor can compile for it."""
+"""Build arguments of an image for the CPU, which needs no CUDA; its detectron2 is not compiled."""
 
 
 @dataclass(frozen=True)

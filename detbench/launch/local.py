@@ -83,7 +83,7 @@ class LocalLauncher:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **environment, **chosen, "PYTHONPATH": str(_PACKAGE_PARENT)},
+                env={**os.environ, **environment, **chosen, "PYTHONPATH": _python_path()},
                 start_new_session=True,  # its own process group, with its data loader's workers
             )
             assert process.stdout is not None
@@ -104,6 +104,12 @@ class LocalLauncher:
             kills_after = count_kills()
         kills = None if kills_before is None or kills_after is None else kills_after - kills_before
         return Exit(process.returncode, ended, kills)
+
+
+def _python_path() -> str:
+    """The folder of this package, before those that the user named."""
+    own, given = str(_PACKAGE_PARENT), os.environ.get("PYTHONPATH")
+    return f"{own}{os.pathsep}{given}" if given else own
 
 
 def _copy_output(source: IO[bytes], sink: IO[bytes], on_event: OnEvent) -> None:

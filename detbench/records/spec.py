@@ -195,6 +195,7 @@ class Failure(_Document):
     Attributes:
         at: its time, in seconds since the epoch; the earliest failure of several is the cause.
         rank: the process that failed.
+        free_share: of the GPU's memory, at that time; None on a CPU.
     """
 
     type: str
@@ -203,6 +204,7 @@ class Failure(_Document):
     hint: str = ""
     at: float = 0.0
     rank: int = 0
+    free_share: float | None = None
 
 
 class Outcome(_Document):
@@ -226,13 +228,18 @@ class Measurement(_Document):
 
 
 class RunRecord(_Document):
-    """`run.json`: the spec, the status, the measurements and the environment of a run."""
+    """`run.json`: the spec, the status, the measurements and the environment of a run.
+
+    Attributes:
+        notes: what the figures of a run that ended well have to be read with.
+    """
 
     schema_version: int = SCHEMA_VERSION
     spec: RunSpec
     spec_sha256: str
     status: Status
     cause: str = ""
+    notes: tuple[str, ...] = ()
     command: tuple[str, ...]
     exit_code: int | None
     started: datetime

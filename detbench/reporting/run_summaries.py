@@ -32,6 +32,7 @@ def outcome_table(runs: Sequence[Run]) -> pd.DataFrame:
                 "iterations": str(record.spec.window) if record.spec.train else None,
                 "data wait (%)": 100 * speed.data_wait_share if speed else None,
                 **(record.accuracy or {}),
+                "notes": "; ".join(record.notes) or None,
                 "run": str(folder),
             }
         )

@@ -7,8 +7,11 @@ import logging
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from detbench.datasets import datasets_root
 from detbench.datasets.coco import find_splits
@@ -23,6 +26,7 @@ _log = logging.getLogger(__name__)
 
 OK, MISSING, UNKNOWN = "ok", "missing", "unknown"
 
+_PROC = Path("/proc")
 _SHM = "/dev/shm"  # noqa: S108 - only its size is read, nothing is written there
 _DISK_BYTES = 2 << 30  # the traces of a few models take this much
 _PATIENCE = 10.0  # seconds for a program to print its version
@@ -37,6 +41,14 @@ _COUNTERS_REMEDY = (
     "NVreg_RestrictProfilingToAdminUsers=0"
 )
 _SHM_BYTES = 1 << 30  # data loader workers pass their batches through it
+_HOOK = "nvidia-container-runtime-hook"  # of the NVIDIA Container Toolkit
+_CDI_FOLDERS = ("/etc/cdi", "/var/run/cdi")  # the defaults of the CDI specification
+_ROOTLESS = (
+    "containers have the rights of its user: they read GPU counters only if the driver lets"
+    " everyone (NVreg_RestrictProfilingToAdminUsers=0), and memory limits need cgroup v2"
+)
+# Programs that hold the GPU's counters while they run, so that Nsight Compute gets none.
+_COUNTER_HOLDERS = ("nv-hostengine", "dcgm-exporter", "dcgmi")
 _PROGRAMS = {
     "nsys": "install nsight-systems-cli, or use the family's image: bash build_image.sh",
     "ncu": "install nsight-compute, or use the family's image: bash build_image.sh",
@@ -110,6 +122,7 @@ def of_machine(results: Path) -> list[Check]:
         checks.append(Check("GPU", MISSING, f"{told.why_none}; runs will be on the CPU"))
     checks += [_program(name, remedy) for name, remedy in _PROGRAMS.items()]
     checks.append(_counters())
+    checks.append(_counter_holders())
     checks.append(_shared_memory())
     checks.append(_disk(results))
     checks.append(_memory_limit())
@@ -118,26 +131,46 @@ def of_machine(results: Path) -> list[Check]:
 
 
 def of_engine() -> list[Check]:
-    """Docker's engine, and whether it can give a container a GPU."""
+    """Docker's engine, whether it can give a container a GPU, and whether it is rootless."""
     from detbench.launch.docker import engine
 
     try:
         with engine() as client:
-            version, runtimes = client.version()["Version"], client.info()["Runtimes"]
+            version, told = client.version()["Version"], client.info()
     except MissingError as error:
         return [Check("Docker engine", MISSING, str(error))]
-    has_runtime = "nvidia" in runtimes
-    return [
-        Check("Docker engine", OK, str(version)),
-        Check(
-            "NVIDIA runtime of Docker",
-            OK if has_runtime else MISSING,
-            "registered"
-            if has_runtime
-            else "install the NVIDIA Container Toolkit, then: "
-            "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker",
-        ),
-    ]
+    found = [Check("Docker engine", OK, str(version)), _gpu_access(told)]
+    if "name=rootless" in (told.get("SecurityOptions") or ()):
+        found.append(Check("Docker rootless", OK, _ROOTLESS))
+    return found
+
+
+def _gpu_access(told: Mapping[str, Any]) -> Check:
+    """How the engine gives a container a GPU: `docker info` tells, or files of this machine do.
+
+    `--gpus` needs the toolkit's hook, or the engine's support of CDI; not the runtime `nvidia`.
+    """
+    what = "GPUs in containers"
+    if "nvidia" in (told.get("Runtimes") or {}):
+        return Check(what, OK, "the runtime nvidia is registered")
+    if hook := shutil.which(_HOOK):
+        return Check(what, OK, f"{hook} is installed")
+    folders = [Path(folder) for folder in told.get("CDISpecDirs") or _CDI_FOLDERS]
+    specs = sorted(
+        file
+        for folder in folders
+        for pattern in ("*.yaml", "*.yml", "*.json")
+        for file in folder.glob(pattern)
+        if "nvidia.com/gpu" in file.read_text(encoding="utf-8", errors="replace")
+    )
+    if specs:
+        return Check(what, OK, f"CDI: {specs[0]}")
+    return Check(
+        what,
+        MISSING,
+        "install the NVIDIA Container Toolkit, then: "
+        "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker",
+    )
 
 
 def _gpu(gpu: Gpu | Unusable) -> Check:
@@ -176,6 +209,25 @@ def _counters() -> Check:
     if may_read_counters():
         return Check(what, OK, str(DRIVER_PARAMETERS))
     return Check(what, MISSING, _COUNTERS_REMEDY)
+
+
+def _counter_holders() -> Check:
+    """Whether a monitor of the datacenter kind runs beside, which profiling has to stop for."""
+    what = "GPU counters free"
+    running = set()
+    for file in _PROC.glob("[0-9]*/comm"):
+        with suppress(OSError):  # it has just ended
+            running.add(file.read_text().strip())
+    # The kernel keeps 15 characters of a name.
+    holders = [name for name in _COUNTER_HOLDERS if name[:15] in running]
+    if holders:
+        return Check(
+            what,
+            MISSING,
+            f"{', '.join(holders)} runs here and holds them; before mode nsight: "
+            "dcgmi profiling --pause, or stop it",
+        )
+    return Check(what, OK, "no DCGM runs here; one in another container cannot be seen")
 
 
 def _disk(results: Path) -> Check:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
-import shutil
-import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
 from detbench.checkout import commit
 from detbench.errors import DetbenchError, MissingError, RunFailedError
-from detbench.gpus.discovery import Gpu, unknown
-from detbench.launch.base import Exit, Launcher, OnEvent
-from detbench.records import measured, store
-from detbench.records.spec import Failure, Outcome, RunRecord, RunSpec, Status, outcome_name
+from detbench.gpus.discovery import Gpu
+from detbench.launch.base import Launcher, OnEvent
+from detbench.records import store
+from detbench.records.spec import Failure, Outcome, RunRecord, RunSpec, outcome_name
 from detbench.running.attach import Attachment
+from detbench.running.causes import classify, notes
 from detbench.telemetry.monitor import MONITORING, Monitor
 
 _ENVIRONMENT = {
@@ -25,19 +23,7 @@ _ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",  # profilers write decimal commas under other locales
 }
 
-_FULL_BYTES = 4096  # free space below one block: the file system is full
-
-# A MIG instance without memory fails in the allocator's own bookkeeping (pytorch#112377); so does
-# one that does not exist.
-_MIG_OOM_WORDS = "NVML_SUCCESS == r INTERNAL ASSERT FAILED"
-_OOM_WORDS = ("CUDA out of memory", _MIG_OOM_WORDS)
-_HOST_OOM_WORDS = ("can't allocate memory", "DefaultCPUAllocator", "Cannot allocate memory")
-_SHM_WORDS = ("Bus error", "bus error")
-
-
 _TORCHRUN = "torch.distributed.run"
-# torchrun's report of the process that ended first.
-_KILLED = re.compile(r"rank\s*: (?P<rank>\d+) .*\n\s*exitcode\s*: (?P<code>-\d+)")
 
 
 def training_command(spec: RunSpec, attachment: Attachment, python: str, folder: Path) -> list[str]:
@@ -105,7 +91,8 @@ def execute(
     command = training_command(spec, attachment, launcher.python, launcher.seen(folder))
     started = datetime.now(timezone.utc)
     try:
-        facts = launcher.facts()  # asked now: after the run the engine may be gone
+        # Asked now: after the run the engine may be gone, and nothing may cost what was measured.
+        facts = {**launcher.facts(), "detbench_commit": commit()}
         with _monitored(folder, on_event, gpus, monitor_every) as notice:
             ended_as = launcher.run(
                 command,
@@ -151,10 +138,10 @@ def execute(
             **(gpus[0].facts() if gpus else {}),
             **told.environment,
             **facts,
-            "detbench_commit": commit(),
             **({"continues": continues.name} if continues else {}),
             **({"retries": retries.name} if retries else {}),
         },
+        notes=notes(folder) if status == "ok" else (),
         measurements=store.measurements_in(folder),
     )
     kept = store.keep(folder, record)
@@ -194,84 +181,3 @@ def _refusal(failure: Failure) -> DetbenchError:
     error = RunFailedError(failure.message, failure.hint)
     error.exit_code = failure.exit_code or error.exit_code
     return error
-
-
-def classify(
-    ended: Exit,
-    outcome: Outcome | None,
-    folder: Path,
-    measurement: str,
-    gpu_ids: Sequence[str] = (),
-) -> tuple[Status, str]:
-    """The status of a run, and the cause if it is not ok.
-
-    A profiler's exit code is not consulted: profilers end with 0 even if they measured nothing.
-    The training's own outcome and the file decide. `gpu_ids` are the GPUs given to the run.
-    """
-    if ended.by == "timeout":
-        return "timeout", "it did not end within its time limit"
-    if ended.by == "interrupt":
-        return "interrupted", "the user ended it (SIGINT or SIGTERM)"
-    if ended.by == "engine":
-        return "failed", "Docker's engine went away during the run"
-    if ended.code > 0 and (found := _killed_process(folder)):
-        # One of several processes was killed; the others only report that they lost it.
-        killed = Exit(int(found["code"]), ended.by, ended.oom_kills)
-        status, cause = _killed(killed, folder)
-        return status, f"process {found['rank']}: {cause}"
-    if outcome is None:
-        return _killed(ended, folder)
-    if outcome.failure is not None:
-        return _failed(outcome.failure, ended, gpu_ids)
-    if measurement and (why := measured.why_empty(folder / measurement)):
-        return "failed", f"the profiler measured nothing: {measurement}: {why}"
-    return "ok", ""
-
-
-def _killed_process(folder: Path) -> re.Match[str] | None:
-    """The torchrun process that a signal ended first, from torchrun's report."""
-    log = folder / store.LOG
-    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
-    _, root_cause, report = text.partition("Root Cause (first observed failure)")
-    return _KILLED.search(report) if root_cause else None
-
-
-def _failed(failure: Failure, ended: Exit, gpu_ids: Sequence[str]) -> tuple[Status, str]:
-    cause = f"{failure.type}: {failure.message.strip().splitlines()[0] if failure.message else ''}"
-    text = f"{failure.type} {failure.message}"
-    if _MIG_OOM_WORDS in text and (strange := unknown(gpu_ids)):
-        return "failed", f"{strange}: {cause}"
-    if failure.type == "OutOfMemoryError" or any(words in text for words in _OOM_WORDS):
-        return "oom", cause
-    if failure.type == "MemoryError" or any(words in text for words in _HOST_OOM_WORDS):
-        return "host_oom", cause
-    if "DataLoader worker" in text and ended.oom_kills:
-        return "host_oom", cause
-    if any(words in text for words in _SHM_WORDS):
-        return "failed", f"{cause}; shared memory ran out: more --shm-size or fewer --num-workers"
-    return "failed", cause
-
-
-def _killed(ended: Exit, folder: Path) -> tuple[Status, str]:
-    """The status of a training that left no report: it was killed, or never began."""
-    number = -ended.code if ended.code < 0 else ended.code - 128  # a wrapper's way to say it
-    if number == signal.SIGKILL:
-        if ended.oom_kills:
-            return (
-                "host_oom",
-                "killed by signal 9: out of memory, the system's or the limit's on it",
-            )
-        if ended.oom_kills is None:
-            return "host_oom", "killed by signal 9, most likely for lack of memory"
-        return "failed", "killed by signal 9, though not for lack of memory"
-    if number in {s.value for s in signal.Signals}:
-        return "failed", f"killed by signal {number} ({signal.Signals(number).name})"
-    if shutil.disk_usage(folder).free < _FULL_BYTES:
-        return "failed", f"No space left on device: the disk of {folder.parent} is full"
-    last = _last_line(folder / store.LOG)
-    return "failed", f"the process ended with code {ended.code}; its last line: {last or 'none'}"
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from detbench.checkout import checkout
-from detbench.errors import DetbenchError, MissingError
+from detbench.errors import DetbenchError, MissingError, UsageError
 from detbench.gpus import discovery
 from detbench.gpus.discovery import Gpu
 from detbench.launch.base import Launcher, OnEvent
@@ -162,6 +162,12 @@ def prepare(
     specs = plan(family, mode, request, found[0] if found else None, purpose=purpose)
     on_gpu = specs[0].device == "cuda"
     taken = found[: request.num_processes] if on_gpu else ()
+    if len(taken) > 1 and any(gpu.is_mig for gpu in taken):
+        raise UsageError(
+            f"--processes {request.num_processes}: a process sees a single MIG instance, and NCCL"
+            " joins none",
+            "train on one instance, or run one training on each: --gpus UUID",
+        )
     if on_gpu and len(taken) < request.num_processes:
         raise MissingError(
             f"{request.num_processes} processes need a GPU each, and {len(found)} can be used here",

@@ -50,7 +50,7 @@ def as_state(folder: Path, record: RunRecord) -> CellState:
     return CellState(
         status="fits" if record.status == "ok" else record.status,
         source="measured",
-        cause=record.cause,
+        cause=record.cause or "; ".join(record.notes),
         run=str(folder),
         images_per_second=record.throughput.images_per_second if record.throughput else None,
         peak_bytes=memory.get("reserved peak", memory.get("resident peak")),

@@ -64,7 +64,8 @@ def cell_text(state: CellState) -> str:
     """A cell in a few words: its state, and its source if it was not measured."""
     match state.source:
         case "measured" if state.images_per_second is not None:
-            return f"{state.images_per_second:.4g} img/s"
+            word = state.cause.partition(":")[0]  # of a run that fits, a note: partly on the CPU
+            return f"{state.images_per_second:.4g} img/s" + (f" ({word})" if word else "")
         case "implied":
             return f"{state.status} (implied by {state.by})"
         case "predicted":

@@ -46,6 +46,7 @@ class CellState:
     Attributes:
         source: whether the status was measured, is implied by another cell of the row, or was
             predicted; `none` for a cell that was not tried.
+        cause: why it does not fit; of one that fits, what it has to be read with.
         by: the batch size that implies it.
         run: the folder of the run that measured it.
         seconds: how long that run took.

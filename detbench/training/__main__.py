@@ -43,12 +43,28 @@ def main(spec_path: Path, output: Path) -> int:
         traceback.print_exc()
         outcome = Outcome(
             failure=Failure(
-                type=type(error).__name__, message=_message(error), at=time.time(), rank=rank
+                type=type(error).__name__,
+                message=_message(error),
+                at=time.time(),
+                rank=rank,
+                free_share=_free_share(),
             )
         )
     if rank == 0 or outcome.failure is not None:
         _write(outcome, output / outcome_name(rank))
     return 0 if outcome.failure is None else 1
+
+
+def _free_share() -> float | None:
+    """The share of the GPU's memory that is free; None without a GPU that answers."""
+    torch = sys.modules.get("torch")  # the failure may be its import
+    try:
+        if torch is None or not torch.cuda.is_initialized():
+            return None
+        free, total = torch.cuda.mem_get_info()
+    except Exception:  # a lost GPU raises more kinds than can be named
+        return None
+    return float(free / total)
 
 
 def _message(error: BaseException) -> str:

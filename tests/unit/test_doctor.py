@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,51 @@ def test_a_disk_without_room_is_missing(tmp_path: Path, monkeypatch: pytest.Monk
     checks = {check.what: check for check in doctor.of_machine(tmp_path / "not" / "there")}
     assert checks["disk for results"].state == doctor.MISSING
     assert str(tmp_path) in checks["disk for results"].detail
+
+
+NOT_REGISTERED = {"Runtimes": {"runc": {}}, "SecurityOptions": ["name=seccomp"]}
+
+
+def test_an_engine_with_the_runtime_gives_gpus() -> None:
+    assert doctor._gpu_access({"Runtimes": {"nvidia": {}}}).state == doctor.OK
+
+
+def test_an_engine_with_cdi_gives_gpus(tmp_path: Path) -> None:
+    told = {**NOT_REGISTERED, "CDISpecDirs": [str(tmp_path)]}
+    other = tmp_path / "vendor.yaml"
+    other.write_text("kind: vendor.com/nic\n")
+    assert doctor._gpu_access(told).state == doctor.MISSING
+    (tmp_path / "nvidia.yaml").write_text("cdiVersion: 0.5.0\nkind: nvidia.com/gpu\n")
+    check = doctor._gpu_access(told)
+    assert (check.state, check.detail) == (doctor.OK, f"CDI: {tmp_path / 'nvidia.yaml'}")
+
+
+def test_an_engine_with_the_toolkits_hook_gives_gpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    told = {**NOT_REGISTERED, "CDISpecDirs": [str(tmp_path)]}
+    check = doctor._gpu_access(told)
+    assert check.state == doctor.MISSING
+    assert "nvidia-ctk runtime configure" in check.detail
+    hook = tmp_path / "nvidia-container-runtime-hook"
+    hook.write_text("#!/bin/sh\n")
+    hook.chmod(0o755)
+    assert doctor._gpu_access(told).state == doctor.OK
+
+
+def test_a_program_that_holds_the_counters_is_named(tmp_path: Path) -> None:
+    """A real process of that name: the doctor looks for it in /proc."""
+    assert doctor._counter_holders().state == doctor.OK
+    program = tmp_path / "nv-hostengine"
+    shutil.copy2(shutil.which("sleep") or "", program)
+    with subprocess.Popen([program, "60"]) as process:
+        try:
+            check = doctor._counter_holders()
+        finally:
+            process.kill()
+    assert check.state == doctor.MISSING
+    assert check.detail.startswith("nv-hostengine runs here")
 
 
 def test_folders_of_runs_whose_process_is_gone(tmp_path: Path) -> None:

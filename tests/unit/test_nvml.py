@@ -52,6 +52,19 @@ print(folder)
 """
 
 
+# Two processes on the two MIG instances of a GPU.
+TWO_INSTANCES = """
+from detbench.launch.base import ignore
+from detbench.records.modes import MODES
+from detbench.running.place import Place
+from detbench.running.plan import Request
+from detbench.running.session import prepare
+
+prepare("maskrcnn", MODES["noprofile"], Request(num_processes=2, batch_sizes=(2,)), Place(),
+        "window", ignore, dry_run=True)
+"""
+
+
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return nvml_standin.compiled(tmp_path_factory.mktemp("nvml"))
@@ -265,3 +278,8 @@ def test_a_run_on_a_slice_records_which_and_keeps_its_samples(
         "gpu_driver": "550.54.15",
     }
     assert "monitoring.csv" in [measurement.path for measurement in record.measurements]
+
+
+def test_two_processes_on_two_instances_are_refused(library: Path) -> None:
+    done = ran(library, "mig", "-c", TWO_INSTANCES)
+    assert "--processes 2: a process sees a single MIG instance" in done.stderr

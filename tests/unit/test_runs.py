@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from detbench.checkout import commit
 from detbench.gpus import discovery
 from detbench.gpus.discovery import Gpu
 from detbench.launch.base import Exit
 from detbench.launch.local import LocalLauncher
 from detbench.records import measured
 from detbench.records.spec import Failure, Outcome
-from detbench.running.execute import classify
+from detbench.running.causes import classify, notes
 
 ITSELF = Exit(0, "itself", 0)
 
@@ -27,8 +28,8 @@ def classified(
     return classify(exit_, outcome, folder, file)
 
 
-def failure(type_: str, message: str) -> Outcome:
-    return Outcome(failure=Failure(type=type_, message=message))
+def failure(type_: str, message: str, free_share: float | None = None) -> Outcome:
+    return Outcome(failure=Failure(type=type_, message=message, free_share=free_share))
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,15 @@ def failure(type_: str, message: str) -> Outcome:
             failure("RuntimeError", "NVML_SUCCESS == r INTERNAL ASSERT FAILED at CUDACaching"),
             "oom",
         ),
+        (failure("AcceleratorError", "CUDA error: out of memory"), "oom"),
+        (failure("RuntimeError", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling"), "oom"),
+        (failure("RuntimeError", "cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), "oom"),
+        (failure("RuntimeError", "GET was unable to find an engine to execute this", 0.01), "oom"),
+        (
+            failure("RuntimeError", "GET was unable to find an engine to execute this", 0.4),
+            "failed",
+        ),
+        (failure("RuntimeError", "GET was unable to find an engine to execute this"), "failed"),
         (failure("RuntimeError", "DefaultCPUAllocator: can't allocate memory"), "host_oom"),
         (failure("MemoryError", ""), "host_oom"),
         (failure("FloatingPointError", "Loss became infinite"), "failed"),
@@ -47,6 +57,25 @@ def failure(type_: str, message: str) -> Outcome:
 )
 def test_the_trainings_own_word_decides(tmp_path: Path, outcome: Outcome, status: str) -> None:
     assert classified(tmp_path, outcome=outcome)[0] == status
+
+
+def test_a_lost_gpu_is_named(tmp_path: Path) -> None:
+    said = failure("AcceleratorError", "CUDA error: GPU is lost\nCUDA kernel errors might be")
+    status, cause = classified(tmp_path, outcome=said)
+    assert status == "failed"
+    assert cause.startswith("the GPU was lost during the run: AcceleratorError: CUDA error: GPU is")
+
+
+def test_an_operator_that_moved_to_the_cpu_is_noted(tmp_path: Path) -> None:
+    log = tmp_path / "output.log"
+    assert notes(tmp_path) == ()
+    log.write_text("[d2.engine]: Starting training\n")
+    assert notes(tmp_path) == ()
+    line = "INFO: Attempting to copy inputs of <function pairwise_iou> to CPU due to CUDA OOM\n"
+    log.write_text(f"[d2.engine]: Starting training\n{line}{line}")
+    (note,) = notes(tmp_path)
+    assert note.startswith("partly on the CPU: ")
+    assert note.endswith("2 times")
 
 
 def test_an_allocators_assertion_is_an_oom_only_on_a_gpu_that_is_here(
@@ -156,3 +185,23 @@ def test_ctrl_c_ends_the_process_and_says_so(tmp_path: Path) -> None:
     ended, _ = python("import time; time.sleep(600)", tmp_path / "log")
     timer.cancel()
     assert ended.by == "interrupt"
+
+
+def test_a_callers_python_path_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", "/their/packages:/more")
+    log = tmp_path / "output.log"
+    LocalLauncher().run(
+        [sys.executable, "-c", "import os; print(os.environ['PYTHONPATH'])"],
+        log=log, environment={}, on_event=print, time_limit=30,
+    )  # fmt: skip
+    first, *rest = log.read_text().strip().split(":")
+    assert (Path(first) / "detbench").is_dir()
+    assert rest == ["/their/packages", "/more"]
+
+
+def test_without_git_the_commit_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DETBENCH_COMMIT", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert commit() == "unknown"
+    monkeypatch.setenv("DETBENCH_COMMIT", "abc")
+    assert commit() == "abc"

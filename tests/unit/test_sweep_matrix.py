@@ -94,3 +94,10 @@ def green(path: Path) -> int:
 
     pixels = (255 * imread(path)[:, :, :3]).astype(int)
     return int((pixels == (127, 191, 123)).all(axis=2).sum())
+
+
+def test_a_cell_that_fits_only_with_the_cpus_help_says_so() -> None:
+    note = "partly on the CPU: for lack of GPU memory detectron2 moved an operator there, once"
+    row = Row("m", "noprofile", (2,), {2: CellState("fits", "measured", note, None, "", 3.0)})
+    assert list(grid([row])["bs2"]) == ["3 img/s (partly on the CPU)"]
+    assert causes([row]) == [f"m bs2 noprofile: fits: {note}"]
