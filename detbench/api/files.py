@@ -13,12 +13,12 @@ from typing import ClassVar, TypeVar, get_args
 import pandas as pd
 
 from detbench.errors import BadFileError, UsageError
+from detbench.gpus import counters
 from detbench.readers import counters_file, timeline, timeline_file
 from detbench.readers.identity import Identity, Kind, identify
 from detbench.readers.memory_file import read_memory
 from detbench.readers.monitoring import read_monitoring
 from detbench.readers.training_log import TrainingLog, read_training_log
-from detbench.utilization import core
 from detbench.utilization.window import devices, window_of
 
 R = TypeVar("R", bound="Recording")
@@ -177,7 +177,7 @@ def read(path: PathLike, kind: Kind | None = None, *, launches: bool = True) -> 
                 tables["launches"] = content.launches
             return Timeline(file, tables, content)
         case "counters":
-            counted = counters_file.read_counters(file, core.METRICS)
+            counted = counters_file.read_counters(file, counters.ALL)
             name = "levels" if isinstance(counted, counters_file.Levels) else "launches"
             return Counters(file, {name: counted.table}, counted)
         case "memory":

@@ -30,7 +30,7 @@ class PlaceOptions(TypedDict, total=False):
         shm_size: of a container's /dev/shm; `8g` by default.
         monitor_every: seconds between samples of GPU, CPU, memory and disk; 1 by default, 0 for
             none.
-        time_limit: seconds after which a run is ended.
+        time_limit: seconds after which a run is ended; in mode nsight 1800 by default.
         on_event: called with every event: `run` when a run begins, `progress` and others as the
             training emits them (in another thread), `note` with what is to be known, `ended`.
     """
@@ -130,6 +130,18 @@ class RunOptions(ThroughputOptions, total=False):
     rendezvous: str
 
 
+class ProfileOptions(RunOptions, total=False):
+    """Of what trains a window in any mode.
+
+    Attributes:
+        kernels: of mode nsight: a regular expression for the names of the kernels to measure.
+        launch_count: of mode nsight: the most kernels to measure.
+    """
+
+    kernels: str
+    launch_count: int | None
+
+
 class TargetOptions(RunOptions, total=False):
     """Of what trains to a target.
 
@@ -149,3 +161,7 @@ class TrainOptions(TargetOptions, total=False):
     """
 
     checkpoint_every: int | None
+
+
+class CommandOptions(TrainOptions, ProfileOptions, total=False):
+    """Of what shows commands: those of every function that trains."""

@@ -19,7 +19,7 @@ from detbench.sizes import bytes_of
 _AT_LEAST = {
     "processes": 1, "nodes": 1, "node_rank": 0, "seed": 0, "start": 0, "count": 1, "iterations": 1,
     "num_workers": 0, "evaluate_every": 1, "checkpoint_every": 1, "monitor_every": 0,
-    "time_limit": 1,
+    "time_limit": 1, "launch_count": 1,
 }  # fmt: skip
 _ONE_OF = {
     "device": get_args(Device), "launcher": get_args(Door), "precision": get_args(Precision),
@@ -29,7 +29,7 @@ _REQUESTED = {
     "batch_size": "batch_sizes", "weights": "weights", "learning_rate": "learning_rate",
     "start": "start", "count": "count", "iterations": "num_iterations",
     "processes": "num_processes", "evaluate_every": "evaluate_every",
-    "checkpoint_every": "checkpoint_every",
+    "checkpoint_every": "checkpoint_every", "kernels": "kernels", "launch_count": "launch_count",
 }  # fmt: skip
 """Key here -> field of `Request`."""
 

@@ -13,7 +13,7 @@ from typing import Any
 from typing_extensions import Unpack
 
 from detbench.api import requested as _requested
-from detbench.api.options import EvaluationOptions, RunOptions, TrainOptions
+from detbench.api.options import CommandOptions, EvaluationOptions, ProfileOptions, TrainOptions
 from detbench.errors import UsageError
 from detbench.records.modes import MODES, Mode, resolve_mode
 from detbench.records.store import Run
@@ -23,20 +23,22 @@ from detbench.running.session import Commands
 from detbench.running.switched import switched
 
 
-def run(family: str, mode: str | None = "noprofile", **options: Unpack[RunOptions]) -> list[Run]:
+def run(
+    family: str, mode: str | None = "noprofile", **options: Unpack[ProfileOptions]
+) -> list[Run]:
     """Train a window of a family's models: a run a model and batch size.
 
     Args:
         family: such as `maskrcnn`.
         mode: what is attached to the training; None for what the checkout is switched to.
-        **options: see `RunOptions`.
+        **options: see `ProfileOptions`.
 
     Raises:
         UsageError: something named does not exist, or contradicts something else.
         MissingError: the machine lacks what the runs need.
         DetbenchError: a training was refused before its first iteration.
     """
-    _requested.check("run", options, RunOptions)
+    _requested.check("run", options, ProfileOptions)
     chosen = resolve_mode(mode) if mode is not None else switched(family)
     return _done(family, chosen, options, "window")
 
@@ -76,7 +78,7 @@ def commands(
     purpose: Purpose = "window",
     target: Mapping[str, float] | None = None,
     batch_per_process: bool = False,
-    **options: Unpack[TrainOptions],
+    **options: Unpack[CommandOptions],
 ) -> Commands:
     """The command lines that runs would be done by, and what is to be known of them.
 
@@ -89,13 +91,13 @@ def commands(
             `target` for `measure_time_to_train`, `evaluation` for `evaluate`.
         target: metrics and percents, with the purpose `target`.
         batch_per_process: whether a batch size is that of one process.
-        **options: see `TrainOptions`.
+        **options: see `TrainOptions` and `ProfileOptions`.
 
     Raises:
         UsageError: something named does not exist, or contradicts something else.
         MissingError: a GPU was asked for that is not here.
     """
-    _requested.check("commands", options, TrainOptions)
+    _requested.check("commands", options, CommandOptions)
     if purpose == "evaluation":
         _check_weights(options.get("weights"))
     chosen = resolve_mode(mode) if mode is not None else switched(family)

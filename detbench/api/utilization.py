@@ -138,7 +138,7 @@ def core_utilization(
         window=joined(each.window for each in read),
         denominator="cycles of the profiled kernels (gpc__cycles_elapsed.max), idle time excluded",
         count=f"{kernels:,} kernels",
-        notes=_missing_cores(chosen),
+        notes=_core_notes(chosen),
     )
 
 
@@ -269,10 +269,12 @@ def _levels(chosen: dict[Path, pd.DataFrame], by: str, top: int | None) -> pd.Da
     )
 
 
-def _missing_cores(chosen: dict[Path, pd.DataFrame]) -> list[str]:
-    """Why a core's utilization is missing: distinct lines `core: reason`."""
-    reasons = [core.core_utilization(found).reason for found in chosen.values()]
-    lines = [f"{name}: {why[name]}" for why in reasons for name in (*CORES,) if name in why]
+def _core_notes(chosen: dict[Path, pd.DataFrame]) -> list[str]:
+    """Distinct lines `core: reason` for what is missing, and what the line `tensor` is."""
+    found = [core.core_utilization(launches) for launches in chosen.values()]
+    lines = [f"{name}: {f.reason[name]}" for f in found for name in CORES if name in f.reason]
+    if any(each.tensor_is_cycles for each in found):
+        lines.append(core.TENSOR_IS_CYCLES)
     return list(dict.fromkeys(lines))
 
 

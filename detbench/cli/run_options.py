@@ -125,6 +125,19 @@ _TRAINING = (
         help="Where the training ends.  [default: with the window; train: with the schedule]",
     ),
 )
+_KERNELS = (
+    click.option(
+        "--kernels",
+        metavar="REGEX",
+        default="",
+        help="Of mode nsight: measure only kernels whose name has this, such as 'gemm|conv'.",
+    ),
+    click.option(
+        "--launch-count",
+        type=click.IntRange(1),
+        help="Of mode nsight: the most kernels to measure.  [default: all of the window]",
+    ),
+)
 _EVALUATIONS = (
     click.option(
         "--evaluate-every",
@@ -167,7 +180,11 @@ _PLACE = (
         show_default=True,
         help="Seconds between samples of GPU, CPU, memory and disk; 0 for none.",
     ),
-    click.option("--time-limit", type=click.FloatRange(1), help="Seconds after which a run ends."),
+    click.option(
+        "--time-limit",
+        type=click.FloatRange(1),
+        help="Seconds after which a run ends.  [default: none; in mode nsight 1800]",
+    ),
 )
 _DOING = (
     click.option(
@@ -247,7 +264,7 @@ def _all(*groups: tuple[Callable[[Any], Any], ...]) -> Callable[[F], F]:
     return decorate
 
 
-run_options = _all(_WHAT, _PROCESSES, _TRAINING, _WHERE)
+run_options = _all(_WHAT, _PROCESSES, _TRAINING, _KERNELS, _WHERE)
 """Of the verbs that train a window."""
 accuracy_options = _all(_WHAT, _PROCESSES, _TRAINING, _EVALUATIONS, _CHECKPOINTS, _WHERE)
 """Of the verb that trains to accuracy."""

@@ -11,6 +11,7 @@ from detbench.comparison.conditions import Facts, workload
 from detbench.comparison.parts import Profile, profile
 from detbench.comparison.sides import Side
 from detbench.errors import DetbenchError
+from detbench.gpus import counters
 from detbench.readers.monitoring import read_monitoring
 from detbench.readers.ncu_csv import read_ncu_csv
 from detbench.readers.timeline import Timeline
@@ -18,7 +19,7 @@ from detbench.readers.timeline_file import read_timeline
 from detbench.records.spec import RunRecord
 from detbench.records.store import Run
 from detbench.telemetry.monitor import MONITORING
-from detbench.utilization.core import METRICS, CoreUtilization, core_utilization
+from detbench.utilization.core import CoreUtilization, core_utilization
 
 _TIMELINES = ("nvprof", "torch")  # modes; the first one has less overhead
 _SUFFIXES = (".sqlite", ".nvvp", ".trace.json.gz")
@@ -76,7 +77,7 @@ def core_utilizations(runs: Iterable[Run], notes: Notes) -> dict[Path, CoreUtili
     for folder, record in runs:
         for file in _measurements(folder, record, "nsight", (".csv",)):
             try:
-                found[folder] = core_utilization(read_ncu_csv(file, METRICS))
+                found[folder] = core_utilization(read_ncu_csv(file, counters.ALL))
             except (DetbenchError, ValueError) as error:
                 notes.of(file, error)
     return found

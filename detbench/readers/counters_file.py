@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from detbench.readers import ncu_rep, nvprof_metrics
+from detbench.readers import ncu_messages, ncu_rep, nvprof_metrics
 from detbench.readers.ncu_csv import read_ncu_csv
 from detbench.readers.text import open_text, read_head
 
@@ -42,7 +42,7 @@ def read_counters(path: Path, metrics: Collection[str]) -> Launches | Levels:
         BadFileError: it is none of these, or it is damaged.
         MissingError: a package that the format needs is not installed.
     """
-    if read_head(path, len(ncu_rep.MAGIC)) == ncu_rep.MAGIC:
+    if read_head(path, len(ncu_messages.MAGIC)) == ncu_messages.MAGIC:
         return Launches(ncu_rep.read_ncu_rep(path, metrics))
     with open_text(path) as lines:
         for line in lines:

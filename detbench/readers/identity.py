@@ -21,7 +21,7 @@ from detbench.readers import (
     database,
     dlprof,
     memory_curve,
-    ncu_rep,
+    ncu_messages,
     nvprof_csv,
     printed,
     tbd_memory,
@@ -77,7 +77,7 @@ def identify(path: Path) -> Identity:
         BadFileError: it cannot be read, or its format is unknown.
     """
     head = read_head(path, _HEAD)
-    if head.startswith(ncu_rep.MAGIC):
+    if head.startswith(ncu_messages.MAGIC):
         return Identity("counters", "Nsight Compute")
     if head.startswith(database.MAGIC):
         return _of_database(path)

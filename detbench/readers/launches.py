@@ -28,14 +28,16 @@ class Launches:
 
     def __init__(self, metrics: Collection[str]) -> None:
         self.process, self.launch = array("q"), array("q")
-        self._kernel, self._device = _Names(), _Names()
+        self._kernel, self._device, self._capability = _Names(), _Names(), _Names()
         # (table in the file, process) -> launch ID -> its number here
         self._index: dict[tuple[int, int], dict[int, int]] = {}
         self._last: tuple[tuple[int, str, str], int] = (0, "", ""), 0
         self._notation = Notation()
         self._values = {name: _Values() for name in metrics}
 
-    def number(self, table: int, process: str, launch: str, kernel: str, device: str) -> int:
+    def number(
+        self, table: int, process: str, launch: str, kernel: str, device: str, capability: str = ""
+    ) -> int:
         """The number of a launch; one that was not seen before gets a new number.
 
         Raises:
@@ -52,6 +54,7 @@ class Launches:
             self.launch.append(launch_id)
             self._kernel.append(kernel)
             self._device.append(device)
+            self._capability.append(capability)
         self._last = said, number
         return number
 
@@ -70,8 +73,12 @@ class Launches:
                 values.end_block(self._notation)
 
     def names(self) -> dict[str, pd.Categorical[str]]:
-        """Kernel and device of each launch."""
-        return {"kernel": self._kernel.categorical(), "device": self._device.categorical()}
+        """Kernel, device and compute capability of each launch."""
+        return {
+            "kernel": self._kernel.categorical(),
+            "device": self._device.categorical(),
+            "capability": self._capability.categorical(),
+        }
 
     def metrics(self) -> dict[str, Numbers]:
         """The metrics that have values; NaN means not available.

@@ -17,6 +17,7 @@ import pandas as pd
 
 from detbench.errors import BadFileError
 from detbench.readers.launches import BadLaunchError, Launches
+from detbench.readers.ncu_messages import cause
 from detbench.readers.schema import Column, Schema
 from detbench.readers.text import csv_cells, open_text
 
@@ -26,6 +27,7 @@ SCHEMA = Schema(
         Column("launch", "int64", "the kernel launch's ID within its process"),
         Column("kernel", "category", "kernel name"),
         Column("device", "category", "device number; empty if the version does not write it"),
+        Column("capability", "category", "compute capability, `9.0`; empty if it is not written"),
     )
 )
 """One row per kernel launch; then one float64 column per metric, in base units."""
@@ -83,20 +85,23 @@ class _Header:
         self.units: list[str] = []  # of a wide table, from the row after the header
         self._launch = [names.index(name) for name in _LAUNCH]
         self._device = names.index("Device") if "Device" in names else None
+        self._capability = names.index("CC") if "CC" in names else None
         self.metric = [] if self.is_wide else [names.index(name) for name in _METRIC]
         self.wide = [(m, names.index(m)) for m in metrics if m in names] if self.is_wide else []
-        used = [*self._launch, self._device or 0, *self.metric, *(i for _, i in self.wide)]
+        optional = (self._device or 0, self._capability or 0)
+        used = [*self._launch, *optional, *self.metric, *(i for _, i in self.wide)]
         self.shortest = max(used) + 1
 
     def is_like(self, line: str) -> bool:
         """Whether a line looks like a wide row whose beginning is damaged."""
         return self.is_wide and line.count('","') >= self.shortest - 2
 
-    def launch(self, cells: list[str]) -> tuple[str, str, str, str]:
-        """Process id, launch ID, kernel and device of a row."""
+    def launch(self, cells: list[str]) -> tuple[str, str, str, str, str]:
+        """Process id, launch ID, kernel, device and compute capability of a row."""
         id_, process, kernel = self._launch
         device = "" if self._device is None else cells[self._device]
-        return cells[process], cells[id_], cells[kernel], device
+        capability = "" if self._capability is None else cells[self._capability]
+        return cells[process], cells[id_], cells[kernel], device, capability
 
 
 def _values(
@@ -161,7 +166,7 @@ def unit_scale(path: Path, unit: str) -> float:
 
 
 def _why_no_kernel(path: Path) -> str:
-    """The last message of Nsight Compute in a log without a table."""
+    """What Nsight Compute said in a log without a table."""
     with open_text(path) as stream:
-        said = [line.strip() for line in stream if line.startswith("==")]
-    return f"no kernel in it; it says: {said[-1]}" if said else "no table of Nsight Compute in it"
+        said = cause(stream)
+    return f"no kernel in it; it says: {said}" if said else "no table of Nsight Compute in it"

@@ -22,10 +22,10 @@ import pandas as pd
 from detbench.errors import BadFileError, MissingError
 from detbench.readers import ncu_rep_dump
 from detbench.readers.ncu_csv import SCHEMA, unit_scale
+from detbench.readers.ncu_messages import MAGIC
 
 _log = logging.getLogger(__name__)
 
-MAGIC = b"NVR\x00"
 _NUM_RESULTS, _PAYLOAD_SIZE = 2, 5  # fields of BlockHeader
 _AGAIN = "copy it again, or profile again with `ncu --export FILE`"
 
@@ -58,13 +58,17 @@ def read_ncu_rep(path: Path, metrics: Collection[str]) -> pd.DataFrame:
         raise BadFileError(
             path, f"only {len(launches)} of its {num_results} kernels can be read", _AGAIN
         )
-    devices, *columns = zip(*(values for _, values in launches), strict=True)
+    devices, majors, minors, *columns = zip(*(values for _, values in launches), strict=True)
     return SCHEMA.table(
         {
             "process": [-1] * len(launches),
             "launch": range(len(launches)),
             "kernel": [kernel for kernel, _ in launches],
-            "device": ["" if found is None else str(int(found[0])) for found in devices],
+            "device": [_whole(found) for found in devices],
+            "capability": [
+                f"{_whole(major)}.{_whole(minor)}" if major and minor else ""
+                for major, minor in zip(majors, minors, strict=True)
+            ],
             **{
                 name: [_base(path, found) for found in column]
                 for name, column in zip(metrics, columns, strict=True)
@@ -78,7 +82,7 @@ _Value = tuple[float, str] | None  # with its unit
 
 
 def _launches(path: Path, metrics: Collection[str]) -> list[tuple[str, list[_Value]]]:
-    """The kernel of each launch, with its device and `metrics`."""
+    """The kernel of each launch, with its device, compute capability and `metrics`."""
     command = [sys.executable, ncu_rep_dump.__file__, str(path), *metrics]
     _log.info("runs %s", shlex.join(command))
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -90,6 +94,10 @@ def _launches(path: Path, metrics: Collection[str]) -> list[tuple[str, list[_Val
         return msgspec.json.decode(done.stdout, type=list[tuple[str, list[_Value]]])
     except msgspec.MsgspecError as error:
         raise BadFileError(path, f"a kernel in it is damaged: {error}", _AGAIN) from error
+
+
+def _whole(found: _Value) -> str:
+    return "" if found is None else str(int(found[0]))
 
 
 def _base(path: Path, found: _Value) -> float:

@@ -8,17 +8,24 @@ from __future__ import annotations
 import json
 import sys
 
-DEVICE = "launch__device_id"
+DEVICE = (
+    "launch__device_id",
+    "device__attribute_compute_capability_major",
+    "device__attribute_compute_capability_minor",
+)
 
 
 def main(path: str, metrics: list[str]) -> None:
-    """Print a list of launches: the kernel's name, and each metric as value and unit, or null."""
+    """Print a list of launches: the kernel's name, and of `DEVICE` and each metric value and unit.
+
+    null stands for a metric that the launch does not have.
+    """
     import ncu_report
 
     launches = []
     for range_ in ncu_report.load_report(path):
         for action in range_:
-            found = [action.metric_by_name(name) for name in (DEVICE, *metrics)]
+            found = [action.metric_by_name(name) for name in (*DEVICE, *metrics)]
             values = [
                 None
                 if metric is None or not metric.has_value()

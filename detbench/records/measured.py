@@ -11,6 +11,15 @@ import gzip
 import sqlite3
 from pathlib import Path
 
+from detbench.readers.ncu_messages import MAGIC, cause
+
+COUNTERS_REMEDY = (
+    "run as root or in a container with --cap-add SYS_ADMIN, or load the driver with "
+    "NVreg_RestrictProfilingToAdminUsers=0"
+)
+"""What gives a process the GPU's performance counters."""
+_NO_PERMISSION = "ERR_NVGPUCTRPERM"
+
 _KERNELS = "CUPTI_ACTIVITY_KIND_KERNEL", "CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL"
 
 
@@ -24,6 +33,10 @@ def why_empty(path: Path) -> str:
         return "it is empty"
     if path.suffix in {".sqlite", ".nvvp"}:
         return _why_empty_database(path)
+    if path.suffix == ".ncu-rep":
+        with path.open("rb") as stream:
+            is_report = stream.read(len(MAGIC)) == MAGIC and bool(stream.read(1))
+        return "" if is_report else "it is not a report of Nsight Compute"
     if path.suffix == ".gz":
         return _why_empty_trace(path)
     return _why_empty_csv(path)
@@ -60,5 +73,7 @@ def _why_empty_csv(path: Path) -> str:
     if len(rows) == 2:
         return ""
     with path.open(encoding="utf-8", errors="replace") as stream:
-        said = [line.strip() for line in stream if line.startswith("==")]
-    return f"it holds no row; the profiler said: {said[-1]}" if said else "it holds no row"
+        said = cause(stream)
+    if _NO_PERMISSION in said:
+        return f"it holds no row; the profiler said: {said}; {COUNTERS_REMEDY}"
+    return f"it holds no row; the profiler said: {said}" if said else "it holds no row"

@@ -15,18 +15,24 @@ class Mode:
         file: the measurement it leaves, relative to the run's folder, `{bs}` being the batch
             size; empty when it leaves none, or when its program decides (see `attach`).
         needs_gpu: whether it measures nothing without an NVIDIA GPU.
+        time_limit: seconds after which a run is ended unless another limit is given; None for
+            never.
     """
 
     name: str
     summary: str
     file: str = ""
     needs_gpu: bool = False
+    time_limit: float | None = None
 
 
 _MODES = (
     Mode("noprofile", "the training, nothing attached: throughput and accuracy"),
     Mode("nvprof", "GPU timeline for compute utilization", needs_gpu=True),
-    Mode("nsight", "Nsight Compute counters for core utilization", needs_gpu=True),
+    # Each kernel is replayed: an iteration that takes a tenth of a second alone takes minutes.
+    Mode(
+        "nsight", "Nsight Compute counters for core utilization", needs_gpu=True, time_limit=1800.0
+    ),
     Mode("memory", "where the memory goes, tensor by tensor", "memory_csv_data/memory_bs{bs}.csv"),
     Mode("torch", "PyTorch profiler (Kineto) trace", "torch_bs{bs}.pt.trace.json.gz"),
     Mode("dlprof", "DLProf reports, in images that have DLProf", needs_gpu=True),

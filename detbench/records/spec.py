@@ -75,6 +75,8 @@ class RunSpec(_Document):
         probe: whether only memory is measured, with the largest images that the model's scaling
             makes, and with zeros in place of computed feature maps.
         num_processes: processes on this machine, one GPU each.
+        kernels, launch_count: of mode nsight: a regular expression for the names of the kernels
+            that are measured, and the most launches; all by default.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -104,6 +106,8 @@ class RunSpec(_Document):
     deterministic: bool = False
     overrides: dict[str, Any] = Field(default_factory=dict)
     probe: bool = False
+    kernels: str = ""
+    launch_count: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
     def _window_inside(self) -> RunSpec:

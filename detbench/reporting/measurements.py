@@ -12,6 +12,7 @@ from typing import Final, Generic, TypeVar
 import pandas as pd
 
 from detbench.errors import BadFileError, DetbenchError
+from detbench.gpus import counters
 from detbench.readers.counters_file import Levels, read_counters
 from detbench.readers.memory_file import read_memory
 from detbench.readers.monitoring import read_monitoring
@@ -183,7 +184,7 @@ def _timeline(file: Path) -> TimelineTables:
 
 
 def _counters(file: Path) -> core.CoreUtilization:
-    found = read_counters(file, core.METRICS)
+    found = read_counters(file, counters.ALL)
     if isinstance(found, Levels):
         raise BadFileError(
             file, "has levels from 0 to 10, not percentages", "collect them: profile.sh nsight"

@@ -18,6 +18,7 @@ from detbench.datasets.coco import find_splits
 from detbench.errors import MissingError
 from detbench.gpus.discovery import DRIVER_PARAMETERS, Gpu, Unusable, may_read_counters, survey
 from detbench.launch.base import Launcher
+from detbench.records.measured import COUNTERS_REMEDY
 from detbench.records.modes import Mode
 from detbench.running.attach import Attachment
 from detbench.suite import FRAMEWORKS, Family
@@ -36,10 +37,6 @@ _MEMORY_LIMITS = (
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
 _NO_LIMIT = 1 << 60  # version 1 of cgroups writes no limit so
-_COUNTERS_REMEDY = (
-    "run as root or in a container with --cap-add SYS_ADMIN, or load the driver with "
-    "NVreg_RestrictProfilingToAdminUsers=0"
-)
 _SHM_BYTES = 1 << 30  # data loader workers pass their batches through it
 _HOOK = "nvidia-container-runtime-hook"  # of the NVIDIA Container Toolkit
 _CDI_FOLDERS = ("/etc/cdi", "/var/run/cdi")  # the defaults of the CDI specification
@@ -83,7 +80,7 @@ def lacks(
         found.append(
             Lack(
                 "permission to read GPU performance counters (ERR_NVGPUCTRPERM)",
-                _COUNTERS_REMEDY,
+                COUNTERS_REMEDY,
             )
         )
     return found
@@ -208,7 +205,7 @@ def _counters() -> Check:
         return Check(what, UNKNOWN, f"{DRIVER_PARAMETERS} does not state it")
     if may_read_counters():
         return Check(what, OK, str(DRIVER_PARAMETERS))
-    return Check(what, MISSING, _COUNTERS_REMEDY)
+    return Check(what, MISSING, COUNTERS_REMEDY)
 
 
 def _counter_holders() -> Check:

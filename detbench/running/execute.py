@@ -116,7 +116,8 @@ def execute(
     if outcome is not None and refused and not store.has_iterations(folder):
         store.discard(folder)
         raise _refusal(outcome.failure)  # type: ignore[arg-type]
-    status, cause = classify(ended_as, outcome, folder, attachment.file, launcher.gpus)
+    measurement = attachment.measurement(folder)
+    status, cause = classify(ended_as, outcome, folder, measurement, launcher.gpus)
     told = outcome or Outcome()
     for file in (folder / store.SPEC, *folder.glob(outcome_name("*"))):
         file.unlink(missing_ok=True)  # run.json holds the outcomes
@@ -145,8 +146,8 @@ def execute(
         measurements=store.measurements_in(folder),
     )
     kept = store.keep(folder, record)
-    if status == "ok" and attachment.file:
-        store.link_latest(root, kept / attachment.file)
+    if status == "ok" and measurement:
+        store.link_latest(root, kept / measurement)
     return store.Run(kept, record)
 
 

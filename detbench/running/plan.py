@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +38,7 @@ class Request:
             None keeps the family's window.
         memory_limit: in bytes; a run on the CPU under a limit has its own GPU profile,
             `cpu-900MiB`.
+        kernels, launch_count: see `RunSpec`.
     """
 
     framework: str | None = None
@@ -62,6 +64,8 @@ class Request:
     deterministic: bool = False
     overrides: Mapping[str, Any] = field(default_factory=dict)
     memory_limit: int | None = None
+    kernels: str = ""
+    launch_count: int | None = None
 
 
 def plan(
@@ -124,7 +128,8 @@ def _spec(
     window = _window(defaults, mode, request, end, purpose)
     dataset = _located(request.dataset or defaults.dataset, DATASETS)
     _check_target(request.target, dataset)
-    workers = request.num_workers
+    workers = _workers(mode, request, defaults)
+    _check_kernels(mode, request)
     framework = _framework(family, name, model, request.framework)
     if request.overrides and framework != "detectron2":
         raise UsageError(f"{name} is trained by {framework}", "--override changes detectron2 only")
@@ -154,15 +159,46 @@ def _spec(
             save_weights=purpose in ("accuracy", "target"),
             checkpoint_every=checkpoint_every,
             target=dict(request.target),
-            num_workers=defaults.num_workers if workers is None else workers,
+            num_workers=workers,
             num_processes=request.num_processes,
             nodes=request.nodes,
             seed=request.seed,
             deterministic=request.deterministic,
             overrides=dict(request.overrides),
+            kernels=request.kernels,
+            launch_count=request.launch_count,
         )
     except ValidationError as error:
         raise _as_usage(error) from error
+
+
+def _workers(mode: Mode, request: Request, defaults: Defaults) -> int:
+    """The data loader's processes: none in mode nsight, as ncu has hung with forked children."""
+    wanted = request.num_workers
+    if mode.name != "nsight":
+        return defaults.num_workers if wanted is None else wanted
+    if wanted:
+        raise UsageError(
+            f"--num-workers {wanted}: mode nsight loads its images in the training's own process",
+            "leave --num-workers out",
+        )
+    return 0
+
+
+def _check_kernels(mode: Mode, request: Request) -> None:
+    """Refuse a choice of kernels where none are measured one by one."""
+    if mode.name != "nsight" and (request.kernels or request.launch_count is not None):
+        raise UsageError(
+            f"--kernels and --launch-count choose what mode nsight measures, not {mode.name}",
+            "leave them out, or switch to nsight",
+        )
+    try:
+        re.compile(request.kernels)
+    except re.error as error:
+        raise UsageError(
+            f"--kernels '{request.kernels}' is no regular expression: {error}",
+            "as in --kernels 'gemm|conv'",
+        ) from error
 
 
 def _in_zoo(model: Model, framework: str) -> bool:

@@ -20,9 +20,10 @@ from detbench.records import store
 from detbench.records.modes import Mode
 from detbench.records.spec import RunSpec
 from detbench.records.store import Run
-from detbench.running.attach import attach
+from detbench.running.attach import Kernels, attach
 from detbench.running.doctor import lacks
 from detbench.running.execute import execute, training_command
+from detbench.running.expectation import expectation
 from detbench.running.place import Place, host_folder
 from detbench.running.plan import Purpose, Request, plan
 from detbench.suite import load_family
@@ -71,7 +72,7 @@ class Session:
         """
         if self.place.resume and (found := store.find_ok(self.root, spec)):
             return found
-        attachment = attach(self.mode, self.gpu, spec.batch_size, spec.window)
+        attachment = attach(self.mode, self.gpu, spec.batch_size, spec.window, _kernels(spec))
         missing = lacks(self.mode, attachment, self.launcher, self.gpu, self.why_no_gpu)
         if missing:
             raise MissingError(
@@ -80,6 +81,13 @@ class Session:
             )
         if attachment.reason:
             self.note(f"{self.mode.name}: {attachment.reason}")
+        if self.mode.name == "nsight":
+            limit = self.place.time_limit or self.mode.time_limit
+            ahead = expectation(self.root, spec)
+            self.note(
+                f"nsight: {ahead}{'; ' if ahead else ''}every kernel is replayed several times;"
+                f" the run ends after {limit:.0f} s at the latest (--time-limit)"
+            )
         unfinished = None
         if self.place.resume and spec.checkpoint_every:
             unfinished = store.find_unfinished(self.root, spec)
@@ -94,7 +102,7 @@ class Session:
                 self.launcher,
                 root=self.root,
                 on_event=self.on_event,
-                time_limit=self.place.time_limit,
+                time_limit=self.place.time_limit or self.mode.time_limit,
                 continues=unfinished,
                 gpus=self.gpus,
                 monitor_every=self.place.monitor_every,
@@ -112,7 +120,7 @@ class Session:
         if self.mode.needs_gpu and self.gpu is None:
             found.notes.append("there is no GPU here: this is for a current data-centre GPU")
         for spec in specs:
-            attachment = attach(self.mode, self.gpu, spec.batch_size, spec.window)
+            attachment = attach(self.mode, self.gpu, spec.batch_size, spec.window, _kernels(spec))
             if attachment.reason:
                 found.notes.append(f"{self.mode.name}: {attachment.reason}")
             folder = self.launcher.seen(self.root / spec.gpu_profile / "RUN")
@@ -189,6 +197,10 @@ def prepare(
     if place.launcher == "docker" and not dry_run:
         _note_image(session, family_name)
     return session, specs
+
+
+def _kernels(spec: RunSpec) -> Kernels:
+    return Kernels(spec.kernels, spec.launch_count)
 
 
 def _paths(specs: Iterable[RunSpec]) -> tuple[Path, ...]:

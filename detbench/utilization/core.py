@@ -13,12 +13,8 @@ import pandas as pd
 from detbench.gpus import counters
 from detbench.utilization.kernel_classes import kernel_class
 
-METRICS = (
-    counters.CYCLES,
-    *(metric for core in counters.CORES for metric in counters.METRICS[core]),
-    counters.TENSOR_ACTIVE,
-)
-"""The metrics that this module uses; a reader needs no others."""
+TENSOR_IS_CYCLES = "the line tensor is the pipe's active cycles, as from compute capability 9.0 on"
+"""The note on a table whose line `tensor` is not the issue of instructions."""
 
 
 @dataclass(frozen=True)
@@ -26,15 +22,17 @@ class CoreUtilization:
     """The utilization of one group of kernels.
 
     Attributes:
-        percent: by core (`fma`, `fp16`, `tensor`, `sfu`, and `tensor_cycles`), cycle-weighted;
-            None if the file does not have it.
+        percent: by core (`fma`, `fp16`, `tensor`, `sfu`), and what stands beside them
+            (`counters.BESIDE`), cycle-weighted; None if the file does not have it.
         reason: by core, why its utilization is None.
+        tensor_is_cycles: whether `tensor` is the pipe's active cycles, not the issue.
     """
 
     num_kernels: int
     cycles: float
     percent: dict[str, float | None]
     reason: dict[str, str]
+    tensor_is_cycles: bool
 
 
 def core_utilization(launches: pd.DataFrame) -> CoreUtilization:
@@ -53,6 +51,7 @@ def core_utilization(launches: pd.DataFrame) -> CoreUtilization:
         cycles=float(launches[counters.CYCLES].sum()),
         percent=percent,
         reason=reason,
+        tensor_is_cycles=_tensor_is_cycles(launches),
     )
 
 
@@ -74,6 +73,13 @@ def by(
         groups = list(launches.groupby(key, observed=True))
         groups.sort(key=lambda group: -group[1][counters.CYCLES].sum())
     total = launches[counters.CYCLES].sum()
+    beside = [
+        name
+        for name, metrics in counters.BESIDE.items()
+        if name == "tensor cycles"
+        or (any(metric in launches for metric in metrics) and name != "tensor issue")
+        or (name == "tensor issue" and _tensor_is_cycles(launches))
+    ]
     rows = []
     for name, group in groups[:top]:
         percent, _ = _percents(group)
@@ -86,7 +92,7 @@ def by(
                 "cycles": int(cycles),
                 **({"cycles (%)": 100 * cycles / total} if level != "file" else {}),
                 **{f"{core} (%)": percent[core] for core in counters.CORES},
-                "tensor cycles (%)": percent["tensor_cycles"],
+                **{f"{name} (%)": percent[name] for name in beside},
                 **(wall if busy_percent is not None else {}),
             }
         )
@@ -94,8 +100,10 @@ def by(
 
 
 def _percents(launches: pd.DataFrame) -> tuple[dict[str, float | None], dict[str, str]]:
-    """Cycle-weighted utilization by core, and the reasons for None."""
-    choices = {**counters.METRICS, "tensor_cycles": (counters.TENSOR_ACTIVE,)}
+    """Cycle-weighted utilization by core and beside the cores, and the reasons for None."""
+    choices = {**counters.METRICS, **counters.BESIDE}
+    if _tensor_is_cycles(launches):
+        choices["tensor"] = counters.TENSOR_CYCLES
     percent: dict[str, float | None] = {}
     reason: dict[str, str] = {}
     for core, metrics in choices.items():
@@ -111,6 +119,23 @@ def _percents(launches: pd.DataFrame) -> tuple[dict[str, float | None], dict[str
             continue
         percent[core] = float((known[counters.CYCLES] * known[metric]).sum() / cycles)
     return percent, reason
+
+
+def _tensor_is_cycles(launches: pd.DataFrame) -> bool:
+    """Whether any kernel ran on a chip whose tensor issue says nothing of its tensor pipe.
+
+    The compute capability says so, or in a file without it a metric that only such chips have.
+    """
+    if any(metric in launches for metric in counters.BESIDE["wgmma issue"]):
+        return True
+    said = launches["capability"].unique() if "capability" in launches else ()
+    return any(_capability(text) >= counters.CYCLES_FROM for text in said)
+
+
+def _capability(text: str) -> tuple[int, int]:
+    """A compute capability such as `9.0`; (0, 0) if the file does not say it."""
+    major, _, minor = text.partition(".")
+    return (int(major), int(minor)) if major.isdecimal() and minor.isdecimal() else (0, 0)
 
 
 def _times(percent: float | None, busy_percent: float | None) -> float | None:

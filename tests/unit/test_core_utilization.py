@@ -63,3 +63,50 @@ def test_a_share_of_wall_time_is_the_product_with_the_busy_share() -> None:
     (row,) = by(table, "file", busy_percent=40.0).to_dict("records")
     assert row["fma of wall (%)"] == pytest.approx(20)
     assert row["sfu of wall (%)"] is None
+
+
+TENSOR, TENSOR_CYCLES = counters.METRICS["tensor"][0], counters.TENSOR_ACTIVE
+
+
+def hopper(capability: str, **more: list[float]) -> pd.DataFrame:
+    """Two kernels of an attention as a public report has them: issue tells little of the cycles."""
+    values = {counters.CYCLES: [300, 100], TENSOR: [2.0, 0.0], TENSOR_CYCLES: [40.0, 8.0], **more}
+    return launches(**values).assign(capability=pd.Categorical([capability] * 2))
+
+
+@pytest.mark.parametrize(
+    ("capability", "tensor", "is_cycles"),
+    [("8.0", 1.5, False), ("", 1.5, False), ("9.0", 32.0, True), ("12.0", 32.0, True)],
+)
+def test_from_hopper_on_tensor_is_the_pipes_cycles(
+    capability: str, tensor: float, is_cycles: bool
+) -> None:
+    # Issue: 300 * 2 / 400 = 1.5; cycles: (300 * 40 + 100 * 8) / 400 = 32.
+    table = hopper(capability)
+    found = core_utilization(table)
+    assert found.percent["tensor"] == pytest.approx(tensor)
+    assert found.tensor_is_cycles is is_cycles
+    (row,) = by(table, "file").to_dict("records")
+    assert row["tensor cycles (%)"] == pytest.approx(32.0)
+    assert row.get("tensor issue (%)") == (pytest.approx(1.5) if is_cycles else None)
+
+
+def test_a_metric_of_hopper_tells_what_the_file_does_not_say() -> None:
+    gmma = counters.BESIDE["wgmma issue"][0]
+    table = hopper("", **{gmma: [4.0, 0.0]})
+    assert core_utilization(table).percent["tensor"] == pytest.approx(32.0)
+    assert by(table, "file")["wgmma issue (%)"].item() == pytest.approx(3.0)
+
+
+def test_packed_fp16_on_the_tensor_pipe_stands_apart() -> None:
+    table = hopper("8.0", **{counters.BESIDE["fp16 on tensor"][0]: [8.0, 0.0]})
+    assert by(table, "file")["fp16 on tensor (%)"].item() == pytest.approx(6.0)
+    assert core_utilization(table).percent["fp16"] is None
+
+
+def test_blackwells_names_of_the_cycles_count() -> None:
+    tc, subpipe = counters.TENSOR_CYCLES[1], counters.BESIDE["hmma cycles"][1]
+    values = {counters.CYCLES: [100], counters.METRICS["fma"][0]: [1.0], tc: [60.0], subpipe: [50]}
+    table = launches(**values).assign(capability="10.0")
+    assert core_utilization(table).percent["tensor"] == pytest.approx(60.0)
+    assert by(table, "file")["hmma cycles (%)"].item() == pytest.approx(50.0)

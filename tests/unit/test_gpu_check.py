@@ -165,9 +165,9 @@ def test_the_plain_count_of_a_trace(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("bound", "shown", "inside", "outside"),
     [
-        (Bound("tensor_cycles", 70, 100), "tensor cycles > 70 %", 88.2, 69.9),
+        (Bound("tensor cycles", 70, 100), "tensor cycles > 70 %", 88.2, 69.9),
         (Bound("fma", 0, 10), "fma < 10 %", 9.9, 10.1),
-        (Bound("tensor_cycles", 0, 0), "tensor cycles 0", 0.0, 0.4),
+        (Bound("tensor cycles", 0, 0), "tensor cycles 0", 0.0, 0.4),
     ],
 )
 def test_the_bounds_of_known_kernels(

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from detbench.errors import BadFileError
 from detbench.gpus import counters
+from detbench.gpus.counters import ALL as METRICS
 from detbench.readers.ncu_csv import read_ncu_csv
-from detbench.utilization.core import METRICS, core_utilization
+from detbench.utilization.core import core_utilization
 from tests.builders import NCU_WIDE
 
 FMA = counters.METRICS["fma"][0]

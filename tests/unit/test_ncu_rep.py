@@ -7,7 +7,8 @@ import pytest
 
 from detbench.errors import BadFileError, MissingError
 from detbench.gpus import counters
-from detbench.readers.ncu_rep import MAGIC, read_ncu_rep
+from detbench.readers.ncu_messages import MAGIC
+from detbench.readers.ncu_rep import read_ncu_rep
 from tests.conftest import Run, assert_refused
 from tests.needed import absent, package, program
 

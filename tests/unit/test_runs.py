@@ -18,6 +18,7 @@ from detbench.launch.local import LocalLauncher
 from detbench.records import measured
 from detbench.records.spec import Failure, Outcome
 from detbench.running.causes import classify, notes
+from tests.conftest import Run, assert_refused
 
 ITSELF = Exit(0, "itself", 0)
 
@@ -205,3 +206,22 @@ def test_without_git_the_commit_is_unknown(tmp_path: Path, monkeypatch: pytest.M
     assert commit() == "unknown"
     monkeypatch.setenv("DETBENCH_COMMIT", "abc")
     assert commit() == "abc"
+
+
+LOCKED = """==PROF== Connected to process 7 (/usr/bin/python3)
+==ERROR== ERR_NVGPUCTRPERM - The user does not have permission to access NVIDIA GPU counters
+==PROF== Disconnected from process 7
+==ERROR== An error occurred while trying to profile.
+==WARNING== No kernels were profiled.
+"""
+
+
+def test_the_first_error_of_ncu_is_the_cause(tmp_path: Path, parser: Run) -> None:
+    file = tmp_path / "nsight_bs2.csv"
+    file.write_text(LOCKED)
+    why = measured.why_empty(file)
+    assert why.startswith("it holds no row; the profiler said: ==ERROR== ERR_NVGPUCTRPERM")
+    assert why.endswith("NVreg_RestrictProfilingToAdminUsers=0")
+    assert_refused(parser("core_util.py", file), 5, "it says: ==ERROR== ERR_NVGPUCTRPERM")
+    file.write_text(LOCKED.replace("==ERROR==", "==PROF=="))
+    assert "No kernels were profiled" in measured.why_empty(file)

@@ -177,3 +177,20 @@ def test_a_profiler_that_follows_one_process_is_given_one(mode: str) -> None:
     with pytest.raises(UsageError, match=f"mode {mode} profiles one process"):
         one(Request(num_processes=2), mode, V100)
     assert one(Request(num_processes=2), "torch", V100).world_size == 2
+
+
+def test_mode_nsight_loads_its_images_itself() -> None:
+    assert one(Request(), "nsight", V100).num_workers == 0
+    assert one(Request(), "noprofile", V100).num_workers == 4
+    with pytest.raises(UsageError, match="--num-workers 2: mode nsight loads its images"):
+        one(Request(num_workers=2), "nsight", V100)
+
+
+def test_kernels_are_chosen_in_mode_nsight_only() -> None:
+    spec = one(Request(kernels="gemm|conv", launch_count=9), "nsight", V100)
+    assert (spec.kernels, spec.launch_count) == ("gemm|conv", 9)
+    for request in (Request(kernels="gemm"), Request(launch_count=1)):
+        with pytest.raises(UsageError, match="choose what mode nsight measures, not torch"):
+            one(request, "torch", V100)
+    with pytest.raises(UsageError, match=r"--kernels '\(' is no regular expression"):
+        one(Request(kernels="("), "nsight", V100)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from detbench.checking.bench import Bench
 from detbench.checking.claims import Claim, judged
-from detbench.gpus.counters import CORES
+from detbench.gpus.counters import ALL, CORES
 from detbench.readers.counters_file import read_counters
 from detbench.records.spec import Window
-from detbench.utilization.core import METRICS, by, core_utilization
+from detbench.utilization.core import by, core_utilization
 
 _LEAST_KERNELS = 500  # an iteration of R50-FPN has 1,539 computing operators in detectron2
 
@@ -24,7 +24,7 @@ def claims(bench: Bench) -> Iterator[Claim]:
         precision="amp",
     )
     file = run.folder / f"nsight_bs{run.record.spec.batch_size}.csv"
-    launches = read_counters(file, METRICS).table
+    launches = read_counters(file, ALL).table
     found = core_utilization(launches)
     bench.tables["Core utilization"] = by(launches, "file")
     bench.tables["Core utilization by kernel class"] = by(launches, "class")
@@ -44,7 +44,7 @@ def claims(bench: Bench) -> Iterator[Claim]:
             for core, value in values.items()
         ),
     )
-    tensor = found.percent["tensor_cycles"]
+    tensor = found.percent["tensor cycles"]
     yield judged(
         "the tensor cores work in half precision",
         "tensor cycles above 0",

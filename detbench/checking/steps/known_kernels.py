@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from detbench.checking.bench import Bench
 from detbench.checking.claims import Claim, ImpossibleError, failed, judged
+from detbench.gpus.counters import ALL
 from detbench.launch.base import ignore
 from detbench.launch.local import LocalLauncher
 from detbench.readers.counters_file import read_counters
@@ -18,7 +19,7 @@ from detbench.records.modes import MODES
 from detbench.records.spec import Window
 from detbench.running.attach import attach
 from detbench.running.doctor import lacks
-from detbench.utilization.core import METRICS, core_utilization
+from detbench.utilization.core import core_utilization
 
 _ZERO = 0.05  # percent: what is shown as 0.0
 
@@ -35,7 +36,7 @@ class Bound(NamedTuple):
         return percent is not None and self.low <= percent <= max(self.high, _ZERO)
 
     def __str__(self) -> str:
-        name = self.core.replace("_", " ")
+        name = self.core
         if self.low > 0:
             return f"{name} > {self.low:.0f} %"
         return f"{name} 0" if self.high == 0 else f"{name} < {self.high:.0f} %"
@@ -44,9 +45,9 @@ class Bound(NamedTuple):
 # By kernel of `training.known_kernels`. A GEMM of this size is bound by its pipe; an elementwise
 # kernel by memory.
 _BOUNDS = {
-    "bf16-gemm": (Bound("tensor_cycles", 70, 100), Bound("fma", 0, 10)),
-    "fp32-gemm": (Bound("fma", 60, 100), Bound("tensor_cycles", 0, 0)),
-    "fp16-elementwise": (Bound("tensor_cycles", 0, 0), Bound("fma", 0, 50)),
+    "bf16-gemm": (Bound("tensor cycles", 70, 100), Bound("fma", 0, 10)),
+    "fp32-gemm": (Bound("fma", 60, 100), Bound("tensor cycles", 0, 0)),
+    "fp16-elementwise": (Bound("tensor cycles", 0, 0), Bound("fma", 0, 50)),
 }
 
 
@@ -69,10 +70,11 @@ def claims(bench: Bench) -> Iterator[Claim]:
                 on_event=ignore,
                 time_limit=bench.seconds(),
             )
-            if why := why_empty(folder / attachment.file):
+            file = folder / attachment.measurement(folder)
+            if why := why_empty(file):
                 yield failed(text, f"ncu measured nothing: {why}")
                 continue
-            found = core_utilization(read_counters(folder / attachment.file, METRICS).table)
+            found = core_utilization(read_counters(file, ALL).table)
         values = {b.core: found.percent.get(b.core) for b in bounds}
         yield judged(
             text,
@@ -84,4 +86,4 @@ def claims(bench: Bench) -> Iterator[Claim]:
 
 
 def _shown(core: str, value: float | None) -> str:
-    return f"{core.replace('_', ' ')} {'n/a' if value is None else f'{value:.1f} %'}"
+    return f"{core} {'n/a' if value is None else f'{value:.1f} %'}"
