@@ -55,7 +55,9 @@ class ModelOptions(TypedDict, total=False):
         batch_size: images an iteration, of all processes together; or several, a run each.
         framework: `detectron2`, `torchvision` or `effdet`; by default the first that has the model.
         device: `cuda` if a GPU is there, else `cpu`.
-        precision: `fp32` by default, or `amp`.
+        precision: `fp32` by default, `tf32`, `amp` (fp16) or `bf16`.
+        channels_last: whether images and weights are laid out with the channels last.
+        compile: whether the backbone goes through torch.compile.
         dataset: `embedded`, `coco`, `voc2007`, `voc2012`, `voc0712`, or a folder in COCO's layout.
         overrides: keys of detectron2's config and their values.
         num_workers: data loader processes.
@@ -68,6 +70,8 @@ class ModelOptions(TypedDict, total=False):
     framework: str | None
     device: Device | None
     precision: Precision
+    channels_last: bool
+    compile: bool
     dataset: str | Path | None
     overrides: Mapping[str, Any]
     num_workers: int | None
@@ -90,7 +94,7 @@ class SweepOptions(ModelOptions, PlaceOptions, total=False):
     """Of what fills a matrix.
 
     Attributes:
-        weights: `none` (from scratch), `zoo`, or a file to start from.
+        weights: `none` (from scratch), `zoo`, `random` (for speed only), or a file to start from.
     """
 
     weights: str | Path | None
@@ -100,7 +104,7 @@ class ThroughputOptions(EvaluationOptions, total=False):
     """Of what trains a window.
 
     Attributes:
-        weights: `none` (from scratch), `zoo`, or a file to start from.
+        weights: `none` (from scratch), `zoo`, `random` (for speed only), or a file to start from.
         learning_rate: the schedule's by default, scaled linearly with the batch size.
         start: the first measured iteration.
         count: how many iterations are measured.

@@ -23,7 +23,6 @@ from detbench.running.place import Place
 from detbench.running.plan import Purpose, Request
 
 _LEAST = 15.0  # seconds: a training that has less is not begun
-_FROZEN = 1e-9  # a learning rate at which an untrained network with frozen norms stays finite
 
 
 @dataclass
@@ -106,8 +105,7 @@ class Bench:
             batch_size: images an iteration.
             window: the iterations that are measured.
             purpose: see `plan`.
-            may_learn: whether it trains at the schedule's rate; otherwise at one that changes
-                nothing, with random weights.
+            may_learn: whether it trains from scratch; otherwise random weights stay as they are.
             **more: further fields of `Request`.
 
         Raises:
@@ -120,10 +118,9 @@ class Bench:
             batch_sizes=(batch_size,),
             device=self.device,
             dataset="embedded",
-            weights="none",
+            weights="none" if may_learn else "random",
             start=window.start,
             count=window.count,
-            learning_rate=None if may_learn else _FROZEN,
             **more,
         )
         place = Place(

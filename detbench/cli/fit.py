@@ -66,7 +66,12 @@ def _size(context: click.Context, parameter: click.Parameter, value: str) -> tup
     show_default=True,
     help="Largest number of objects in an image.",
 )
-@click.option("--precision", type=click.Choice(["fp32", "amp"]), default="fp32", show_default=True)
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "tf32", "amp", "bf16"]),
+    default="fp32",
+    show_default=True,
+)
 @click.option(
     "--processes",
     type=click.IntRange(1),

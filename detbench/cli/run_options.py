@@ -70,13 +70,19 @@ _HOW = (
     click.option("--framework", help="detectron2, torchvision or effdet.  [default: the first]"),
     click.option("--device", type=click.Choice(["cpu", "cuda"]), help="[default: cuda if there]"),
     click.option(
-        "--precision", type=click.Choice(["fp32", "amp"]), default="fp32", show_default=True
+        "--precision",
+        type=click.Choice(["fp32", "tf32", "amp", "bf16"]),
+        default="fp32",
+        show_default=True,
+        help="fp32 has no TF32 anywhere; amp is fp16 with scaled gradients.",
     ),
+    click.option("--channels-last", is_flag=True, help="Lay images and weights out so."),
+    click.option("--compile", is_flag=True, help="Compile the backbone by torch.compile."),
     click.option(
         "--dataset",
         help="embedded, coco, voc2007, voc2012, voc0712, or a folder in COCO's layout.",
     ),
-    click.option("--weights", help="none (from scratch), zoo, or a file to start from."),
+    click.option("--weights", help="none (from scratch), zoo, random (for speed only), or a file."),
     click.option(
         "--override",
         "overrides",

@@ -13,7 +13,10 @@ Facts = Mapping[str, str]
 _SURROUNDINGS = (
     "gpu", "gpu_driver", "gpu_is_mig", "cuda", "cudnn", "image_id", "limits", "torch",
     "torchvision", "detectron2", "detectron2_build", "effdet", "timm", "numpy", "python",
-    "platform", "cpu", "cpu_count", "torch_threads", "PYTORCH_CUDA_ALLOC_CONF", "detbench_commit",
+    "platform", "cpu", "cpu_count", "torch_threads", "PYTORCH_ALLOC_CONF",
+    "PYTORCH_CUDA_ALLOC_CONF", "cudnn_benchmark", "tf32_convolutions", "tf32_matmuls",
+    "gpu_power_limit_w", "gpu_clock_sm_max_mhz", "gpu_clock_memory_max_mhz", "gpu_ecc",
+    "detbench_commit",
 )  # fmt: skip
 
 
@@ -33,8 +36,11 @@ def workload(record: RunRecord) -> Facts:
         "processes": str(spec.world_size),
         "window": _measured(record.throughput) if record.throughput else str(spec.window),
         "precision": spec.precision,
+        "channels last": _text(spec.channels_last),
+        "compile": _text(spec.compile),
         "dataset": str(digest)[:12] if digest else spec.dataset,
-        "weights": spec.weights,
+        # What the training started from in the end: without a network not the zoo's.
+        "weights": str(record.environment.get("weights", spec.weights)),
         "learning rate": _text(spec.learning_rate),
         "overrides": _text(spec.overrides),
     }

@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from detbench.datasets.cache import cache_folder
 from detbench.errors import BadFileError
-from detbench.records.spec import Precision
+from detbench.records.spec import HALF, Precision
 
 _SHIPPED = Path(__file__).with_suffix(".json")
 _SCHEDULE = re.compile(r"_[139]x$")  # a schedule's length changes no tensor
@@ -31,6 +31,7 @@ class Setting(_Document):
         num_objects: largest number of objects in an image; each is matched with every anchor.
         rois_per_image: regions per image that the heads train on; None for the model's default,
             or for a model without such heads.
+        precision: by the size of its numbers: `amp` for bf16 too, `fp32` for tf32 too.
     """
 
     width: int = 1333
@@ -39,6 +40,12 @@ class Setting(_Document):
     num_classes: int = 80
     rois_per_image: int | None = None
     precision: Precision = "fp32"
+
+    @field_validator("precision")
+    @classmethod
+    def _by_size(cls, precision: Precision) -> Precision:
+        """TF32 is a way to multiply, stored as fp32; bf16 takes the bytes of fp16."""
+        return "amp" if precision in HALF else "fp32"
 
     def resized(self, shortest: int = 800, longest: int = 1333) -> tuple[int, int]:
         """The largest width and height after detectron2's default resizing (config/defaults.py)."""

@@ -17,7 +17,15 @@ SCHEMA_VERSION = 1
 
 Status = Literal["ok", "oom", "host_oom", "timeout", "failed", "interrupted"]
 Device = Literal["cpu", "cuda"]
-Precision = Literal["fp32", "amp"]
+Precision = Literal["fp32", "tf32", "amp", "bf16"]
+"""fp32 without TF32 anywhere; tf32 in convolutions and matmuls; amp is fp16 autocast with scaled
+gradients, bf16 is bf16 autocast. What autocast leaves in fp32 may use TF32 in both."""
+
+NAMED_WEIGHTS = ("none", "zoo", "random")
+"""Initial weights that are no file: from scratch, upstream's, and some that stay finite."""
+
+HALF: tuple[Precision, ...] = ("amp", "bf16")
+"""The precisions in which most tensors take two bytes a number."""
 
 
 def outcome_name(rank: int | str) -> str:
@@ -71,6 +79,10 @@ class RunSpec(_Document):
         checkpoint_every: iterations between two checkpoints; None saves none.
         target: metrics (`box AP`) and percentages; the first evaluation that meets all of them ends
             the training.
+        weights: `none` (from scratch), `zoo`, `random` (for speed and memory only: an untrained
+            network that stays finite), or a file.
+        channels_last: whether images and weights are laid out with the channels last.
+        compile: whether the backbone goes through torch.compile.
         overrides: keys changed in detectron2's config, on top of the model's own.
         probe: whether only memory is measured, with the largest images that the model's scaling
             makes, and with zeros in place of computed feature maps.
@@ -104,6 +116,8 @@ class RunSpec(_Document):
     nodes: Nodes = Nodes()
     seed: int = 0
     deterministic: bool = False
+    channels_last: bool = False
+    compile: bool = False
     overrides: dict[str, Any] = Field(default_factory=dict)
     probe: bool = False
     kernels: str = ""
@@ -144,7 +158,16 @@ class RunSpec(_Document):
 
 
 class Throughput(_Document):
-    """Images per second over the window, as a ratio of sums; see docs/metrics.md."""
+    """Images per second over the window, as a ratio of sums; see docs/metrics.md.
+
+    Attributes:
+        began, ended: the window's edges, in seconds since the epoch; what happened between its
+            iterations lies between them, too. 0 in records from before they were kept.
+        energy_joules: of the GPUs of this machine between the edges.
+        energy_source: how it was measured, or why it was not.
+        flops: of convolutions and matrix products, an image, by the type of their numbers.
+        flops_source: how they were counted, or why they were not.
+    """
 
     images_per_second: float
     images: int
@@ -156,6 +179,12 @@ class Throughput(_Document):
     iteration_seconds_p10: float
     iteration_seconds_p90: float
     data_wait_share: float
+    began: float = 0.0
+    ended: float = 0.0
+    energy_joules: float | None = None
+    energy_source: str = ""
+    flops: dict[str, float] = Field(default_factory=dict)
+    flops_source: str = ""
 
 
 class Evaluation(_Document):

@@ -8,8 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from detbench.records.modes import MODES
 from detbench.records.spec import RunRecord
 from detbench.records.store import Run
+from detbench.reporting.efficiency import joules_per_image, mfu_of
 from detbench.utilization.described import described
 from detbench.utilization.repeats import interval, scaling_efficiency
 
@@ -21,14 +23,17 @@ def outcome_table(runs: Sequence[Run]) -> pd.DataFrame:
     """A row a run: how it ended, how fast it was and how accurate, and its folder."""
     rows = []
     for folder, record in runs:
-        speed = record.throughput
+        speed, mode = record.throughput, MODES[record.spec.mode]
         rows.append(
             {
                 "model": record.spec.model,
                 "batch size": record.spec.batch_size,
                 "mode": record.spec.mode if record.spec.train else "evaluation",
                 "status": record.status,
-                "images/s": speed.images_per_second if speed else None,
+                "images/s": speed.images_per_second if speed and mode.has_speed else None,
+                "speed": mode.of_speed if speed and mode.of_speed else None,
+                "J/image": joules_per_image(record),
+                "MFU (%)": mfu_of(record).percent,
                 "iterations": str(record.spec.window) if record.spec.train else None,
                 "data wait (%)": 100 * speed.data_wait_share if speed else None,
                 **(record.accuracy or {}),

@@ -11,8 +11,10 @@ from typing import Any
 import pandas as pd
 
 from detbench.readers.schema import Column, Schema
+from detbench.records.modes import MODES
 from detbench.records.spec import RunRecord
 from detbench.records.store import Run
+from detbench.reporting.efficiency import joules_per_image, mfu_of
 
 _OTHER = re.compile(r"\W+")
 
@@ -28,7 +30,7 @@ RUNS = Schema(
             "gpu_profile", "str", "the GPU or slice, as in the folder's name; `cpu` without one"
         ),
         Column("device", "str", "`cpu` or `cuda`"),
-        Column("precision", "str", "`fp32` or `amp`"),
+        Column("precision", "str", "`fp32`, `tf32`, `amp` or `bf16`"),
         Column("dataset", "str", ""),
         Column("weights", "str", "the initial weights"),
         Column("processes", "int64", "on all machines together"),
@@ -39,7 +41,11 @@ RUNS = Schema(
         Column("notes", "str", "what the figures of a run that ended well have to be read with"),
         Column("started", "datetime64[us]", "UTC"),
         Column("ended", "datetime64[us]", "UTC"),
-        Column("images_per_second", "float64", "over the window"),
+        Column("images_per_second", "float64", "over the window; missing where `speed` says n/a"),
+        Column("speed", "str", "`under the profiler`, or why images/s mean nothing in its mode"),
+        Column("joules_per_image", "float64", "of its GPUs, over the window"),
+        Column("energy_source", "str", "how the energy was measured, or why it was not"),
+        Column("mfu_percent", "float64", "FLOP/s of the model, of the GPU's peak"),
         Column("iteration_seconds_median", "float64", ""),
         Column("iteration_seconds_p10", "float64", ""),
         Column("iteration_seconds_p90", "float64", ""),
@@ -94,7 +100,12 @@ def _row(folder: Path, record: RunRecord) -> dict[str, Any]:
         row |= {
             f"iteration_seconds_{n}": getattr(speed, f"iteration_seconds_{n}") for n in of_speed
         }
-        row["images_per_second"] = speed.images_per_second
+        mode = MODES[spec.mode]
+        row["images_per_second"] = speed.images_per_second if mode.has_speed else None
+        row["speed"] = mode.of_speed or None
+        row["joules_per_image"] = joules_per_image(record)
+        row["energy_source"] = speed.energy_source or None
+        row["mfu_percent"] = mfu_of(record).percent
         row["data_wait_percent"] = 100 * speed.data_wait_share
     row |= {_plain(name): value for name, value in (record.accuracy or {}).items()}
     row |= {f"memory_{_plain(name)}_bytes": size for name, size in (record.memory or {}).items()}

@@ -15,12 +15,11 @@ from detbench.datasets.voc import NAMES as VOC
 from detbench.errors import MissingError, UsageError
 from detbench.gpus.discovery import Gpu
 from detbench.records.modes import Mode
-from detbench.records.spec import Device, Nodes, Precision, RunSpec, Window
+from detbench.records.spec import NAMED_WEIGHTS, Device, Nodes, Precision, RunSpec, Window
 from detbench.sizes import size_name
 from detbench.suite import Defaults, Family, Model, Schedule
 
 _SHORT_WARM_UP = 3  # iterations, after which allocators and autotuners have settled
-_NAMED_WEIGHTS = ("none", "zoo")
 _MOST_CHECKPOINTS, _CHECKPOINT_EVERY = 9, 5000  # the latter is detectron2's
 # The modes whose profilers follow a single process.
 _ONE_PROCESS = ("nvprof", "nsight", "dlprof")
@@ -62,6 +61,8 @@ class Request:
     nodes: Nodes = field(default_factory=Nodes)
     seed: int = 0
     deterministic: bool = False
+    channels_last: bool = False
+    compile: bool = False
     overrides: Mapping[str, Any] = field(default_factory=dict)
     memory_limit: int | None = None
     kernels: str = ""
@@ -134,6 +135,12 @@ def _spec(
     if request.overrides and framework != "detectron2":
         raise UsageError(f"{name} is trained by {framework}", "--override changes detectron2 only")
     weights = _weights(request.weights or defaults.weights)
+    if weights == "random" and purpose != "window":
+        raise UsageError(
+            "--weights random learns nothing: it is for speed and memory",
+            "--weights none trains from scratch",
+        )
+    _check_numbers(request, device)
     if purpose == "evaluation" and weights == "zoo" and not _in_zoo(model, framework):
         raise UsageError(
             f"{framework} has no trained {name} in its zoo", "--weights FILE evaluates a file"
@@ -164,6 +171,8 @@ def _spec(
             nodes=request.nodes,
             seed=request.seed,
             deterministic=request.deterministic,
+            channels_last=request.channels_last,
+            compile=request.compile,
             overrides=dict(request.overrides),
             kernels=request.kernels,
             launch_count=request.launch_count,
@@ -199,6 +208,16 @@ def _check_kernels(mode: Mode, request: Request) -> None:
             f"--kernels '{request.kernels}' is no regular expression: {error}",
             "as in --kernels 'gemm|conv'",
         ) from error
+
+
+def _check_numbers(request: Request, device: Device) -> None:
+    """Refuse a precision or a compiler that cannot be there."""
+    if request.precision == "tf32" and device == "cpu":
+        raise UsageError("--precision tf32: a CPU has no TF32", "use --precision fp32")
+    if request.compile and request.deterministic:
+        raise UsageError(
+            "--compile may choose other operators each time", "leave out --deterministic"
+        )
 
 
 def _in_zoo(model: Model, framework: str) -> bool:
@@ -279,9 +298,9 @@ def _located(value: str, names: tuple[str, ...]) -> str:
 
 
 def _weights(value: str) -> str:
-    found = _located(value, _NAMED_WEIGHTS)
-    if found not in _NAMED_WEIGHTS and not Path(found).is_file():
-        raise UsageError(f"weights file {found} does not exist", "name a file, none or zoo")
+    found = _located(value, NAMED_WEIGHTS)
+    if found not in NAMED_WEIGHTS and not Path(found).is_file():
+        raise UsageError(f"weights file {found} does not exist", "name a file, none, zoo or random")
     return found
 
 

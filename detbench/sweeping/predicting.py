@@ -53,8 +53,13 @@ def asked_of(spec: RunSpec) -> Asked | None:
     base = _SETTINGS.get(spec.dataset)
     if base is None:
         return None
-    changes = {"precision": spec.precision, "rois_per_image": spec.overrides.get(ROIS)}
-    setting = setting_of(load_family(spec.family), spec.model, base.model_copy(update=changes))
+    wanted = Setting(
+        width=base.width,
+        num_classes=base.num_classes,
+        rois_per_image=spec.overrides.get(ROIS),
+        precision=spec.precision,
+    )
+    setting = setting_of(load_family(spec.family), spec.model, wanted)
     return Asked(spec.model, known(spec.framework, spec.model), setting, spec.world_size)
 
 

@@ -90,12 +90,16 @@ def _run(spec: RunSpec, output: Path) -> Outcome:
     from detbench.suite import load_family
     from detbench.training import distributed
     from detbench.training.checkpoints import clear, iterations_done
+    from detbench.training.energy import energy_of
     from detbench.training.environment import describe, memory_peaks
     from detbench.training.evaluations import Evaluations
+    from detbench.training.flops import FlopCounter
     from detbench.training.frameworks import load_framework
     from detbench.training.meter import Meter
+    from detbench.training.numbers import set_precision
     from detbench.training.pictures import draw_pictures
     from detbench.training.protocol import Job
+    from detbench.training.random_weights import ZooUnreachableError, patience, untrained
     from detbench.training.randomness import Reseed, be_deterministic, seed_all
     from detbench.training.skip_features import SkipFeatures
 
@@ -109,6 +113,7 @@ def _run(spec: RunSpec, output: Path) -> Outcome:
         be_deterministic()
     seed_all(spec.seed)  # all processes start with the same weights
 
+    set_precision(spec.precision)
     evaluations = Evaluations(spec.target)  # starts the clock
     emit("progress", phase="opening the dataset", done=0, total=0)
     schedule = model.schedule.scaled(spec.batch_size)
@@ -116,6 +121,8 @@ def _run(spec: RunSpec, output: Path) -> Outcome:
         schedule = schedule.model_copy(update={"learning_rate": spec.learning_rate})
     dataset = open_dataset(spec.dataset)
     job = Job(spec, model, schedule, dataset, output, world, evaluations)
+    if spec.weights == "random":
+        job = untrained(job)
 
     emit("progress", phase="building the model", done=0, total=0)
     hooks: list[Hook] = [Reseed(spec.seed, world.rank)]
@@ -127,12 +134,25 @@ def _run(spec: RunSpec, output: Path) -> Outcome:
         job.device,
         output / "iterations.csv",
         iterations_done(output),
+        *energy_of(job),
     )
+    counter = FlopCounter(spec, spec.batch_size // world.size, iterations_done(output))
     if world.is_main:
         attached = _mode_hooks(job)
-        hooks += [meter, *attached]
-    trainer = framework.build(job, hooks)
-    environment = describe(job, framework)
+        # What a profiler does at an iteration's edges is not timed.
+        hooks += [*attached, counter, meter]
+    weights: dict[str, str] = {}
+    try:
+        with patience():
+            trainer = framework.build(job, hooks)
+    except ZooUnreachableError as error:
+        if not spec.train or spec.evaluate:
+            raise
+        weights["weights"] = f"random, as {error.message}"
+        emit("note", text=f"{error.message}: random weights, for speed and memory, not accuracy")
+        job = untrained(job)
+        trainer = framework.build(job, hooks)
+    environment = describe(job, framework) | weights
     if spec.train:
         with SkipFeatures() if spec.probe else nullcontext():  # type: ignore[no-untyped-call]
             trainer.train()
@@ -146,8 +166,9 @@ def _run(spec: RunSpec, output: Path) -> Outcome:
     if world.is_main and spec.save_weights:
         clear(output)
     distributed.leave()
+    speed = None if spec.probe else meter.throughput(partial=evaluations.reached)
     return Outcome(
-        throughput=None if spec.probe else meter.throughput(partial=evaluations.reached),
+        throughput=speed and counter.added_to(speed),
         accuracy=evaluations.done[-1].accuracy if evaluations.done else None,
         evaluations=tuple(evaluations.done),
         time_to_train=evaluations.time_to_train(spec.batch_size, dataset.num_images),

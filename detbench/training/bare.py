@@ -19,7 +19,7 @@ from detbench.records.spec import RunSpec, Window
 from detbench.suite import load_family
 from detbench.training.distributed import World
 from detbench.training.evaluations import Evaluations
-from detbench.training.frameworks.detectron2 import _config as config_of
+from detbench.training.frameworks.detectron2 import config_of
 from detbench.training.protocol import Job
 
 

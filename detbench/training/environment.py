@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import resource
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,35 +20,51 @@ from detbench.training.protocol import Framework, Job
 
 
 def describe(job: Job, framework: Framework) -> dict[str, Any]:
-    """The environment of a run, for its record."""
-    found: dict[str, Any] = {
-        "detbench": __version__,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
-        "numpy": numpy.__version__,
-        **framework.versions(),
-        "dataset_sha256": job.dataset.digest,
-        "cpu": _cpu_name(),
-        "cpu_count": os.cpu_count(),
-        "torch_threads": torch.get_num_threads(),
-        "learning_rate": job.schedule.learning_rate,
-        # It decides whether a batch fits, above all on MIG.
-        "PYTORCH_CUDA_ALLOC_CONF": os.environ.get("PYTORCH_CUDA_ALLOC_CONF", ""),
+    """The environment of a run, for its record.
+
+    A fact that cannot be found out is left out: none is worth a measurement.
+    """
+    facts: dict[str, Callable[[], Any]] = {
+        "detbench": lambda: __version__,
+        "python": platform.python_version,
+        "platform": platform.platform,
+        "torch": lambda: torch.__version__,
+        "torchvision": lambda: torchvision.__version__,
+        "numpy": lambda: numpy.__version__,
+        "dataset_sha256": lambda: job.dataset.digest,
+        "cpu": _cpu_name,
+        "cpu_count": os.cpu_count,
+        "torch_threads": torch.get_num_threads,
+        "learning_rate": lambda: job.schedule.learning_rate,
+        # They decide whether a batch fits, above all on MIG; newer torch has the shorter name.
+        "PYTORCH_ALLOC_CONF": lambda: os.environ.get("PYTORCH_ALLOC_CONF", ""),
+        "PYTORCH_CUDA_ALLOC_CONF": lambda: os.environ.get("PYTORCH_CUDA_ALLOC_CONF", ""),
     }
     if job.device.type == "cuda":
-        gpu, _ = discovery.chosen()
         properties = torch.cuda.get_device_properties(job.device)
-        found |= {
-            "cuda": torch.version.cuda,
-            "cudnn": torch.backends.cudnn.version(),
-            "gpu": properties.name,
-            "gpu_driver": gpu.driver if gpu else "",
-            "gpu_memory_bytes": properties.total_memory,
-            "compute_capability": f"{properties.major}.{properties.minor}",
+        facts |= {
+            "cuda": lambda: torch.version.cuda,
+            "cudnn": torch.backends.cudnn.version,
+            "cudnn_benchmark": lambda: torch.backends.cudnn.benchmark,
+            "tf32_convolutions": lambda: torch.backends.cudnn.allow_tf32,
+            "tf32_matmuls": lambda: torch.backends.cuda.matmul.allow_tf32,
+            "gpu": lambda: properties.name,
+            "gpu_driver": _driver,
+            "gpu_memory_bytes": lambda: properties.total_memory,
+            "compute_capability": lambda: f"{properties.major}.{properties.minor}",
         }
+    found = {}
+    for name, ask in facts.items():
+        with suppress(Exception):  # of any kind: these ask the system, the driver and libraries
+            found[name] = ask()
+    with suppress(Exception):
+        found |= framework.versions()
     return found
+
+
+def _driver() -> str:
+    gpu, _ = discovery.chosen()
+    return gpu.driver if gpu else ""
 
 
 def memory_peaks(device: torch.device) -> dict[str, int]:

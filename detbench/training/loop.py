@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,15 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from detbench.records.events import emit
+from detbench.records.spec import NAMED_WEIGHTS
 from detbench.training import accuracy, checkpoints
 from detbench.training.coco_data import CocoImages
 from detbench.training.distributed import from_main, gathered
-from detbench.training.loop_reports import Reports
+from detbench.training.loop_reports import REPORT_EVERY, Reports
+from detbench.training.losses import Losses
+from detbench.training.numbers import half_type, lay_out, scales_gradients
 from detbench.training.protocol import Hook, Job, Step
+from detbench.training.random_weights import settle
 from detbench.training.randomness import Order
 from detbench.training.schedule import learning_rate_factor
 
@@ -42,6 +45,8 @@ class Recipe:
         clip_norm: the largest norm of the gradients; None does not clip them.
         average_decay: the decay of the exponential moving average of the weights, which is then
             evaluated and saved; None for no average.
+        runs_ahead: whether the host does not wait for a GPU in every iteration: its losses are
+            read when they have arrived. For models that never wait for it themselves.
     """
 
     model: nn.Module
@@ -54,6 +59,7 @@ class Recipe:
     tasks: tuple[str, ...]
     clip_norm: float | None = None
     average_decay: float | None = None
+    runs_ahead: bool = False
 
 
 class LoopTrainer:
@@ -67,11 +73,10 @@ class LoopTrainer:
         self._scheduler = torch.optim.lr_scheduler.LambdaLR(
             self.optimizer, lambda iteration: learning_rate_factor(job.schedule, iteration)
         )
-        amp = spec.precision == "amp"
-        dtype = torch.float16 if job.device.type == "cuda" else torch.bfloat16
-        self._autocast = torch.autocast(job.device.type, dtype=dtype, enabled=amp)
+        half = half_type(spec.precision, job.device)
+        self._autocast = torch.autocast(job.device.type, dtype=half, enabled=half is not None)
         self._scaler = torch.amp.GradScaler(
-            job.device.type, enabled=amp and job.device.type == "cuda"
+            job.device.type, enabled=scales_gradients(spec.precision, job.device)
         )
         self._average: AveragedModel | None = None
         if recipe.average_decay is not None:
@@ -81,17 +86,22 @@ class LoopTrainer:
                 use_buffers=True,
             )
         self._start = self._restore()
+        if spec.weights == "random":
+            settle(self.model)
+        lay_out(self.model, spec)
         self._trained: nn.Module = self.model
         if job.world.size > 1:
             ids = [job.world.local_rank] if job.device.type == "cuda" else None
             self._trained = DistributedDataParallel(self.model, device_ids=ids)
         self._reports = Reports(job, self._start) if job.world.is_main else None
+        self._losses = Losses()
+        self._unreported: list[tuple[Step, float, float]] = []
 
     def _restore(self) -> int:
         """Load the folder's newest checkpoint; returns the iteration to begin with."""
         found = checkpoints.load_newest(self._job.output, self._job.device)
         if found is None:
-            if self._job.spec.weights not in ("none", "zoo"):
+            if self._job.spec.weights not in NAMED_WEIGHTS:
                 path = Path(self._job.spec.weights)
                 checkpoints.load_weights(self._best, path, self._job.device)
                 self.model.load_state_dict(self._best.state_dict())
@@ -133,6 +143,7 @@ class LoopTrainer:
                 sampler=order,
                 num_workers=spec.num_workers,
                 collate_fn=self._recipe.collate,
+                pin_memory=self._recipe.runs_ahead and self._job.device.type == "cuda",
             )
         )
 
@@ -150,10 +161,9 @@ class LoopTrainer:
                     self._evaluate(iteration + 1)
                     if evaluations.reached:
                         break
-                if self._reports:  # after the evaluation, as in detectron2's log
-                    self._reports.write_if_due()
-            if self._reports:
-                self._reports.write()
+                if (iteration + 1) % REPORT_EVERY == 0:  # after the evaluation, as in detectron2
+                    self._report()
+            self._report()
         finally:
             for hook in self._hooks:
                 hook.after_train()
@@ -173,16 +183,30 @@ class LoopTrainer:
         for hook in self._hooks:
             hook.before_step(iteration)
         started = time.perf_counter()
-        step, losses = self._step(iteration)
+        data_seconds = self._step(iteration)
+        self._losses.read(wait=not self._recipe.runs_ahead)
         elapsed = time.perf_counter() - started
-        for hook in self._hooks:
+        step = Step(iteration, data_seconds, self._losses.newest)
+        for hook in reversed(self._hooks):
             hook.after_step(step)
-        if self._reports:
-            rate = float(self._scheduler.get_last_lr()[0])
-            self._reports.add(step, losses, elapsed, rate)
+        rate = float(self._scheduler.get_last_lr()[0])
+        self._unreported.append((step, elapsed, rate))
         self._scheduler.step()
 
-    def _step(self, iteration: int) -> tuple[Step, dict[str, float]]:
+    def _report(self) -> None:
+        """Write a report of the iterations since the last one."""
+        self._losses.read(wait=True)
+        for step, elapsed, rate in self._unreported:
+            losses = self._losses.of.pop(step.iteration)
+            if self._reports:
+                own = replace(step, loss=sum(losses.values()))
+                self._reports.add(own, losses, elapsed, rate)
+        self._unreported.clear()
+        if self._reports:
+            self._reports.write()
+
+    def _step(self, iteration: int) -> float:
+        """Do the work of an iteration; returns the seconds that it waited for its data."""
         asked = time.perf_counter()
         batch = next(self._loader)
         data_seconds = time.perf_counter() - asked
@@ -198,12 +222,8 @@ class LoopTrainer:
         self._scaler.update()
         if self._average is not None:
             self._average.update_parameters(self.model)
-        # A single copy to the host, as every copy waits for the device.
-        values = torch.stack([value.detach().float() for value in losses.values()]).tolist()
-        total = sum(values)
-        if not math.isfinite(total):
-            raise FloatingPointError(f"the loss became {total} in iteration {iteration}")
-        return Step(iteration, data_seconds, total), dict(zip(losses, values, strict=True))
+        self._losses.put(iteration, losses)
+        return data_seconds
 
     def _save(self, iteration: int) -> None:
         state = {name: part.state_dict() for name, part in self._parts().items()}

@@ -15,7 +15,9 @@ from statistics import mean, median
 from detbench.training.accuracy import upstream_name
 from detbench.training.protocol import Job, Step
 
-_EVERY = 20  # iterations between two reports
+REPORT_EVERY = 20
+"""Iterations between two reports."""
+
 _NOT_TIMED = 2  # iterations that detectron2's mean time leaves out at the start
 
 
@@ -49,11 +51,6 @@ class Reports:
         self._recent.append((step, losses, elapsed))
         self._times.append(elapsed)
         self._learning_rate = learning_rate
-
-    def write_if_due(self) -> None:
-        """Write a report if 20 iterations are complete."""
-        if self._recent and (self._recent[-1][0].iteration + 1) % _EVERY == 0:
-            self.write()
 
     def write(self) -> None:
         """Write a report of all iterations since the last one."""

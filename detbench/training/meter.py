@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import math
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from detbench.gpus.energy import COUNTER, Energy, EnergyCounters
 from detbench.records.events import emit
 from detbench.records.spec import Throughput, Window
 from detbench.training.protocol import Hook, Step, Trainer
@@ -21,8 +23,10 @@ class Meter(Hook):
     """Measures throughput over the window and reports progress.
 
     An iteration lasts from before the request of its data until its optimizer step has returned.
-    The device is synchronised only at the window's two edges: inside it the host's queue runs
-    ahead of the device, as in any training.
+    This class synchronises the device only at the window's two edges. detectron2's and
+    torchvision's trainings wait for it in every iteration, as they read their losses (and R-CNN
+    the number of its proposals), so there each time is that iteration's own. EfficientDet's host
+    runs ahead of the device: there only the window's sum is exact.
 
     Args:
         num_iterations: the training's length, for the progress report.
@@ -30,6 +34,8 @@ class Meter(Hook):
         path: a CSV file of every iteration's times, warm-up included. If this training continues
             from a checkpoint, the iterations that it has from before count as measured.
         first: the first iteration of this training.
+        energy: counts the energy of the training's GPUs; None where there is no counter, and
+            `why_no_energy` says why.
     """
 
     def __init__(
@@ -40,6 +46,8 @@ class Meter(Hook):
         device: torch.device,
         path: Path,
         first: int = 0,
+        energy: EnergyCounters | None = None,
+        why_no_energy: str = "",
     ) -> None:
         self._path = path
         self._rows = _rows_before(first, path)
@@ -48,6 +56,9 @@ class Meter(Hook):
         self._batch_size = batch_size
         self._device = device
         self._started = 0.0
+        self._began = self._ended = 0.0
+        self._energy, self._why_no_energy = energy, why_no_energy
+        self._joules = Energy(None), Energy(None)
 
     def before_train(self, trainer: Trainer) -> None:
         emit("progress", phase="training", done=len(self._rows), total=self._num_iterations)
@@ -59,25 +70,42 @@ class Meter(Hook):
     def before_step(self, iteration: int) -> None:
         if iteration == self._window.start:
             self._synchronize()
+            self._began = time.time()
+            self._joules = self._read_energy(), Energy(None)
         self._started = time.perf_counter()
 
     def after_step(self, step: Step) -> None:
         if step.iteration == self._window.stop - 1:
             self._synchronize()
         elapsed = time.perf_counter() - self._started
+        if step.iteration == self._window.stop - 1:
+            self._ended = time.time()
+            self._joules = self._joules[0], self._read_energy()
         row = (step.iteration, elapsed, step.data_seconds)
         self._rows.append(row)
         self._stream.write(",".join(_text(row)) + "\n")
+        # Where the host runs ahead of a GPU, no loss has arrived at first.
+        known = {} if math.isnan(step.loss) else {"loss": round(step.loss, 4)}
         emit(
             "progress",
             phase="training",
             done=step.iteration + 1,
             total=self._num_iterations,
-            loss=round(step.loss, 4),
+            **known,
         )
 
     def after_train(self) -> None:
         self._stream.close()
+
+    def _read_energy(self) -> Energy:
+        return self._energy.read() if self._energy else Energy(None, self._why_no_energy)
+
+    def _energy_used(self) -> tuple[float | None, str]:
+        """The joules between the window's edges and their source, or None and why."""
+        before, after = self._joules
+        if before.joules is None or after.joules is None:
+            return None, before.why_not or after.why_not or "the window was not reached as a whole"
+        return after.joules - before.joules, COUNTER
 
     def _synchronize(self) -> None:
         if self._device.type == "cuda":
@@ -94,6 +122,7 @@ class Meter(Hook):
         times = np.array([row[1] for row in inside])
         images = len(inside) * self._batch_size
         p10, median, p90 = np.percentile(times, [10, 50, 90])
+        joules, source = self._energy_used()
         return Throughput(
             images_per_second=images / times.sum(),
             images=images,
@@ -105,6 +134,10 @@ class Meter(Hook):
             iteration_seconds_p10=p10,
             iteration_seconds_p90=p90,
             data_wait_share=sum(row[2] for row in inside) / times.sum(),
+            began=self._began,
+            ended=self._ended,
+            energy_joules=joules,
+            energy_source=source,
         )
 
 

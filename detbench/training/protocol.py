@@ -46,7 +46,7 @@ class Step:
 
     iteration: int
     data_seconds: float  # waiting for the data loader
-    loss: float
+    loss: float  # the newest that has arrived from the device
 
 
 class Trainer(Protocol):
@@ -69,7 +69,8 @@ class Hook:
     """Something done around iterations; the base does nothing.
 
     The calls come in this order: `before_train` once, `before_step` and `after_step` for every
-    iteration, and `after_train` once, even if the training ends with an exception.
+    iteration, and `after_train` once, even if the training ends with an exception. Hooks nest:
+    `after_step` is called in the reverse order, so that the last hook is the innermost one.
     """
 
     def before_train(self, trainer: Trainer) -> None:

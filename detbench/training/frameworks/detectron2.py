@@ -30,6 +30,7 @@ from detectron2.utils import comm
 from detbench.datasets.panoptic import open_panoptic
 from detbench.errors import MissingError, UsageError
 from detbench.records.events import emit
+from detbench.records.spec import HALF
 from detbench.training import accuracy, checkpoints
 from detbench.training.distributed import from_main
 from detbench.training.evaluations import Evaluations
@@ -39,7 +40,9 @@ from detbench.training.frameworks.detectron2_panoptic import (
     labels_of,
     register_panoptic,
 )
+from detbench.training.numbers import lay_out
 from detbench.training.protocol import Hook, Job, Step, Trainer
+from detbench.training.random_weights import ZooUnreachableError, settle
 
 # AR is for proposals; PQ, SQ, RQ and the mean IoU of stuff are for panoptic segmentation.
 _PROBE_IOU = 0.3
@@ -71,16 +74,20 @@ def build(job: Job, hooks: Sequence[Hook]) -> Trainer:
         UsageError: mixed precision on a CPU, which detectron2 does not have.
         MissingError: the weights to start from cannot be fetched or read.
     """
-    if job.spec.precision == "amp" and job.spec.device != "cuda" and not job.spec.probe:
-        raise UsageError("detectron2 trains with amp on cuda only", "use --precision fp32")
-    cfg = _config(job)
+    half = job.spec.precision in HALF
+    if half and job.spec.device != "cuda" and not job.spec.probe:
+        raise UsageError(
+            f"detectron2 trains with {job.spec.precision} on cuda only", "use --precision fp32"
+        )
+    cfg = config_of(job)
     if job.world.size > 1:
-        comm.create_local_process_group(job.world.local_size)
+        if comm._LOCAL_PROCESS_GROUP is None:  # a second model is built where the zoo is far
+            comm.create_local_process_group(job.world.local_size)
         if job.spec.device == "cpu":  # upstream passes a device id, which a CPU model must not have
             defaults.create_ddp_model = partial(defaults.create_ddp_model, device_ids=None)
     default_setup(cfg, None)
     trainer = _Trainer(cfg, job, hooks)
-    if job.spec.precision == "amp" and job.spec.device == "cpu":
+    if half and job.spec.device == "cpu":
         _cast_as_on_cuda(trainer.model)
     if cfg.MODEL.WEIGHTS.endswith(".pth") and job.spec.weights != "zoo":
         # Upstream would load the weights that fit and leave the rest at random values.
@@ -88,14 +95,23 @@ def build(job: Job, hooks: Sequence[Hook]) -> Trainer:
     try:
         trainer.resume_or_load(resume=checkpoints.iterations_done(job.output) > 0)
     except OSError as error:
-        raise MissingError(
+        kind = ZooUnreachableError if job.spec.weights == "zoo" else MissingError
+        raise kind(
             f"weights {cfg.MODEL.WEIGHTS} cannot be read: {error}",
             "--weights none starts from scratch, --weights FILE from a downloaded file",
         ) from error
+    if job.spec.weights == "random":
+        settle(trainer.model)
+    lay_out(trainer.model, job.spec)
     return trainer
 
 
-def _config(job: Job) -> CfgNode:
+def config_of(job: Job) -> CfgNode:
+    """Upstream's config of the job's model, with the job's settings.
+
+    Raises:
+        UsageError: upstream does not accept an override.
+    """
     assert job.model.detectron2 is not None  # checked when the spec was made
     spec, schedule = job.spec, job.schedule
     cfg = get_cfg()
@@ -109,7 +125,7 @@ def _config(job: Job) -> CfgNode:
     if job.model.panoptic:  # all things are one more class
         cfg.MODEL.SEM_SEG_HEAD.NUM_CLASSES = 1 + len(open_panoptic(job.dataset)[0].stuff)
     cfg.MODEL.ROI_HEADS.NUM_CLASSES = cfg.MODEL.RETINANET.NUM_CLASSES = len(job.dataset.classes)
-    if spec.weights == "none":
+    if spec.weights in ("none", "random"):
         cfg.MODEL.WEIGHTS = ""
     elif spec.weights != "zoo":
         cfg.MODEL.WEIGHTS = spec.weights
@@ -127,7 +143,7 @@ def _config(job: Job) -> CfgNode:
     never = spec.num_iterations + 1
     cfg.SOLVER.CHECKPOINT_PERIOD = spec.checkpoint_every or never
     cfg.TEST.EVAL_PERIOD = spec.evaluate_every or never
-    cfg.SOLVER.AMP.ENABLED = spec.precision == "amp" and spec.device == "cuda"
+    cfg.SOLVER.AMP.ENABLED = spec.precision in HALF and spec.device == "cuda"
     cfg.SEED = spec.seed
     cfg.OUTPUT_DIR = str(job.output)
     cfg.freeze()
@@ -183,6 +199,9 @@ class _Trainer(DefaultTrainer):  # type: ignore[misc]
         self._job = job
         self._detbench_hooks = hooks
         super().__init__(cfg)
+        if job.spec.precision == "bf16" and job.spec.device == "cuda":
+            self._trainer.precision = torch.bfloat16
+            self._trainer.grad_scaler = torch.amp.GradScaler("cuda", enabled=False)
 
     @property
     def model(self) -> torch.nn.Module:
@@ -293,7 +312,7 @@ class _Forward(HookBase):  # type: ignore[misc]
             data_seconds=latest.get("data_time", unknown)[0],
             loss=latest.get("total_loss", unknown)[0],
         )
-        for hook in self._hooks:
+        for hook in reversed(self._hooks):
             hook.after_step(step)
 
     def after_train(self) -> None:

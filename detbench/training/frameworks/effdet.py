@@ -7,9 +7,12 @@ loader that also runs on a CPU.
 from __future__ import annotations
 
 import importlib.metadata
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import effdet
 import numpy as np
@@ -23,6 +26,7 @@ from effdet.data.transforms import (
     ResizePad,
     resolve_fill_color,
 )
+from huggingface_hub import constants
 from PIL import Image
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import nn
@@ -31,6 +35,7 @@ from detbench.datasets.coco import Split
 from detbench.training.coco_data import CocoImages
 from detbench.training.loop import Detections, LoopTrainer, Recipe, in_batches
 from detbench.training.protocol import Hook, Job, Trainer
+from detbench.training.random_weights import ZooUnreachableError
 
 _MOMENTUM = 0.9
 _DETECTED_AT_ONCE = 8  # images: enough to keep a GPU busy, while D7 still fits
@@ -50,13 +55,9 @@ def build(job: Job, hooks: Sequence[Hook]) -> Trainer:
     config = effdet.get_efficientdet_config(section.config)
     for key, value in section.overrides.items():
         config[key] = value
-    bench = effdet.create_model_from_config(
-        config,
-        bench_task="train",
-        num_classes=len(job.dataset.classes),
-        pretrained_backbone=job.spec.weights == "zoo",
-        bench_labeler=True,
-    ).to(job.device)
+    if job.device.type == "cuda":  # all images have one size, so the choice of algorithms lasts
+        torch.backends.cudnn.benchmark = not job.spec.deterministic
+    bench = _bench(job, config).to(job.device)
     size = tuple(bench.config.image_size)
     fill = resolve_fill_color("mean", IMAGENET_DEFAULT_MEAN)
     scale = {"scale": section.random_scale, "interpolation": "random", "fill_color": fill}
@@ -77,8 +78,42 @@ def build(job: Job, hooks: Sequence[Hook]) -> Trainer:
         tasks=("bbox",),
         clip_norm=section.clip_gradient_norm,
         average_decay=section.average_decay,
+        runs_ahead=True,
     )
     return LoopTrainer(job, hooks, recipe)
+
+
+def _bench(job: Job, config: Any) -> Any:
+    """The model with its losses, an `effdet.DetBenchTrain`.
+
+    Raises:
+        ZooUnreachableError: the weights of its backbone cannot be fetched.
+    """
+    from_zoo = job.spec.weights == "zoo"
+    if from_zoo and not getproxies() and not _resolves(constants.ENDPOINT):
+        constants.HF_HUB_OFFLINE = True  # the hub's package would try for most of a minute
+    try:
+        return effdet.create_model_from_config(
+            config,
+            bench_task="train",
+            num_classes=len(job.dataset.classes),
+            pretrained_backbone=from_zoo,
+            bench_labeler=True,
+        )
+    except OSError as error:
+        raise ZooUnreachableError(
+            f"weights of the backbone cannot be fetched: {' '.join(str(error).split())}",
+            "--weights none starts from scratch, --weights FILE from a downloaded file",
+        ) from error
+
+
+def _resolves(address: str) -> bool:
+    """Whether the address's host has an IP address here; without a network none has."""
+    try:
+        socket.getaddrinfo(urlsplit(address).hostname, None)
+    except OSError:
+        return False
+    return True
 
 
 def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -114,12 +149,13 @@ class _Images(CocoImages):
 def _normalized(images: torch.Tensor, device: torch.device) -> torch.Tensor:
     mean = torch.tensor(IMAGENET_DEFAULT_MEAN, device=device).view(1, 3, 1, 1) * 255
     std = torch.tensor(IMAGENET_DEFAULT_STD, device=device).view(1, 3, 1, 1) * 255
-    return (images.to(device).float() - mean) / std
+    return (images.to(device, non_blocking=True).float() - mean) / std
 
 
 def _losses(device: torch.device, model: nn.Module, batch: _Batch) -> Mapping[str, torch.Tensor]:
     images, target = batch
-    found = model(_normalized(images, device), {k: v.to(device) for k, v in target.items()})
+    on_device = {k: v.to(device, non_blocking=True) for k, v in target.items()}
+    found = model(_normalized(images, device), on_device)
     # Upstream's total is the class loss plus the weighted box loss.
     return {"loss_cls": found["class_loss"], "loss_box_reg": found["loss"] - found["class_loss"]}
 

@@ -1,0 +1,58 @@
+"""What a run got for its energy, and for the arithmetic that its GPU could have done."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from detbench.gpus.profiles import find
+from detbench.records.spec import RunRecord
+
+_OF_ONE_TYPE = 0.99  # of the operations: a peak is that of one type of number
+# The numbers that convolutions and matrix products of a type are multiplied as, by precision.
+_PEAK_OF = {
+    ("fp32", "float32"): "fp32",
+    ("tf32", "float32"): "tf32",
+    ("amp", "float16"): "fp16",
+    ("bf16", "bfloat16"): "bf16",
+}
+
+
+class Mfu(NamedTuple):
+    """Model FLOP/s utilization in percent of a peak that `denominator` names, or why it is n/a."""
+
+    percent: float | None
+    denominator: str = ""
+    why_not: str = ""
+
+
+def joules_per_image(record: RunRecord) -> float | None:
+    """Energy of the run's GPUs over the window, an image; None if it was not measured."""
+    speed = record.throughput
+    if speed is None or speed.energy_joules is None:
+        return None
+    return speed.energy_joules / speed.images
+
+
+def mfu_of(record: RunRecord) -> Mfu:
+    """FLOPs of an image times images/s, as a share of the GPUs' peak at the precision that ran.
+
+    The FLOPs are those of the model's convolutions and matrix products, forward and backward, by
+    torch's counter on a batch of this very training (model FLOPs utilization: Chowdhery et al.,
+    2022, "PaLM", appendix B). A mixture of types has no peak.
+    """
+    speed, spec = record.throughput, record.spec
+    if speed is None or not speed.flops:
+        return Mfu(None, why_not=speed.flops_source if speed else "no window was measured")
+    kind, most = max(speed.flops.items(), key=lambda item: item[1])
+    total = sum(speed.flops.values())
+    if most < _OF_ONE_TYPE * total:
+        return Mfu(None, why_not=f"{100 * most / total:.0f} % of the FLOPs are {kind}, others not")
+    name = str(record.environment.get("gpu_profile") or record.environment.get("gpu", ""))
+    profile, peak = find(name), _PEAK_OF.get((spec.precision, kind))
+    if profile is None or peak is None or peak not in profile.peak_flops:
+        return Mfu(None, why_not=f"no peak of {name or 'a CPU'} in {peak or kind} is catalogued")
+    available = profile.peak_flops[peak] * spec.world_size
+    return Mfu(
+        100 * total * speed.images_per_second / available,
+        f"{available / 1e12:.4g} TFLOP/s, dense {peak} of {spec.world_size} x {profile.name}",
+    )
