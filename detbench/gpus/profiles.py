@@ -38,9 +38,6 @@ class GpuProfile:
         num_sms: streaming multiprocessors; None if no source states them.
         max_instances: how many of this profile fit on one GPU at once.
         mig_profile: `2g.20gb`, for a vGPU type the one it runs on; empty for a whole GPU.
-        peaks: dense FLOP/s by the type of numbers; a slice has its share by SMs. Empty if no source
-            states them.
-        peak_bytes: of its memory, bytes/s; None for a slice, and if no source states it.
     """
 
     name: str
@@ -55,13 +52,6 @@ class GpuProfile:
     compute_capability: tuple[int, int]
     mig_profile: str
     source: str
-    peaks: tuple[tuple[str, float], ...] = ()
-    peak_bytes: float | None = None
-
-    @property
-    def peak_flops(self) -> dict[str, float]:
-        """`peaks` by the type of numbers: `fp32` without tensor cores, `tf32`, `fp16`, `bf16`."""
-        return dict(self.peaks)
 
 
 def profiles() -> tuple[GpuProfile, ...]:
@@ -136,7 +126,6 @@ def _of_gpu(
             total_slices=total,
             compute_capability=tuple(gpu["compute_capability"]),
             source=sources[figures.get("source", source)],
-            peaks=_peaks(gpu, rest["num_sms"]),
             **{"memory_is": figures.get("memory_is", "nvml"), **rest},
         )
 
@@ -149,7 +138,6 @@ def _of_gpu(
         num_sms=gpu.get("num_sms"),
         max_instances=1,
         mig_profile="",
-        peak_bytes=1e9 * gpu["gb_per_s"] if "gb_per_s" in gpu else None,
     )
     yield whole, tuple(gpu["nvml"])
     mig = gpu.get("mig", {"profiles": {}})
@@ -179,16 +167,6 @@ def _of_gpu(
                 ),
                 (),
             )
-
-
-def _peaks(gpu: dict[str, Any], num_sms: int | None) -> tuple[tuple[str, float], ...]:
-    """Dense FLOP/s of a GPU, or of so many of its SMs; none where either number is unknown."""
-    whole = gpu.get("num_sms")
-    if num_sms is None or not whole:
-        return ()
-    return tuple(
-        (kind, tera * 1e12 * num_sms / whole) for kind, tera in gpu.get("tflops", {}).items()
-    )
 
 
 def _slice(mig: dict[str, Any], name: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from detbench.gpus.peaks import peaks
 from detbench.gpus.profiles import find
 from detbench.records.spec import RunRecord
 
@@ -47,12 +48,15 @@ def mfu_of(record: RunRecord) -> Mfu:
     total = sum(speed.flops.values())
     if most < _OF_ONE_TYPE * total:
         return Mfu(None, why_not=f"{100 * most / total:.0f} % of the FLOPs are {kind}, others not")
-    name = str(record.environment.get("gpu_profile") or record.environment.get("gpu", ""))
-    profile, peak = find(name), _PEAK_OF.get((spec.precision, kind))
-    if profile is None or peak is None or peak not in profile.peak_flops:
-        return Mfu(None, why_not=f"no peak of {name or 'a CPU'} in {peak or kind} is catalogued")
-    available = profile.peak_flops[peak] * spec.world_size
+    name, word = str(record.environment.get("gpu", "")), _PEAK_OF.get((spec.precision, kind))
+    profile = find(str(record.environment.get("gpu_profile") or name))
+    if profile is None or word is None:
+        return Mfu(None, why_not=f"{name or 'a CPU'} has no peak for {kind} in {spec.precision}")
+    most_of_one = getattr(peaks(profile, name.partition(" MIG ")[0]), word)
+    if most_of_one is None:
+        return Mfu(None, why_not=f"no source states the {word} peak of {name}")
+    available = most_of_one * spec.world_size
     return Mfu(
         100 * total * speed.images_per_second / available,
-        f"{available / 1e12:.4g} TFLOP/s, dense {peak} of {spec.world_size} x {profile.name}",
+        f"{available / 1e12:.4g} TFLOP/s, dense {word} of {spec.world_size} x {profile.name}",
     )

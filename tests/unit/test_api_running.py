@@ -178,7 +178,7 @@ def test_a_refusal_is_the_command_lines(
     [
         ("device", "tpu", "there is no device 'tpu'; known: cpu, cuda"),
         ("launcher", "slurm", "there is no launcher 'slurm'; known: local, docker"),
-        ("precision", "fp8", "there is no precision 'fp8'; known: fp32, amp"),
+        ("precision", "fp8", "there is no precision 'fp8'; known: fp32, tf32, amp, bf16"),
         ("processes", 0, "processes is at least 1, not 0"),
         ("monitor_every", -1.0, "monitor_every is at least 0, not -1.0"),
     ],

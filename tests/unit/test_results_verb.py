@@ -60,7 +60,7 @@ def rows(root: Path, *arguments: str) -> list[dict[str, object]]:
 
 def test_runs_are_listed_oldest_first_and_what_was_not_measured_is_not_zero(root: Path) -> None:
     first, second, third = (line.split() for line in listed(root).out.splitlines()[-3:])
-    assert first[1:7] == ["4", "memory", "cpu", "ok", "12.5", "n/a"]
+    assert first[1:7] == ["4", "memory", "cpu", "ok", "n/a", "n/a"]  # its speed means nothing
     assert second[4] == "oom"
     assert third[3:8] == ["A100D-2-20C", "ok", "n/a", "40.25", "2026-11-24T12:02:00"]
     assert "mask AP" not in listed(root).out  # nobody measured one
@@ -86,7 +86,8 @@ def test_programs_get_every_column_under_its_documented_name(root: Path) -> None
     assert set(first) >= {column.name for column in RUNS.columns}
     documented = (ROOT / "docs/formats.md").read_text()
     assert [c.name for c in RUNS.columns if f"`{c.name}`" not in documented] == []
-    assert first["images_per_second"] == 12.5
+    assert first["images_per_second"] is None
+    assert first["speed"] == "n/a: the tracker follows every operator"
     assert first["data_wait_percent"] == 25
     assert (first["memory_total_bytes"], first["memory_resident_peak_bytes"]) == (1 << 30, 7)
     assert first["command"] == "python 'a b'"
