@@ -395,3 +395,53 @@ def test_a_dataset_without_what_it_lists_is_refused_before_training(
         assert done.returncode == 5
         assert "no image with a usable object" in done.stderr.strip().splitlines()[-1]
     assert list((checkout / "results/cpu").iterdir()) == []
+
+
+SMALL = ("INPUT.MIN_SIZE_TRAIN=[96]", "INPUT.MAX_SIZE_TRAIN=128")
+
+
+def test_without_a_network_a_benchmark_starts_from_random_weights(checkout: Path) -> None:
+    """The real R50-FPN: with frozen norms and the schedule's rate it is NaN after four iterations.
+
+    Tests have no network; the name of the zoo's host does not resolve.
+    """
+    smaller = [word for key in SMALL for word in ("--override", key)]
+    arguments = (
+        "run", "maskrcnn", "--mode", "noprofile", "--device", "cpu", "--model",
+        "mask_rcnn_R_50_FPN_1x", "--dataset", "embedded", "--weights", "zoo", "--batch-sizes", "1",
+        "--start", "3", "--count", "6", *smaller,
+    )  # fmt: skip
+    nowhere = {"https_proxy": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
+    done = call(checkout, *arguments, env=nowhere)
+    assert done.returncode == 0, done.stderr
+    assert "random weights, for speed and memory, not accuracy" in done.stderr
+    kept = newest(checkout)
+    assert kept.environment["weights"].startswith("random, as weights detectron2://")
+    assert kept.environment["learning_rate"] == 1e-9
+    assert kept.throughput is not None
+    (kind,) = kept.throughput.flops
+    assert kind == "float32"
+    assert kept.throughput.flops[kind] > 1e9  # of an image of 96 pixels
+    refused = call(checkout, "train", *arguments[1:2], *arguments[4:10], "--weights", "zoo",
+                   "--iterations", "9", env=nowhere)  # fmt: skip
+    assert refused.returncode == 3, refused.stderr
+    assert "R-50.pkl cannot be read" in refused.stderr.splitlines()[-1]
+
+
+def test_precision_and_layout_are_recorded(checkout: Path) -> None:
+    done = call(
+        checkout, "run", "maskrcnn", "--mode", "noprofile", "--device", "cpu", "--framework",
+        "torchvision", "--batch-sizes", "1", "--start", "3", "--count", "2", "--channels-last",
+        "--precision", "bf16",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    kept = newest(checkout)
+    assert (kept.spec.channels_last, kept.spec.precision) == (True, "bf16")
+    assert kept.throughput is not None
+    assert set(kept.throughput.flops) >= {"bfloat16"}
+    assert (kept.throughput.energy_joules, kept.throughput.energy_source) == (
+        None,
+        "a CPU has no energy counter",
+    )
+    refused = call(checkout, "run", "maskrcnn", "--device", "cpu", "--compile", "--deterministic")
+    assert_refused(refused, 2, "--compile may choose other operators")

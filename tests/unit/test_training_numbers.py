@@ -15,6 +15,7 @@ from detbench.training.flops import FlopCounter
 from detbench.training.losses import Losses
 from detbench.training.protocol import Step
 from detbench.training.random_weights import settle
+from tests.needed import program
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -85,6 +86,18 @@ def test_compiling_on_a_cpu_needs_a_compiler(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("PATH", "")
     with pytest.raises(MissingError, match=r"C\+\+ compiler; apt-get install g\+\+"):
         numbers.lay_out(Detector(), spec(compile=True))
+
+
+@pytest.mark.train
+def test_a_compiled_backbone_computes_the_same() -> None:
+    program("g++", "apt-get install g++")
+    images = torch.randn(2, 3, 8, 8)
+    model = Detector()
+    expected = model(images)
+    numbers.lay_out(model, spec(compile=True))
+    assert torch.allclose(model(images), expected, atol=1e-5)
+    assert model.backbone._compiled_call_impl is not None
+    assert numbers.backbone_of(model) is model.backbone
 
 
 def test_frozen_norms_take_the_statistics_of_their_first_input() -> None:
