@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from detbench.gpus.settings import COMPARED
 from detbench.records.spec import RunRecord, Throughput
 
 Facts = Mapping[str, str]
@@ -14,6 +15,7 @@ _SURROUNDINGS = (
     "gpu", "gpu_driver", "gpu_is_mig", "cuda", "cudnn", "image_id", "limits", "torch",
     "torchvision", "detectron2", "detectron2_build", "effdet", "timm", "numpy", "python",
     "platform", "cpu", "cpu_count", "torch_threads", "PYTORCH_CUDA_ALLOC_CONF", "detbench_commit",
+    *COMPARED,
 )  # fmt: skip
 
 
