@@ -140,7 +140,14 @@ class RunSpec(_Document):
 
 
 class Throughput(_Document):
-    """Images per second over the window, as a ratio of sums; see docs/metrics.md."""
+    """Images per second over the window, as a ratio of sums; see docs/metrics.md.
+
+    Attributes:
+        began, ended: the window's two edges, in seconds since the epoch; None in older records, and
+            if the training continued or ended inside the window.
+        energy_joules: of all GPUs of the training, from one edge to the other; None if not told.
+        energy_source: what the energy is from, or why it is None.
+    """
 
     images_per_second: float
     images: int
@@ -152,6 +159,15 @@ class Throughput(_Document):
     iteration_seconds_p10: float
     iteration_seconds_p90: float
     data_wait_share: float
+    began: float | None = None
+    ended: float | None = None
+    energy_joules: float | None = None
+    energy_source: str = ""
+
+    @property
+    def joules_per_image(self) -> float | None:
+        """The energy of the window over its images; None if the energy is not told."""
+        return None if self.energy_joules is None else self.energy_joules / self.images
 
 
 class Evaluation(_Document):

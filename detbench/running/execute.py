@@ -18,6 +18,7 @@ from detbench.launch.base import Exit, Launcher, OnEvent
 from detbench.records import measured, store
 from detbench.records.spec import Failure, Outcome, RunRecord, RunSpec, Status, outcome_name
 from detbench.running.attach import Attachment
+from detbench.telemetry.energy import with_sampled_energy
 from detbench.telemetry.monitor import MONITORING, Monitor
 
 _ENVIRONMENT = {
@@ -131,6 +132,9 @@ def execute(
         raise _refusal(outcome.failure)  # type: ignore[arg-type]
     status, cause = classify(ended_as, outcome, folder, attachment.file, launcher.gpus)
     told = outcome or Outcome()
+    speed = told.throughput and with_sampled_energy(
+        told.throughput, spec, folder / MONITORING, gpus
+    )
     for file in (folder / store.SPEC, *folder.glob(outcome_name("*"))):
         file.unlink(missing_ok=True)  # run.json holds the outcomes
     record = RunRecord(
@@ -142,7 +146,7 @@ def execute(
         exit_code=ended_as.code,
         started=started,
         ended=datetime.now(timezone.utc),
-        throughput=told.throughput,
+        throughput=speed,
         accuracy=told.accuracy,
         evaluations=told.evaluations,
         time_to_train=told.time_to_train,
