@@ -43,6 +43,9 @@ RUNS = Schema(
         Column("iteration_seconds_p10", "float64", ""),
         Column("iteration_seconds_p90", "float64", ""),
         Column("data_wait_percent", "float64", "of the window's time"),
+        Column("energy_joules", "float64", "of the GPUs over the window"),
+        Column("joules_per_image", "float64", "over the window"),
+        Column("energy_source", "str", "what the energy is from, or why it is missing"),
         Column("box_ap", "float64", "percent, of the last evaluation"),
         Column("mask_ap", "float64", "percent, of the last evaluation"),
         Column("time_to_train_seconds", "float64", "missing if the target was not reached"),
@@ -94,6 +97,9 @@ def _row(folder: Path, record: RunRecord) -> dict[str, Any]:
         }
         row["images_per_second"] = speed.images_per_second
         row["data_wait_percent"] = 100 * speed.data_wait_share
+        row["energy_joules"] = speed.energy_joules
+        row["joules_per_image"] = speed.joules_per_image
+        row["energy_source"] = speed.energy_source or None
     row |= {_plain(name): value for name, value in (record.accuracy or {}).items()}
     row |= {f"memory_{_plain(name)}_bytes": size for name, size in (record.memory or {}).items()}
     return row
