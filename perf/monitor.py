@@ -23,23 +23,9 @@ sys.path.insert(0, str(ROOT))
 
 from detbench.gpus.discovery import survey  # noqa: E402
 from detbench.telemetry.monitor import Monitor  # noqa: E402
-from tests.nvml_standin import compiled  # noqa: E402
+from tests.nvml_standin import SCENES, compiled  # noqa: E402
 
-_GPU = """gpu {index}
-uuid GPU-{index}
-name NVIDIA A100 80GB PCIe
-capability 8.0
-memory 81920 1024
-utilization 75
-power 250500
-temperature 61
-clock_sm 1410
-clock_mem 1512
-throttle 0
-ecc_corrected 0
-ecc_uncorrected 0
-process 4711 517
-"""
+_UUID = "GPU-88888888-abab"  # of the scene's GPU, a Hopper with all that NVML tells
 
 
 def main() -> None:
@@ -68,7 +54,11 @@ def main() -> None:
 
 def _again(folder: Path, num_gpus: int) -> int:
     scene = folder / "scene.txt"
-    scene.write_text("driver 550\n" + "".join(_GPU.format(index=i) for i in range(num_gpus)))
+    driver, _, one = (SCENES / "hopper.txt").read_text().partition("\n")
+    gpus = (
+        one.replace("gpu 0\n", f"gpu {i}\n").replace(_UUID, f"GPU-{i}") for i in range(num_gpus)
+    )
+    scene.write_text("\n".join([driver, *gpus]))
     environment = {**os.environ, "NVML_SCENE": str(scene), "LD_LIBRARY_PATH": str(compiled(folder))}
     return subprocess.run([sys.executable, *sys.argv], env=environment, check=False).returncode
 

@@ -30,6 +30,7 @@ def throughput(
     """Images per second from a training's own reports, warm-up excluded: one row per file.
 
     The ratio of sums: images / time of the reported iterations (docs/metrics.md, "Throughput").
+    `J/image` is that of the run's own window, from `run.json` beside the log.
 
     Args:
         files: `metrics.json` or `log.txt` of detectron2 or detbench: paths or recordings.
@@ -43,7 +44,7 @@ def throughput(
     left_out = WARM_UP if warmup is None else warmup
     read = recordings(files, TrainingHistory, "training history")
     rows = [_speed(each, batch_size, left_out) for each in read]
-    table = pd.DataFrame(rows).astype({"batch size": "Int64"})
+    table = pd.DataFrame(rows).astype({"batch size": "Int64", "J/image": "float64"})
     if table["dataset"].isna().all():
         table = table.drop(columns="dataset")
     unknown = table["file"][table["batch size"].isna()]
@@ -144,6 +145,7 @@ def _speed(recording: TrainingHistory, given: int | None, warmup: int) -> dict[s
         "batch size source": source,
         "s / iteration (median)": one.iteration_seconds,
         "images/s": one.images_per_second,
+        "J/image": facts.joules_per_image,
         "data wait (%)": one.data_wait_percent,
         **log.accuracy,
     }

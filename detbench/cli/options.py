@@ -144,7 +144,9 @@ def targets(target: str) -> dict[str, float]:
 
 
 def _shortened(table: pd.DataFrame) -> pd.DataFrame:
-    """The table for print: files without the folder that they share."""
+    """The table for print: no energy if no row has it, files without the folder that they share."""
+    if "J/image" in table and table["J/image"].isna().all():
+        table = table.drop(columns="J/image")
     if "file" not in table or not table["file"].map(lambda value: isinstance(value, str)).all():
         return table  # a query's column may have any name
     from detbench.api.tables import short_names

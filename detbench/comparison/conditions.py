@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from detbench.gpus.settings import COMPARED
 from detbench.records.spec import RunRecord, Throughput
 
 Facts = Mapping[str, str]
@@ -15,8 +16,7 @@ _SURROUNDINGS = (
     "torchvision", "detectron2", "detectron2_build", "effdet", "timm", "numpy", "python",
     "platform", "cpu", "cpu_count", "torch_threads", "PYTORCH_ALLOC_CONF",
     "PYTORCH_CUDA_ALLOC_CONF", "cudnn_benchmark", "tf32_convolutions", "tf32_matmuls",
-    "gpu_power_limit_w", "gpu_clock_sm_max_mhz", "gpu_clock_memory_max_mhz", "gpu_ecc",
-    "detbench_commit",
+    "detbench_commit", *COMPARED,
 )  # fmt: skip
 
 

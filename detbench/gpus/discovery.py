@@ -13,6 +13,7 @@ from typing import Any
 from detbench.gpus import profiles
 from detbench.gpus.counters import CHIPS
 from detbench.gpus.profiles import GpuProfile
+from detbench.gpus.settings import settings
 
 DRIVER_PARAMETERS = Path("/proc/driver/nvidia/params")
 NO_INSTANCE = "MIG is enabled and there is no instance"
@@ -61,7 +62,7 @@ class Gpu:
         return self.catalogued.compute_slices if self.catalogued else None
 
     def facts(self) -> dict[str, Any]:
-        """Its entries in a run's record."""
+        """Its entries in a run's record, with its settings as they are now."""
         return {
             "gpu": self.name,
             "gpu_uuid": self.uuid,
@@ -69,6 +70,7 @@ class Gpu:
             "gpu_is_mig": self.is_mig,
             "gpu_parent": self.parent,
             "gpu_driver": self.driver,
+            **settings(self.parent or self.uuid),
         }
 
 

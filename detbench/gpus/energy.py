@@ -1,55 +1,56 @@
-"""The energy that GPUs have used, by the counters of their hardware."""
+"""The energy that GPUs use, by the counters in their hardware."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
-COUNTER = "the GPU's energy counter"
+from detbench.gpus.discovery import Gpu
+from detbench.gpus.nvml import counted_energy
 
-
-class Energy(NamedTuple):
-    """Joules since the driver was loaded, or why they are not known."""
-
-    joules: float | None
-    why_not: str = ""
+COUNTER = "energy counter"
+OF_A_SLICE = "a MIG instance's share of its GPU's energy is not told"
 
 
 class EnergyCounters:
-    """The counters of some GPUs (`nvmlDeviceGetTotalEnergyConsumption`, in millijoules).
+    """The counters of some GPUs, read together.
 
-    GPUs from Volta on have one. A MIG instance has none: its GPU's is that of all instances.
-
-    Args:
-        uuids: the GPUs, as NVML and CUDA_VISIBLE_DEVICES name them.
+    Attributes:
+        why_none: why there is no energy, in the driver's words; empty while there is.
     """
 
-    def __init__(self, uuids: Sequence[str]) -> None:
+    def __init__(self, gpus: Sequence[Gpu], why_none: str = "") -> None:
+        self.why_none = why_none
+        self._nvml: Any = None
+        self._devices: list[Any] = []
+        if not gpus:
+            self.why_none = why_none or "no GPU"
+        elif any(gpu.is_mig for gpu in gpus):
+            self.why_none = OF_A_SLICE
+        if self.why_none:
+            return
         import pynvml
 
-        self._nvml, self._why_not = pynvml, ""
-        self._devices: list[Any] = []
-        if any(uuid.startswith("MIG") for uuid in uuids):
-            self._why_not = "a MIG instance has no energy counter of its own"
-            return
+        self._nvml = pynvml
         try:
             pynvml.nvmlInit()
-            self._devices = [pynvml.nvmlDeviceGetHandleByUUID(uuid) for uuid in uuids]
+            self._devices = [pynvml.nvmlDeviceGetHandleByUUID(gpu.uuid) for gpu in gpus]
         except pynvml.NVMLError as error:
-            self._why_not = f"NVML: {error}"
+            self.why_none = f"no {COUNTER}: {error}"
 
-    def read(self) -> Energy:
-        """What all of the GPUs have used together."""
-        if self._why_not:
-            return Energy(None, self._why_not)
+    def joules(self) -> float | None:
+        """The energy of all of them together since their driver was loaded; None if not told."""
+        if self.why_none:
+            return None
         try:
-            read = self._nvml.nvmlDeviceGetTotalEnergyConsumption
-            return Energy(sum(read(device) for device in self._devices) / 1e3)
+            return sum(counted_energy(self._nvml, device) for device in self._devices)
         except self._nvml.NVMLError as error:
-            return Energy(None, f"NVML: {error}")
+            self.why_none = f"no {COUNTER}: {error}"
+            return None
 
     def close(self) -> None:
-        """Let NVML go."""
-        with suppress(self._nvml.NVMLError):
-            self._nvml.nvmlShutdown()
+        """Shut NVML down."""
+        if self._nvml is not None:
+            with suppress(self._nvml.NVMLError):
+                self._nvml.nvmlShutdown()

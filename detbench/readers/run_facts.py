@@ -11,11 +11,16 @@ import yaml
 
 
 class RunFacts(NamedTuple):
-    """Images per iteration and the training set, and the file that names them."""
+    """Images per iteration and the training set, and the file that names them.
+
+    Attributes:
+        joules_per_image: over the run's own window; None if the file does not have it.
+    """
 
     batch_size: int | None
     dataset: str | None
     source: str
+    joules_per_image: float | None = None
 
 
 def read_run_facts(log: Path) -> RunFacts:
@@ -33,7 +38,7 @@ def read_run_facts(log: Path) -> RunFacts:
             if isinstance(size, int) and size > 0:
                 names = dataset if isinstance(dataset, list) else [dataset]
                 told = ", ".join(name for name in names if isinstance(name, str))
-                return RunFacts(size, told or None, name)
+                return RunFacts(size, told or None, name, _energy_per_image(document))
     return RunFacts(None, None, "")
 
 
@@ -48,6 +53,12 @@ _FILES: tuple[tuple[str, Callable[[str], Any], tuple[tuple[str, str], ...]], ...
         ),
     ),
 )
+
+
+def _energy_per_image(document: Any) -> float | None:
+    joules, images = _at(document, "throughput.energy_joules"), _at(document, "throughput.images")
+    numbers = isinstance(joules, float) and isinstance(images, int) and images > 0
+    return joules / images if numbers else None
 
 
 def _at(document: Any, keys: str) -> Any:

@@ -161,10 +161,10 @@ class Throughput(_Document):
     """Images per second over the window, as a ratio of sums; see docs/metrics.md.
 
     Attributes:
-        began, ended: the window's edges, in seconds since the epoch; what happened between its
-            iterations lies between them, too. 0 in records from before they were kept.
-        energy_joules: of the GPUs of this machine between the edges.
-        energy_source: how it was measured, or why it was not.
+        began, ended: the window's two edges, in seconds since the epoch; None in older records, and
+            if the training continued or ended inside the window.
+        energy_joules: of all GPUs of the training, from one edge to the other; None if not told.
+        energy_source: what the energy is from, or why it is None.
         flops: of convolutions and matrix products, an image, by the type of their numbers.
         flops_source: how they were counted, or why they were not.
     """
@@ -179,12 +179,17 @@ class Throughput(_Document):
     iteration_seconds_p10: float
     iteration_seconds_p90: float
     data_wait_share: float
-    began: float = 0.0
-    ended: float = 0.0
+    began: float | None = None
+    ended: float | None = None
     energy_joules: float | None = None
     energy_source: str = ""
     flops: dict[str, float] = Field(default_factory=dict)
     flops_source: str = ""
+
+    @property
+    def joules_per_image(self) -> float | None:
+        """The energy of the window over its images; None if the energy is not told."""
+        return None if self.energy_joules is None else self.energy_joules / self.images
 
 
 class Evaluation(_Document):

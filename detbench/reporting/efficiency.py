@@ -1,4 +1,4 @@
-"""What a run got for its energy, and for the arithmetic that its GPU could have done."""
+"""How much of the arithmetic that its GPU could have done a training did."""
 
 from __future__ import annotations
 
@@ -24,14 +24,6 @@ class Mfu(NamedTuple):
     percent: float | None
     denominator: str = ""
     why_not: str = ""
-
-
-def joules_per_image(record: RunRecord) -> float | None:
-    """Energy of the run's GPUs over the window, an image; None if it was not measured."""
-    speed = record.throughput
-    if speed is None or speed.energy_joules is None:
-        return None
-    return speed.energy_joules / speed.images
 
 
 def mfu_of(record: RunRecord) -> Mfu:

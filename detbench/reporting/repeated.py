@@ -11,6 +11,7 @@ from detbench.records.spec import RunRecord
 from detbench.records.store import Run
 from detbench.reporting.labels import facts, series
 from detbench.reporting.measurements import Runs
+from detbench.reporting.run_summaries import mean_energy
 from detbench.utilization.repeats import interval
 
 
@@ -56,15 +57,22 @@ def measured(record: RunRecord) -> float | None:
 
 
 def speed_table(groups: Sequence[Repeats]) -> pd.DataFrame:
-    """One row per set of repeats: mean images/s, half of its 95 % interval, and their number."""
+    """One row per set of repeats: mean images/s, half of its 95 % interval, and their number.
+
+    Where any has it, the energy stands beside: the mean J/image.
+    """
     rows = [
         {
             "model": group.series,
             "batch size": group.batch_size,
             "images/s": group.mean,
             "± 95 %": group.half,
+            "J/image": mean_energy(r.throughput for _, r in group.runs if r.throughput),
             "repeats": len(group.runs),
         }
         for group in groups
     ]
-    return pd.DataFrame(rows).astype({"± 95 %": "float64"}) if rows else pd.DataFrame()
+    if not rows:
+        return pd.DataFrame()
+    table = pd.DataFrame(rows).astype({"± 95 %": "float64", "J/image": "float64"})
+    return table.drop(columns="J/image") if table["J/image"].isna().all() else table

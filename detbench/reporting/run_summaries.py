@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import mean
 from typing import Any
 
 import pandas as pd
 
 from detbench.records.modes import MODES
-from detbench.records.spec import RunRecord
+from detbench.records.spec import RunRecord, Throughput
 from detbench.records.store import Run
-from detbench.reporting.efficiency import joules_per_image, mfu_of
+from detbench.reporting.efficiency import mfu_of
 from detbench.utilization.described import described
 from detbench.utilization.repeats import interval, scaling_efficiency
 
@@ -32,7 +32,7 @@ def outcome_table(runs: Sequence[Run]) -> pd.DataFrame:
                 "status": record.status,
                 "images/s": speed.images_per_second if speed and mode.has_speed else None,
                 "speed": mode.of_speed if speed and mode.of_speed else None,
-                "J/image": joules_per_image(record),
+                "J/image": speed.joules_per_image if speed else None,
                 "MFU (%)": mfu_of(record).percent,
                 "iterations": str(record.spec.window) if record.spec.train else None,
                 "data wait (%)": 100 * speed.data_wait_share if speed else None,
@@ -81,6 +81,7 @@ def speed_table(runs: Sequence[Run]) -> pd.DataFrame:
                 "repeats": len(speeds),
                 "images/s": middle,
                 "± 95 %": half,
+                "J/image": mean_energy(speeds),
                 "images/s per process": middle / number,
                 "efficiency (%)": single and 100 * scaling_efficiency(middle, single, number),
                 "s / iteration (median)": mean([s.iteration_seconds_median for s in speeds]),
@@ -94,8 +95,17 @@ def speed_table(runs: Sequence[Run]) -> pd.DataFrame:
         window=_WARM_UP_EXCLUDED,
         denominator=f"{_WALL_TIME}; efficiency is of N times the throughput of one process",
         count=f"{sum(row['repeats'] for row in rows):,} runs",
-        notes=_left_out([run for run in runs if run.record.throughput is None]),
+        notes=[
+            *_left_out([run for run in runs if run.record.throughput is None]),
+            *_without_energy(runs),
+        ],
     )
+
+
+def mean_energy(speeds: Iterable[Throughput]) -> float | None:
+    """The mean J/image of repeats; None if that of any is not told."""
+    told = [speed.joules_per_image for speed in speeds]
+    return None if None in told else mean(each for each in told if each is not None)
 
 
 def time_table(runs: Sequence[Run]) -> pd.DataFrame:
@@ -132,6 +142,13 @@ def time_table(runs: Sequence[Run]) -> pd.DataFrame:
         count=f"{len(rows):,} runs",
         notes=_left_out([run for run in runs if run.record.time_to_train is None]),
     )
+
+
+def _without_energy(runs: Sequence[Run]) -> list[str]:
+    """A line for each reason for which the energy of runs is not told."""
+    speeds = [run.record.throughput for run in runs if run.record.throughput is not None]
+    why = (s.energy_source or "an older record" for s in speeds if s.energy_joules is None)
+    return [f"J/image is n/a: {each}" for each in dict.fromkeys(why)]
 
 
 def _left_out(runs: Sequence[Run]) -> list[str]:

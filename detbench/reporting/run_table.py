@@ -14,7 +14,7 @@ from detbench.readers.schema import Column, Schema
 from detbench.records.modes import MODES
 from detbench.records.spec import RunRecord
 from detbench.records.store import Run
-from detbench.reporting.efficiency import joules_per_image, mfu_of
+from detbench.reporting.efficiency import mfu_of
 
 _OTHER = re.compile(r"\W+")
 
@@ -43,13 +43,14 @@ RUNS = Schema(
         Column("ended", "datetime64[us]", "UTC"),
         Column("images_per_second", "float64", "over the window; missing where `speed` says n/a"),
         Column("speed", "str", "`under the profiler`, or why images/s mean nothing in its mode"),
-        Column("joules_per_image", "float64", "of its GPUs, over the window"),
-        Column("energy_source", "str", "how the energy was measured, or why it was not"),
         Column("mfu_percent", "float64", "FLOP/s of the model, of the GPU's peak"),
         Column("iteration_seconds_median", "float64", ""),
         Column("iteration_seconds_p10", "float64", ""),
         Column("iteration_seconds_p90", "float64", ""),
         Column("data_wait_percent", "float64", "of the window's time"),
+        Column("energy_joules", "float64", "of the GPUs over the window"),
+        Column("joules_per_image", "float64", "over the window"),
+        Column("energy_source", "str", "what the energy is from, or why it is missing"),
         Column("box_ap", "float64", "percent, of the last evaluation"),
         Column("mask_ap", "float64", "percent, of the last evaluation"),
         Column("time_to_train_seconds", "float64", "missing if the target was not reached"),
@@ -103,10 +104,11 @@ def _row(folder: Path, record: RunRecord) -> dict[str, Any]:
         mode = MODES[spec.mode]
         row["images_per_second"] = speed.images_per_second if mode.has_speed else None
         row["speed"] = mode.of_speed or None
-        row["joules_per_image"] = joules_per_image(record)
-        row["energy_source"] = speed.energy_source or None
         row["mfu_percent"] = mfu_of(record).percent
         row["data_wait_percent"] = 100 * speed.data_wait_share
+        row["energy_joules"] = speed.energy_joules
+        row["joules_per_image"] = speed.joules_per_image
+        row["energy_source"] = speed.energy_source or None
     row |= {_plain(name): value for name, value in (record.accuracy or {}).items()}
     row |= {f"memory_{_plain(name)}_bytes": size for name, size in (record.memory or {}).items()}
     return row

@@ -11,13 +11,12 @@ from pathlib import Path
 from detbench.checkout import commit
 from detbench.errors import DetbenchError, MissingError, RunFailedError
 from detbench.gpus.discovery import Gpu
-from detbench.gpus.settings import settings
 from detbench.launch.base import Launcher, OnEvent
 from detbench.records import store
 from detbench.records.spec import Failure, Outcome, RunRecord, RunSpec, outcome_name
 from detbench.running.attach import Attachment
 from detbench.running.causes import classify, notes
-from detbench.running.sampled_energy import with_energy
+from detbench.telemetry.energy import with_sampled_energy
 from detbench.telemetry.monitor import MONITORING, Monitor
 
 _ENVIRONMENT = {
@@ -95,7 +94,7 @@ def execute(
     try:
         # Asked now: after the run the engine may be gone, and nothing may cost what was measured.
         facts = {**launcher.facts(), "detbench_commit": commit()}
-        gpu_facts = {**gpus[0].facts(), **settings(gpus[0].parent or gpus[0].uuid)} if gpus else {}
+        gpu_facts = gpus[0].facts() if gpus else {}
         with _monitored(folder, on_event, gpus, monitor_every) as notice:
             ended_as = launcher.run(
                 command,
@@ -122,6 +121,9 @@ def execute(
     measurement = attachment.measurement(folder)
     status, cause = classify(ended_as, outcome, folder, measurement, launcher.gpus)
     told = outcome or Outcome()
+    speed = told.throughput and with_sampled_energy(
+        told.throughput, spec, folder / MONITORING, gpus
+    )
     for file in (folder / store.SPEC, *folder.glob(outcome_name("*"))):
         file.unlink(missing_ok=True)  # run.json holds the outcomes
     record = RunRecord(
@@ -133,8 +135,7 @@ def execute(
         exit_code=ended_as.code,
         started=started,
         ended=datetime.now(timezone.utc),
-        throughput=told.throughput
-        and with_energy(told.throughput, folder / MONITORING, gpus if monitor_every else ()),
+        throughput=speed,
         accuracy=told.accuracy,
         evaluations=told.evaluations,
         time_to_train=told.time_to_train,

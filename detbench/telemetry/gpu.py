@@ -12,18 +12,47 @@ from dataclasses import dataclass
 from typing import Any
 
 from detbench.gpus.discovery import Gpu
+from detbench.gpus.nvml import counted_energy, first_supported, instant_power
+from detbench.telemetry import gpm
+from detbench.telemetry.cells import not_told
 
 _MIB = 1 << 20
 
 
-def not_told(why: object) -> str:
-    """The cell of a quantity that is not available; `why` is in the driver's words."""
-    return f"[N/A: {str(why).translate({91: 40, 93: 41})}]"  # the cell's own end is a ]
+def _power(nvml: Any, device: Any) -> tuple[str, ...]:
+    """The power in W, and whether NVML measured it at this moment or in its older way.
+
+    The older call gives the mean of the last second from Ampere on, but for GA100 (nvml.h).
+    """
+    watts, source = first_supported(
+        nvml,
+        device,
+        lambda n, d: (instant_power(n, d), "instant"),
+        lambda n, d: (n.nvmlDeviceGetPowerUsage(d) / 1000, "nvmlDeviceGetPowerUsage"),
+    )
+    return f"{watts:.2f}", source
+
+
+def _temperature(nvml: Any, device: Any) -> tuple[str, ...]:
+    return (
+        str(
+            first_supported(
+                nvml,
+                device,
+                lambda n, d: n.nvmlDeviceGetTemperatureV(d, n.NVML_TEMPERATURE_GPU),
+                lambda n, d: n.nvmlDeviceGetTemperature(d, n.NVML_TEMPERATURE_GPU),
+            )
+        ),
+    )
 
 
 def _throttle_reasons(nvml: Any, device: Any) -> tuple[str, ...]:
-    # The old drivers' name, which newer ones keep beside ...EventReasons.
-    active = nvml.nvmlDeviceGetCurrentClocksThrottleReasons(device)
+    active = first_supported(
+        nvml,
+        device,
+        lambda n, d: n.nvmlDeviceGetCurrentClocksEventReasons(d),
+        lambda n, d: n.nvmlDeviceGetCurrentClocksThrottleReasons(d),  # its older name
+    )
     bits = (
         nvml.nvmlClocksThrottleReasonSwPowerCap,
         nvml.nvmlClocksThrottleReasonHwSlowdown,
@@ -63,13 +92,11 @@ _READ: tuple[tuple[tuple[str, ...], Callable[[Any, Any], tuple[str, ...]]], ...]
         ("memory.used [MiB]",),
         lambda n, d: (f"{n.nvmlDeviceGetMemoryInfo(d).used / _MIB:.0f}",),
     ),
-    (("power.draw [W]",), lambda n, d: (f"{n.nvmlDeviceGetPowerUsage(d) / 1000:.2f}",)),
+    (("power.draw [W]", "power.source"), _power),
+    (("energy.total [J]",), lambda n, d: (f"{counted_energy(n, d):.3f}",)),
     (("clocks.sm [MHz]",), _clock("SM")),
     (("clocks.mem [MHz]",), _clock("MEM")),
-    (
-        ("temperature.gpu",),
-        lambda n, d: (str(n.nvmlDeviceGetTemperature(d, n.NVML_TEMPERATURE_GPU)),),
-    ),
+    (("temperature.gpu",), _temperature),
     (
         (
             "clocks_throttle_reasons.sw_power_cap",
@@ -85,7 +112,7 @@ _READ: tuple[tuple[tuple[str, ...], Callable[[Any, Any], tuple[str, ...]]], ...]
     (("processes", "processes.memory [MiB]"), _processes),
 )
 
-COLUMNS = tuple(name for names, _ in _READ for name in names)
+COLUMNS = (*(name for names, _ in _READ for name in names), *gpm.COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -93,12 +120,14 @@ class _Watched:
     label: str
     uuid: str
     name: str
+    parent: str = ""
 
 
 class GpuSampler:
     """Samples the GPUs of a run through NVML; with a MIG instance, its whole GPU too.
 
-    The instance reports memory and processes; the whole GPU power, clocks and temperature.
+    The instance reports memory, processes and, from Hopper on, its activity; the whole GPU power,
+    energy, clocks and temperature.
     """
 
     def __init__(self, gpus: Iterable[Gpu]) -> None:
@@ -110,9 +139,10 @@ class GpuSampler:
             if gpu.parent:
                 label, name = gpu.label.partition(":")[0], gpu.name.partition(" MIG ")[0]
                 watched[gpu.parent] = _Watched(label, gpu.parent, name)
-            watched[gpu.uuid] = _Watched(gpu.label, gpu.uuid, gpu.name)
+            watched[gpu.uuid] = _Watched(gpu.label, gpu.uuid, gpu.name, gpu.parent)
         self._watched = tuple(watched.values())
         self._handles: dict[str, Any] = {}
+        self._gpms: dict[str, gpm.Gpm] = {}
         self._why_none = ""
         try:
             pynvml.nvmlInit()
@@ -129,21 +159,21 @@ class GpuSampler:
         if self._why_none:
             return []
         return [
-            {"gpu": w.label, "uuid": w.uuid, "name": w.name, **self._cells(w.uuid)}
+            {"gpu": w.label, "uuid": w.uuid, "name": w.name, **self._cells(w)}
             for w in self._watched
         ]
 
     def close(self) -> None:
-        """Shut NVML down."""
+        """Free GPM's samples and shut NVML down."""
+        for each in self._gpms.values():
+            each.close()
         if not self._why_none:
             with suppress(self._nvml.NVMLError):
                 self._nvml.nvmlShutdown()
 
-    def _cells(self, uuid: str) -> dict[str, str]:
+    def _cells(self, watched: _Watched) -> dict[str, str]:
         try:
-            if uuid not in self._handles:
-                self._handles[uuid] = self._nvml.nvmlDeviceGetHandleByUUID(uuid)
-            device = self._handles[uuid]
+            device = self._handle(watched.uuid)
         except self._nvml.NVMLError as error:
             return dict.fromkeys(COLUMNS, not_told(error))
         cells: dict[str, str] = {}
@@ -153,4 +183,18 @@ class GpuSampler:
             except self._nvml.NVMLError as error:
                 values = (not_told(error),) * len(names)
             cells.update(zip(names, values, strict=True))
-        return cells
+        try:
+            return cells | self._gpm(watched, device).cells()
+        except self._nvml.NVMLError as error:
+            return cells | dict.fromkeys(gpm.COLUMNS, not_told(error))
+
+    def _handle(self, uuid: str) -> Any:
+        if uuid not in self._handles:
+            self._handles[uuid] = self._nvml.nvmlDeviceGetHandleByUUID(uuid)
+        return self._handles[uuid]
+
+    def _gpm(self, watched: _Watched, device: Any) -> gpm.Gpm:
+        if watched.uuid not in self._gpms:
+            of = (self._handle(watched.parent), device) if watched.parent else (device,)
+            self._gpms[watched.uuid] = gpm.Gpm(self._nvml, *of)
+        return self._gpms[watched.uuid]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import psutil
 
-from detbench.telemetry.gpu import not_told
+from detbench.telemetry.cells import not_told
 
 _MIB = 1 << 20
 _TICKS, _PAGE_BYTES = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")

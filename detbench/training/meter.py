@@ -6,16 +6,19 @@ import csv
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from detbench.gpus.energy import COUNTER, Energy, EnergyCounters
+from detbench.gpus.energy import COUNTER, EnergyCounters
 from detbench.records.events import emit
 from detbench.records.spec import Throughput, Window
 from detbench.training.protocol import Hook, Step, Trainer
 
 _Row = tuple[int, float, float]
+_Edge = tuple[float, float | None]
+"""Seconds since the epoch, and the energy counters in J."""
 _COLUMNS = ("iteration", "time (s)", "data wait (s)")
 
 
@@ -34,8 +37,7 @@ class Meter(Hook):
         path: a CSV file of every iteration's times, warm-up included. If this training continues
             from a checkpoint, the iterations that it has from before count as measured.
         first: the first iteration of this training.
-        energy: counts the energy of the training's GPUs; None where there is no counter, and
-            `why_no_energy` says why.
+        energy: the counters of all GPUs that the training uses; read at the window's two edges.
     """
 
     def __init__(
@@ -46,8 +48,8 @@ class Meter(Hook):
         device: torch.device,
         path: Path,
         first: int = 0,
-        energy: EnergyCounters | None = None,
-        why_no_energy: str = "",
+        *,
+        energy: EnergyCounters,
     ) -> None:
         self._path = path
         self._rows = _rows_before(first, path)
@@ -56,9 +58,8 @@ class Meter(Hook):
         self._batch_size = batch_size
         self._device = device
         self._started = 0.0
-        self._began = self._ended = 0.0
-        self._energy, self._why_no_energy = energy, why_no_energy
-        self._joules = Energy(None), Energy(None)
+        self._energy = energy
+        self._edges: list[_Edge] = []
 
     def before_train(self, trainer: Trainer) -> None:
         emit("progress", phase="training", done=len(self._rows), total=self._num_iterations)
@@ -70,17 +71,15 @@ class Meter(Hook):
     def before_step(self, iteration: int) -> None:
         if iteration == self._window.start:
             self._synchronize()
-            self._began = time.time()
-            self._joules = self._read_energy(), Energy(None)
+            self._edges = [self._edge()]
         self._started = time.perf_counter()
 
     def after_step(self, step: Step) -> None:
         if step.iteration == self._window.stop - 1:
             self._synchronize()
         elapsed = time.perf_counter() - self._started
-        if step.iteration == self._window.stop - 1:
-            self._ended = time.time()
-            self._joules = self._joules[0], self._read_energy()
+        if step.iteration == self._window.stop - 1 and self._edges:
+            self._edges.append(self._edge())
         row = (step.iteration, elapsed, step.data_seconds)
         self._rows.append(row)
         self._stream.write(",".join(_text(row)) + "\n")
@@ -96,20 +95,14 @@ class Meter(Hook):
 
     def after_train(self) -> None:
         self._stream.close()
-
-    def _read_energy(self) -> Energy:
-        return self._energy.read() if self._energy else Energy(None, self._why_no_energy)
-
-    def _energy_used(self) -> tuple[float | None, str]:
-        """The joules between the window's edges and their source, or None and why."""
-        before, after = self._joules
-        if before.joules is None or after.joules is None:
-            return None, before.why_not or after.why_not or "the window was not reached as a whole"
-        return after.joules - before.joules, COUNTER
+        self._energy.close()
 
     def _synchronize(self) -> None:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
+
+    def _edge(self) -> _Edge:
+        return time.time(), self._energy.joules()
 
     def throughput(self, *, partial: bool) -> Throughput | None:
         """Images over the summed time of the window's iterations.
@@ -122,7 +115,6 @@ class Meter(Hook):
         times = np.array([row[1] for row in inside])
         images = len(inside) * self._batch_size
         p10, median, p90 = np.percentile(times, [10, 50, 90])
-        joules, source = self._energy_used()
         return Throughput(
             images_per_second=images / times.sum(),
             images=images,
@@ -134,11 +126,21 @@ class Meter(Hook):
             iteration_seconds_p10=p10,
             iteration_seconds_p90=p90,
             data_wait_share=sum(row[2] for row in inside) / times.sum(),
-            began=self._began,
-            ended=self._ended,
-            energy_joules=joules,
-            energy_source=source,
+            **self._between_edges(),
         )
+
+    def _between_edges(self) -> dict[str, Any]:
+        """The window's edges and the energy used between them, as entries of a Throughput."""
+        if len(self._edges) < 2:
+            why = "the training continued or ended inside the window"
+            return {"energy_source": self._energy.why_none or why}
+        (began, before), (ended, after) = self._edges
+        entries: dict[str, Any] = {"began": began, "ended": ended}
+        if before is None or after is None:
+            return entries | {"energy_source": self._energy.why_none}
+        if after < before:
+            return entries | {"energy_source": f"the {COUNTER} was reset inside the window"}
+        return entries | {"energy_joules": after - before, "energy_source": COUNTER}
 
 
 def _text(row: _Row) -> tuple[str, str, str]:

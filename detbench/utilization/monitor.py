@@ -9,18 +9,21 @@ import pandas as pd
 
 from detbench.readers.monitoring import QUANTITIES
 
+_COUNTER, _POWER = "energy counter (J)", "power (W)"
+_FROM_COUNTER = "counter"
+
 
 def by_quantity(samples: pd.DataFrame) -> pd.DataFrame:
     """One row per GPU and quantity; `samples` as `detbench.readers.monitoring` returns them.
 
     Every sample has the same weight. A value that the driver did not report is not in the
     statistics; its reason is in the last column. A quantity that a GPU, or the host, does not have
-    has no row.
+    has no row, and neither has a counter that only grows.
     """
     rows = []
     for gpu, own in samples.groupby("gpu", sort=False):
         reasons = _not_told(own)
-        for quantity in (q for q in QUANTITIES if q in own):
+        for quantity in (q for q in QUANTITIES if q in own and q != _COUNTER):
             told = own[quantity].dropna()
             if told.empty and not reasons[quantity]:
                 continue
@@ -43,32 +46,47 @@ def by_quantity(samples: pd.DataFrame) -> pd.DataFrame:
 def by_gpu(samples: pd.DataFrame) -> pd.DataFrame:
     """One row per GPU: how long it was watched, its energy, and how often it was throttled.
 
-    Energy is power integrated over time by the trapezoid rule, in joules.
+    Energy in J is the growth of the GPU's own counter from the first sample to the last. Where the
+    samples lack it, or it was reset meanwhile, it is power integrated over time by the trapezoid
+    rule; `energy from` says which.
     """
     rows = []
     for gpu, own in samples.groupby("gpu", sort=False):
         time, throttled = own["time (s)"], own["throttled"].dropna()
         reasons = _not_told(own)
+        energy, source = _energy(own)
+        lacked = [("throttled", "throttled")]
+        if source != _FROM_COUNTER:
+            lacked.insert(0, ("energy", _POWER))
         why = [
             f"{what}: {_words(reasons[quantity], len(own))}"
-            for what, quantity in (("energy", "power (W)"), ("throttled", "throttled"))
+            for what, quantity in lacked
             if reasons[quantity]
         ]
-        energy = None
-        if "power (W)" in own and len(told := own[["time (s)", "power (W)"]].dropna()) > 1:
-            power, times = told["power (W)"].to_numpy(), told["time (s)"].to_numpy()
-            energy = float((np.diff(times) * (power[1:] + power[:-1]) / 2).sum())
         rows.append(
             {
                 "gpu": gpu,
                 "samples": len(own),
                 "duration (s)": None if time.isna().all() else time.max() - time.min(),
                 "energy (J)": energy,
+                "energy from": source,
                 "throttled (%)": 100 * throttled.mean() if len(throttled) else None,
                 "reason for n/a": "; ".join(why),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _energy(own: pd.DataFrame) -> tuple[float | None, str | None]:
+    """The energy of a GPU in J over its samples, and what it is from."""
+    if _COUNTER in own and len(counted := own[_COUNTER].dropna()) > 1:
+        joules = counted.to_numpy()
+        if (np.diff(joules) >= 0).all():
+            return float(joules[-1] - joules[0]), _FROM_COUNTER
+    if _POWER in own and len(told := own[["time (s)", _POWER]].dropna()) > 1:
+        power, times = told[_POWER].to_numpy(), told["time (s)"].to_numpy()
+        return float((np.diff(times) * (power[1:] + power[:-1]) / 2).sum()), "power samples"
+    return None, None
 
 
 def _not_told(own: pd.DataFrame) -> defaultdict[str, Counter[str]]:

@@ -9,18 +9,22 @@ from pathlib import Path
 from tests.needed import program
 
 _HERE = Path(__file__).parent
+SCENES = _HERE / "scenes"
 
 
-def compiled(folder: Path) -> Path:
-    """The folder, with the library in it under the name that programs load."""
+def compiled(folder: Path, *defined: str) -> Path:
+    """The folder, with the library in it under the name that programs load.
+
+    `defined` are macros: OLD_DRIVER leaves out what an old driver lacks.
+    """
     compiler = program("cc", "apt-get install gcc libc6-dev")
     library = folder / "libnvidia-ml.so.1"
-    options = ("-shared", "-fPIC", "-Wall", "-Werror")
+    options = ("-shared", "-fPIC", "-Wall", "-Werror", *(f"-D{macro}" for macro in defined))
     subprocess.run([compiler, *options, "-o", library, _HERE / "nvml.c"], check=True)
     return folder
 
 
 def acting(folder: Path, scene: str) -> dict[str, str]:
     """The environment of a program that finds the library in `folder` and sees `scene`."""
-    file = _HERE / "scenes" / f"{scene}.txt"
+    file = SCENES / f"{scene}.txt"
     return {**os.environ, "LD_LIBRARY_PATH": str(folder), "NVML_SCENE": str(file)}

@@ -4,6 +4,7 @@
  * and a MIG device of the GPU before; the keys after them are its own. A value `!N` makes the call
  * fail with NVML's error N; a key that is not there is Not Supported, as in the driver.
  * `lost_after N`: from the N+1st question for the memory on, the GPU is lost.
+ * With OLD_DRIVER the library lacks the newer calls.
  * Signatures and numbers: nvml.h of CUDA 12.
  */
 #include <stdio.h>
@@ -14,14 +15,15 @@ enum { OK = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_F
        INSUFFICIENT_SIZE = 7, GPU_IS_LOST = 15 };
 
 typedef struct Device {
-    char keys[40][64], values[40][160];
+    char keys[64][64], values[64][160];
     int num_keys, slot;         /* slot: of a MIG device, else -1 */
     struct Device *parent;
     int asked;                  /* for its memory */
+    int energy_asked;
 } Device;
 
 static Device machine, devices[32];
-static int num_devices;
+static int num_devices, gpm_samples;
 
 static const char *value(const Device *device, const char *key)
 {
@@ -89,7 +91,13 @@ int nvmlInitWithFlags(unsigned flags)
     return value(&machine, "init") ? atoi(value(&machine, "init")) : OK;
 }
 
-int nvmlShutdown(void) { return OK; }
+int nvmlShutdown(void)
+{
+    if (gpm_samples)
+        fprintf(stderr, "%d GPM samples were not freed\n", gpm_samples);
+    return OK;
+}
+
 const char *nvmlErrorString(int code) { (void)code; return "an error of the scene"; }
 
 int nvmlSystemGetDriverVersion(char *out, unsigned length)
@@ -231,3 +239,138 @@ int nvmlDeviceGetComputeRunningProcesses_v3(Device *device, unsigned *count, Pro
     out->used <<= 20;
     return OK;
 }
+
+int nvmlDeviceGetTotalEnergyConsumption(Device *device, unsigned long long *millijoules)
+{
+    const char *found; /* `energy FIRST STEP`: each question finds it a step higher */
+    unsigned long long first, step;
+    int code = ask(device, "energy", &found);
+    if (code != OK)
+        return code;
+    if (sscanf(found, "%llu %llu", &first, &step) != 2)
+        return NOT_SUPPORTED;
+    *millijoules = first + step * (unsigned)device->energy_asked++;
+    return OK;
+}
+
+int nvmlDeviceGetEnforcedPowerLimit(Device *d, unsigned *mw) { return number(d, "power_limit", mw); }
+
+int nvmlDeviceGetMaxClockInfo(Device *device, int type, unsigned *out)
+{
+    return number(device, type == 1 ? "clock_sm_max" : "clock_mem_max", out);
+}
+
+int nvmlDeviceGetClock(Device *device, int type, int id, unsigned *out) /* id 1: set, 2: default */
+{
+    char key[32];
+    snprintf(key, sizeof key, "clock_%s_%s", type == 1 ? "sm" : "mem", id == 1 ? "set" : "default");
+    return number(device, key, out);
+}
+
+int nvmlDeviceGetPersistenceMode(Device *d, unsigned *out) { return number(d, "persistence", out); }
+int nvmlDeviceGetComputeMode(Device *d, unsigned *out) { return number(d, "compute_mode", out); }
+
+int nvmlDeviceGetEccMode(Device *device, unsigned *current, unsigned *pending)
+{
+    int code = number(device, "ecc_mode", current);
+    *pending = *current;
+    return code;
+}
+
+#ifndef OLD_DRIVER
+typedef struct {
+    unsigned field, scope;
+    long long timestamp, latency;
+    int type, code;
+    union { unsigned ui; unsigned long long ull; } value;
+} FieldValue;
+
+int nvmlDeviceGetFieldValues(Device *device, int count, FieldValue *values) /* 186: instant power */
+{
+    for (int i = 0; i < count; i++)
+        values[i].code = values[i].field == 186
+            ? number(device, "power_instant", &values[i].value.ui) : INVALID_ARGUMENT;
+    return OK;
+}
+
+typedef struct { unsigned version, sensor; int temperature; } Temperature;
+
+int nvmlDeviceGetTemperatureV(Device *device, Temperature *out)
+{
+    return number(device, "temperature_v", (unsigned *)&out->temperature);
+}
+
+int nvmlDeviceGetCurrentClocksEventReasons(Device *device, unsigned long long *out)
+{
+    unsigned bits = 0;
+    int code = number(device, "events", &bits);
+    *out = bits;
+    return code;
+}
+
+int nvmlDeviceGetGpuInstanceId(Device *d, unsigned *out) { return number(d, "gpu_instance", out); }
+
+typedef struct { Device *device; int moment; } GpmSample;
+typedef struct { unsigned id; int code; double value; const char *info[3]; } GpmMetric;
+typedef struct {
+    unsigned version, count;
+    GpmSample *before, *now;
+    GpmMetric metrics[];
+} GpmQuestion;
+
+int nvmlGpmQueryDeviceSupport(Device *device, unsigned support[2])
+{
+    return number(device, "gpm", &support[1]);
+}
+
+int nvmlGpmSampleAlloc(GpmSample **out)
+{
+    gpm_samples++;
+    *out = calloc(1, sizeof **out);
+    return OK;
+}
+
+int nvmlGpmSampleFree(GpmSample *sample)
+{
+    gpm_samples--;
+    free(sample);
+    return OK;
+}
+
+int nvmlGpmSampleGet(Device *device, GpmSample *sample)
+{
+    static int moment;
+    const char *found;
+    int code = ask(device, "gpm_sample", &found);
+    sample->device = device;
+    sample->moment = ++moment;
+    return code;
+}
+
+int nvmlGpmMigSampleGet(Device *device, unsigned instance, GpmSample *sample)
+{
+    unsigned own;
+    for (int i = 0; i < num_devices; i++)
+        if (devices[i].parent == device && number(&devices[i], "gpu_instance", &own) == OK
+            && own == instance)
+            return nvmlGpmSampleGet(&devices[i], sample);
+    return NOT_FOUND;
+}
+
+int nvmlGpmMetricsGet(GpmQuestion *asked)
+{
+    const char *found;
+    char key[32];
+    if (asked->version != 1 || asked->before->device != asked->now->device
+        || asked->before->moment >= asked->now->moment)
+        return INVALID_ARGUMENT;
+    for (unsigned i = 0; i < asked->count; i++) { /* `gpm_ID VALUE` */
+        GpmMetric *metric = &asked->metrics[i];
+        snprintf(key, sizeof key, "gpm_%u", metric->id);
+        metric->code = ask(asked->now->device, key, &found);
+        if (metric->code == OK)
+            metric->value = strtod(found, NULL);
+    }
+    return OK;
+}
+#endif

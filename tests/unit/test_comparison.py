@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from detbench.cli.commands import command, run_command
+from detbench.comparison.conditions import differences, surroundings
 from detbench.comparison.parts import Profile, profile, time_parts
 from detbench.comparison.sides import Run, Side
 from detbench.comparison.soft import soft_numbers
@@ -203,6 +204,15 @@ def test_more_than_n_times_the_speed_of_one_is_soft() -> None:
 
 def test_a_mean_above_p90_is_soft() -> None:
     assert kinds([run(10.0, p90=0.9)]) == ["mean above p90"]
+
+
+def test_a_setting_of_the_gpu_is_a_surrounding_and_a_mode_without_effect_is_not() -> None:
+    def told(**environment: object) -> dict[str, str]:
+        return dict(surroundings(run(10.0, environment=environment)[1]))
+
+    a = told(gpu_power_limit_watts=700.0, gpu_ecc_mode="enabled", gpu_persistence_mode="enabled")
+    b = told(gpu_power_limit_watts=500.0, gpu_ecc_mode="enabled", gpu_persistence_mode="disabled")
+    assert differences(a, b) == {"gpu_power_limit_watts": ("700.0", "500.0")}
 
 
 HEADER = (

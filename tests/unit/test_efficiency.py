@@ -1,15 +1,11 @@
-"""J/image and MFU of a run."""
+"""MFU of a run."""
 
 from datetime import datetime, timezone
-from pathlib import Path
 
 import pytest
 
-from detbench.gpus.discovery import Gpu
 from detbench.records.spec import RunRecord, Throughput
-from detbench.reporting.efficiency import joules_per_image, mfu_of
-from detbench.running.sampled_energy import SAMPLES, with_energy
-from detbench.telemetry.monitor import COLUMNS
+from detbench.reporting.efficiency import mfu_of
 from tests.unit.test_results import SPEC
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
@@ -60,43 +56,3 @@ def test_mfu_is_a_share_of_the_peak_that_ran(precision: str, peak: float) -> Non
 )
 def test_where_there_is_no_mfu_it_says_why(changed: RunRecord, why: str) -> None:
     assert mfu_of(changed) == (None, "", why)
-
-
-def test_joules_per_image() -> None:
-    assert joules_per_image(record()) is None
-    assert joules_per_image(record(SPEED.model_copy(update={"energy_joules": 1000.0}))) == 2.5
-
-
-GPU = Gpu("GPU-1", "NVIDIA A10", 24 << 30, (8, 6), "535", is_mig=False)
-
-
-def samples(path: Path, watts: list[float], every: float = 2.0, first: float = -1.0) -> Path:
-    """A monitoring.csv of one GPU, from a second before the window on."""
-    lines = [",".join(COLUMNS)]
-    for number, value in enumerate(watts):
-        moment = datetime.fromtimestamp(SPEED.began + first + number * every, timezone.utc)
-        told = {"utc": moment.isoformat(), "uuid": "GPU-1", "power.draw [W]": str(value)}
-        lines.append(",".join(told.get(name, "") for name in COLUMNS))
-    path.write_text("\n".join(lines) + "\n")
-    return path
-
-
-def test_samples_stand_in_for_a_missing_counter(tmp_path: Path) -> None:
-    file = samples(tmp_path / "monitoring.csv", [100, 300, 300, 300, 300, 100])
-    # At -1, 1, 3, ... 9 s. From 0 to 1 s power rises from 200 to 300 W: 250 J; then 6 s of 300 W;
-    # from 7 to 8 s it falls from 300 to 200 W: 250 J.
-    found = with_energy(SPEED, file, [GPU])
-    assert found.energy_joules == pytest.approx(250 + 1800 + 250)
-    assert found.energy_source == SAMPLES
-
-
-def test_a_counter_is_not_replaced_and_few_samples_tell_nothing(tmp_path: Path) -> None:
-    file = samples(tmp_path / "monitoring.csv", [100, 300, 300, 300, 300, 100])
-    counted = SPEED.model_copy(update={"energy_joules": 7.0})
-    assert with_energy(counted, file, [GPU]) is counted
-    assert with_energy(SPEED, file, []) is SPEED
-    assert with_energy(SPEED, tmp_path / "nowhere.csv", [GPU]) is SPEED
-    few = samples(tmp_path / "few.csv", [100, 300], every=10)
-    assert with_energy(SPEED, few, [GPU]) is SPEED
-    late = samples(tmp_path / "late.csv", [300] * 6, every=1, first=1)
-    assert with_energy(SPEED, late, [GPU]) is SPEED

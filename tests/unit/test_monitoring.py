@@ -70,6 +70,21 @@ def test_our_file_says_why_a_quantity_was_not_told_and_leaves_out_what_a_row_lac
     assert found["host", "run's CPU (cores)"]["reason for n/a"] == ""
 
 
+def test_the_gpus_counter_comes_before_its_power_unless_it_was_reset(tmp_path: Path) -> None:
+    def energies(*counted: str) -> tuple[object, object, object]:
+        lines = ["time [s],gpu,power.draw [W],energy.total [J],gpus"]
+        lines += [f"{second}.0,0,100,{joules}," for second, joules in enumerate(counted)]
+        samples = read_monitoring(file(tmp_path, "\n".join(lines) + "\n"))
+        (row,) = monitor.by_gpu(samples).to_dict("records")
+        return row["energy (J)"], row["energy from"], row["reason for n/a"]
+
+    assert energies("5000.5", "5110", "5250.5") == (250, "counter", "")
+    assert energies("5000", "[N/A: Unknown Error]", "5250") == (250, "counter", "")
+    by_power = (200, "power samples", "")  # 100 W for 2 s
+    assert energies("5000", "5110", "3") == by_power
+    assert energies(*["[N/A: Not Supported]"] * 3) == by_power
+
+
 def test_what_is_missing_of_energy_and_throttling_has_its_reason(tmp_path: Path) -> None:
     content = SMI.replace(" 20.00 W", " [Not Supported]").replace("W, Active", "W, [N/A]")
     first, second = monitor.by_gpu(read_monitoring(file(tmp_path, content))).to_dict("records")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from detbench.records.spec import RunRecord
+from detbench.records.spec import RunRecord, Throughput
 from tests import nvml_standin
 from tests.conftest import ROOT
 
@@ -63,6 +63,44 @@ from detbench.running.session import prepare
 prepare("maskrcnn", MODES["noprofile"], Request(num_processes=2, batch_sizes=(2,)), Place(),
         "window", ignore, dry_run=True)
 """
+
+
+# The energy of an iteration, through the training's meter; a second one that began inside it.
+METERED = """
+import json, sys
+from pathlib import Path
+import torch
+from detbench.gpus.discovery import several
+from detbench.gpus.energy import EnergyCounters
+from detbench.records.spec import Window
+from detbench.training.meter import Meter
+from detbench.training.protocol import Step
+
+for folder, first in (("whole", 0), ("rest", 2)):
+    file = Path(sys.argv[1]) / f"{folder}.csv"
+    counters = EnergyCounters(*several())
+    window, device = Window(start=1, count=2), torch.device("cpu")
+    meter = Meter(window, 4, 10, device, file, first, energy=counters)
+    meter.before_train(None)
+    for iteration in range(first, 4):
+        meter.before_step(iteration)
+        meter.after_step(Step(iteration, 1.0, 0.0))
+    meter.after_train()
+    print(meter.throughput(partial=True).model_dump_json(), file=sys.stderr)
+"""
+
+# What NVML says of the first GPU's settings.
+SETTINGS = """
+import json
+from detbench.gpus.discovery import several
+told = several()[0][0].facts()
+print(json.dumps({k: v for k, v in told.items() if "clock" in k or "_mode" in k or "limit" in k}))
+"""
+
+
+@pytest.fixture(scope="module")
+def old_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return nvml_standin.compiled(tmp_path_factory.mktemp("nvml-old"), "OLD_DRIVER")
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +218,22 @@ def monitored(library: Path, scene: str, folder: Path, samples: int, also: str =
     return file
 
 
+def by_gpu(file: Path) -> dict[str, dict[str, object]]:
+    done = subprocess.run(
+        [sys.executable, ROOT / "parsers/monitor_util.py", file, "--by", "gpu", "--format", "json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return {row["gpu"]: row for row in json.loads(done.stdout)}
+
+
+def column(file: Path, gpu: str, name: str) -> list[str]:
+    with file.open() as stream:
+        return [row[name] for row in csv.DictReader(stream) if row["gpu"] == gpu]
+
+
 def by_quantity(file: Path) -> dict[tuple[str, str], dict[str, object]]:
     done = subprocess.run(
         [sys.executable, ROOT / "parsers" / "monitor_util.py", file, "--format", "json"],
@@ -222,6 +276,118 @@ def test_a_mig_instance_has_its_memory_and_its_gpu_the_power(library: Path, tmp_
     utilization = rows["0:0", "utilization (%)"]
     assert (utilization["mean"], utilization["reason for n/a"]) == (None, "Not Supported")
     assert ",[N/A: Not Supported]," in file.read_text()
+
+
+def test_hoppers_activity_is_of_each_interval_between_samples(
+    library: Path, tmp_path: Path
+) -> None:
+    file = monitored(library, "hopper", tmp_path, 4)
+    rows = by_quantity(file)
+    expected = {
+        "engine active (%)": 95.5,
+        "SM active (%)": 80.25,
+        "SM occupancy (%)": 40.5,
+        "FP32 pipe active (%)": 20.5,
+        "DRAM bandwidth used (%)": 55.75,
+        "PCIe sent (MiB/s)": 120.5,
+        "PCIe received (MiB/s)": 900.25,
+        "NVLink sent (MiB/s)": 0,
+        "NVLink received (MiB/s)": 0,
+    }
+    assert {q: rows["0", q]["mean"] for q in expected} == expected
+    active = column(file, "0", "gpm.sm_util [%]")
+    assert active == ["", *["80.25"] * (len(active) - 1)]  # the first sample ends no interval
+    assert rows["0", "FP64 pipe active (%)"]["mean"] is None
+    assert "NVML said nan" in str(rows["0", "FP64 pipe active (%)"]["reason for n/a"])
+    assert "Not Supported" in str(rows["0", "FP16 pipe active (%)"]["reason for n/a"])
+
+
+def test_an_instance_has_its_own_activity_and_its_gpu_says_why_not(
+    library: Path, tmp_path: Path
+) -> None:
+    rows = by_quantity(monitored(library, "hopper_mig", tmp_path, 3))
+    assert rows["0:1", "SM active (%)"]["mean"] == 80.25
+    assert rows["0:1", "DRAM bandwidth used (%)"]["mean"] == 55.75
+    # The scene tells an instance's traffic as little as a whole GPU's activity under MIG.
+    assert "Not Supported" in str(rows["0:1", "PCIe sent (MiB/s)"]["reason for n/a"])
+    assert rows["0", "SM active (%)"]["reason for n/a"] == "Not Supported"
+    assert rows["0", "power (W)"]["mean"] == 512.25
+    assert rows["0:1", "power (W)"]["reason for n/a"] == "Not Supported"
+
+
+def test_power_is_that_of_the_moment_and_new_calls_come_first(
+    library: Path, tmp_path: Path
+) -> None:
+    file = monitored(library, "ampere", tmp_path, 2)
+    rows = by_quantity(file)
+    assert rows["0", "power (W)"]["mean"] == 222.5  # the scene's mean of a second is 200
+    assert set(column(file, "0", "power.source")) == {"instant"}
+    # The scene has these in the new calls only.
+    assert rows["0", "temperature (C)"]["mean"] == 50
+    assert set(column(file, "0", "clocks_throttle_reasons.sw_power_cap")) == {"Not Active"}
+    assert rows["0", "SM active (%)"]["reason for n/a"] == "Not Supported"
+
+
+def test_an_old_driver_is_asked_in_its_own_words(old_library: Path, tmp_path: Path) -> None:
+    file = monitored(old_library, "two_gpus", tmp_path, 2)
+    rows = by_quantity(file)
+    assert rows["0", "power (W)"]["mean"] == 250.5
+    assert set(column(file, "0", "power.source")) == {"nvmlDeviceGetPowerUsage"}
+    assert rows["0", "temperature (C)"]["mean"] == 61
+    assert by_gpu(file)["0"]["throttled (%)"] == 100
+    assert rows["0", "SM active (%)"]["reason for n/a"] == "Function Not Found"
+
+
+def test_energy_is_the_growth_of_the_counter(library: Path, tmp_path: Path) -> None:
+    file = monitored(library, "hopper", tmp_path, 3)
+    row = by_gpu(file)["0"]
+    # The scene: 250.5 J more at each question, and one question a sample.
+    assert row["energy (J)"] == pytest.approx(250.5 * (int(str(row["samples"])) - 1))
+    assert row["energy from"] == "counter"
+    assert ("0", "energy counter (J)") not in by_quantity(file)
+
+
+@pytest.mark.parametrize(
+    ("scene", "joules", "source"),
+    [
+        ("hopper", 250.5, "energy counter"),
+        ("two_gpus", None, "no energy counter: Not Supported"),
+        ("hopper_mig", None, "a MIG instance's share of its GPU's energy is not told"),
+        ("no_gpu", None, "NVML counts no GPU"),
+    ],
+)
+def test_a_window_has_the_energy_between_its_edges(
+    library: Path, tmp_path: Path, scene: str, joules: float | None, source: str
+) -> None:
+    done = ran(library, scene, "-c", METERED, tmp_path)
+    assert done.returncode == 0, done.stderr
+    whole, rest = (Throughput.model_validate_json(line) for line in done.stderr.splitlines())
+    assert (whole.energy_joules, whole.energy_source) == (joules, source)
+    assert whole.joules_per_image == (joules and joules / 20)  # two iterations of ten images
+    assert whole.began is not None
+    assert whole.ended is not None
+    assert whole.began < whole.ended
+    assert (rest.began, rest.energy_joules) == (None, None)  # its first edge was before its start
+    if joules:
+        assert rest.energy_source == "the training continued or ended inside the window"
+
+
+def test_a_gpus_settings_are_recorded_and_what_is_not_told_is_left_out(library: Path) -> None:
+    assert json.loads(ran(library, "hopper", "-c", SETTINGS).stdout) == {
+        "gpu_power_limit_watts": 700.0,
+        "gpu_clock_sm_max_mhz": 1980,
+        "gpu_clock_memory_max_mhz": 2619,
+        "gpu_clock_sm_default_mhz": 1980,
+        "gpu_clock_memory_default_mhz": 2619,
+        "gpu_clock_sm_application_mhz": 1500,
+        "gpu_clock_memory_application_mhz": 2619,
+        "gpu_persistence_mode": "enabled",
+        "gpu_ecc_mode": "enabled",
+        "gpu_compute_mode": "exclusive process",
+    }
+    of_an_instance = json.loads(ran(library, "hopper_mig", "-c", SETTINGS).stdout)
+    assert of_an_instance["gpu_power_limit_watts"] == 700.0  # its GPU's
+    assert json.loads(ran(library, "two_gpus", "-c", SETTINGS).stdout) == {}
 
 
 def test_a_gpu_that_is_lost_midway_says_so_and_the_other_goes_on(

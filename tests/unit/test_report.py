@@ -108,6 +108,22 @@ def test_repeats_have_an_interval(root: Path) -> None:
     assert row["repeats"] == 3
 
 
+def test_energy_stands_beside_the_throughput_where_every_repeat_has_it(root: Path) -> None:
+    def table(*energies: float | None) -> pd.DataFrame:
+        told = []
+        for run, joules in zip(runs(root).items, energies, strict=False):
+            speed = run.record.throughput.model_copy(update={"energy_joules": joules})
+            told.append(store.Run(run.folder, run.record.model_copy(update={"throughput": speed})))
+        section = throughput(Runs(told))
+        assert isinstance(section, Section)
+        return section.exhibits[0].table
+
+    assert "J/image" not in table(None, None, None)
+    images = runs(root).items[0].record.throughput.images
+    assert table(1 * images, 2 * images, 6 * images)["J/image"].tolist() == [3]
+    assert "J/image" not in table(1 * images, None, 6 * images)  # a mean of some is of none
+
+
 def test_overhead_compares_with_the_same_model_and_batch_size(root: Path) -> None:
     section = overhead(runs(root))
     assert isinstance(section, Section)

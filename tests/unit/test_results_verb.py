@@ -21,7 +21,8 @@ FIRST = ROOT / "tests/unit/records/first_of_version_1.json"
 SPEED = Throughput(
     images_per_second=12.5, images=100, seconds=8, num_iterations=25, first_iteration=5,
     batch_size=4, iteration_seconds_median=0.3, iteration_seconds_p10=0.2,
-    iteration_seconds_p90=0.5, data_wait_share=0.25,
+    iteration_seconds_p90=0.5, data_wait_share=0.25, energy_joules=2500,
+    energy_source="energy counter",
 )  # fmt: skip
 
 
@@ -89,6 +90,8 @@ def test_programs_get_every_column_under_its_documented_name(root: Path) -> None
     assert first["images_per_second"] is None
     assert first["speed"] == "n/a: the tracker follows every operator"
     assert first["data_wait_percent"] == 25
+    assert (first["energy_joules"], first["joules_per_image"]) == (2500, 25)
+    assert (first["energy_source"], third["energy_source"]) == ("energy counter", None)
     assert (first["memory_total_bytes"], first["memory_resident_peak_bytes"]) == (1 << 30, 7)
     assert first["command"] == "python 'a b'"
     assert (first["started"], first["ended"]) == ("2026-11-24T12:00:00", "2026-11-24T12:01:00")

@@ -322,6 +322,26 @@ def test_the_batch_size_comes_from_beside_the_log_and_says_so(parser: Run, tmp_p
     assert told() == (8, "config.yaml", 16)
 
 
+def test_energy_per_image_is_that_of_the_run_beside_the_log(parser: Run, tmp_path: Path) -> None:
+    path = metrics(tmp_path / "metrics.json", report(19, 1), report(39, 0.5))
+
+    def told() -> object:
+        (row,) = json.loads(parser("throughput.py", path, "--format", "json").stdout)
+        return row["J/image"]
+
+    def ran(throughput: object) -> None:
+        spec = {"batch_size": 4, "dataset": "embedded"}
+        (tmp_path / "run.json").write_text(json.dumps({"spec": spec, "throughput": throughput}))
+
+    assert told() is None
+    ran({"images": 80, "energy_joules": None})
+    assert told() is None
+    assert "J/image" not in parser("throughput.py", path).stdout
+    ran({"images": 80, "energy_joules": 1000.0})
+    assert told() == 12.5
+    assert "J/image" in parser("throughput.py", path).stdout
+
+
 def test_a_plot_is_a_new_png_and_the_table_is_printed_too(parser: Run, tmp_path: Path) -> None:
     log, picture = over_new_year(tmp_path / "log.txt"), tmp_path / "curve.png"
     done = parser("throughput.py", log, "--warmup", "0", "--plot", picture)

@@ -14,8 +14,12 @@ MOST_SAMPLES: Final = 120
 MOST_REPORTS: Final = 1000
 """Most points in a training curve."""
 
-_OF_GPUS: Final = ("utilization (%)", "power (W)", "SM clock (MHz)", "temperature (C)")
+_OF_GPUS: Final = (
+    "utilization (%)", "SM active (%)", "SM occupancy (%)", "tensor pipe active (%)",
+    "DRAM bandwidth used (%)", "power (W)", "SM clock (MHz)", "temperature (C)",
+)  # fmt: skip
 _OF_HOST: Final = ("CPU (%)", "run's CPU (cores)", "run's memory (MiB)")
+_OF_SPEED: Final = ["batch size", "images/s", "± 95 %", "repeats"]
 _TIME = "time (s)"
 
 
@@ -122,7 +126,7 @@ def _speeds(name: str, number: int, own: pd.DataFrame) -> dict[str, Any]:
         "hoverinfo": "text",
         "hovertext": [
             hover(name, f"batch size {size}: {speed:.4g} images/s", _interval(half, repeats))
-            for _, size, speed, half, repeats in own.itertuples(index=False)
+            for size, speed, half, repeats in own[_OF_SPEED].itertuples(index=False)
         ],
     }
 
