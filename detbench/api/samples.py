@@ -19,8 +19,8 @@ def monitoring(files: Files, by: str = "quantity", *, device: str | None = None)
 
     Args:
         files: a run's monitoring.csv, or output of nvidia-smi: paths or recordings.
-        by: one row per GPU and `quantity` (mean, percentiles), or per `gpu` (energy, by the counter or
-            the trapezoidal rule, and throttling).
+        by: one row per GPU and `quantity` (mean, percentiles), or per `gpu` (energy, by its counter
+            or the trapezoidal rule, and throttling).
         device: only this GPU, by its name in the file, or `host`.
 
     Raises:
