@@ -19,6 +19,7 @@ from detbench.reporting.labels import labels
 from detbench.reporting.measurements import Runs
 from detbench.reporting.parts import LeftOut, Section
 from detbench.reporting.reproduce import command as again
+from detbench.reporting.sections.monitoring import monitoring
 from detbench.reporting.sections.overhead import overhead
 from detbench.reporting.sections.throughput import throughput
 from detbench.running.plan import Purpose, Request, plan
@@ -170,6 +171,20 @@ def test_a_gpus_activity_is_drawn_where_the_driver_tells_it(tmp_path: Path) -> N
     drawn = drawn_samples(read_monitoring(file))
     assert drawn[drawn["quantity"] == "SM active (%)"]["value"].tolist() == [80, 60]
     assert set(drawn["quantity"]) == {"SM active (%)", "power (W)"}
+
+
+def test_quantities_with_one_reason_for_their_lack_share_it(root: Path) -> None:
+    for file in root.glob("*/*/monitoring.csv"):
+        file.write_text(
+            "time [s],gpu,utilization.gpu [%],power.draw [W],gpm.sm_util [%],gpm.fp16_util,gpus\n"
+            + "0,0,90,[N/A: GPU is lost],[N/A: Not Supported],[N/A: Not Supported],\n"
+            + "1,0,90,[N/A: GPU is lost],[N/A: Not Supported],[N/A: Not Supported],\n"
+        )
+    section = monitoring(runs(root))
+    assert isinstance(section, Section)
+    assert section.exhibits[0].notes == [
+        "Not reported: FP16 pipe active (%), SM active (%): Not Supported; power (W): GPU is lost."
+    ]
 
 
 def test_plotly_takes_no_name_for_markup() -> None:
