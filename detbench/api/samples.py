@@ -19,7 +19,7 @@ def monitoring(files: Files, by: str = "quantity", *, device: str | None = None)
 
     Args:
         files: a run's monitoring.csv, or output of nvidia-smi: paths or recordings.
-        by: one row per GPU and `quantity` (mean, percentiles), or per `gpu` (energy, by the counter
+        by: one row per GPU and `quantity` (mean, percentiles), or per `gpu` (energy, by its counter
             or the trapezoidal rule, and throttling).
         device: only this GPU, by its name in the file, or `host`.
 

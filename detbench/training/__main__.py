@@ -20,7 +20,6 @@ from detbench.records.modes import resolve_mode
 from detbench.records.spec import Failure, Outcome, RunSpec, outcome_name
 
 if TYPE_CHECKING:
-    from detbench.gpus.energy import EnergyCounters
     from detbench.training.protocol import Hook, Job
 
 
@@ -91,6 +90,7 @@ def _run(spec: RunSpec, output: Path) -> Outcome:
     from detbench.suite import load_family
     from detbench.training import distributed
     from detbench.training.checkpoints import clear, iterations_done
+    from detbench.training.energy import counters_of
     from detbench.training.environment import describe, memory_peaks
     from detbench.training.evaluations import Evaluations
     from detbench.training.flops import FlopCounter
@@ -134,7 +134,7 @@ def _run(spec: RunSpec, output: Path) -> Outcome:
         job.device,
         output / "iterations.csv",
         iterations_done(output),
-        energy=_energy_counters(job),
+        energy=counters_of(job),
     )
     counter = FlopCounter(spec, spec.batch_size // world.size, iterations_done(output))
     if world.is_main:
@@ -175,21 +175,6 @@ def _run(spec: RunSpec, output: Path) -> Outcome:
         memory=memory,
         environment=environment,
     )
-
-
-def _energy_counters(job: Job) -> EnergyCounters:
-    """The energy counters of the GPUs that the training's processes use."""
-    from detbench.gpus.discovery import several
-    from detbench.gpus.energy import EnergyCounters
-
-    if job.device.type == "cpu":
-        return EnergyCounters((), "trained on a CPU")
-    if job.spec.nodes.count > 1:
-        return EnergyCounters((), "the GPUs of the other machines cannot be read here")
-    if not job.world.is_main:
-        return EnergyCounters((), "the first process reads them")
-    gpus, why_none = several()
-    return EnergyCounters(gpus[: job.world.local_size], why_none)
 
 
 def _mode_hooks(job: Job) -> list[Hook]:

@@ -77,6 +77,12 @@ def test_it_trains_to_its_ap_and_prints_the_tables(quick: Quickstart) -> None:
     assert box50 >= 85
     assert trained.throughput is not None
     assert trained.throughput.num_iterations == trained.spec.window.count
+    assert trained.throughput.energy_joules is None
+    assert trained.throughput.energy_source == "trained on a CPU"
+    assert trained.throughput.began is not None
+    assert trained.throughput.ended is not None
+    seconds = trained.throughput.ended - trained.throughput.began
+    assert seconds >= trained.throughput.seconds  # what lies between iterations is in it too
     names = {measurement.path for measurement in trained.measurements}
     assert {"log.txt", "metrics.json", "output.log", "model_final.pth", "monitoring.csv"} <= names
     assert not any(name.startswith("model_0") for name in names)

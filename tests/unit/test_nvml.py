@@ -89,6 +89,23 @@ for folder, first in (("whole", 0), ("rest", 2)):
     print(meter.throughput(partial=True).model_dump_json(), file=sys.stderr)
 """
 
+# Whose energy a training of some processes and machines reads.
+COUNTED = """
+import sys
+from types import SimpleNamespace
+import torch
+from detbench.training.distributed import World
+from detbench.training.energy import counters_of
+
+device, processes, machines = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+job = SimpleNamespace(
+    device=torch.device(device), world=World(local_size=processes),
+    spec=SimpleNamespace(nodes=SimpleNamespace(count=machines)),
+)
+counters = counters_of(job)
+print(counters.joules(), counters.why_none)
+"""
+
 # What NVML says of the first GPU's settings.
 SETTINGS = """
 import json
@@ -370,6 +387,22 @@ def test_a_window_has_the_energy_between_its_edges(
     assert (rest.began, rest.energy_joules) == (None, None)  # its first edge was before its start
     if joules:
         assert rest.energy_source == "the training continued or ended inside the window"
+
+
+@pytest.mark.parametrize(
+    ("device", "processes", "machines", "told"),
+    [
+        ("cuda", 1, 1, "1000.0 "),
+        ("cuda", 2, 1, "3000.0 "),  # 1000 J of one GPU and 2000 J of the other
+        ("cuda", 2, 2, "None the GPUs of the other machines cannot be read here"),
+        ("cpu", 2, 1, "None trained on a CPU"),
+    ],
+)
+def test_the_energy_is_of_the_gpus_that_the_processes_train_on(
+    library: Path, device: str, processes: int, machines: int, told: str
+) -> None:
+    done = ran(library, "two_counters", "-c", COUNTED, device, str(processes), str(machines))
+    assert (done.stdout, done.stderr) == (told + "\n", "")
 
 
 def test_a_gpus_settings_are_recorded_and_what_is_not_told_is_left_out(library: Path) -> None:

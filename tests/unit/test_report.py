@@ -9,14 +9,17 @@ from click.testing import CliRunner, Result
 from detbench.cli.commands import command
 from detbench.cli.report import report
 from detbench.errors import DetbenchError
+from detbench.readers.monitoring import read_monitoring
 from detbench.records import store
 from detbench.records.modes import MODES
 from detbench.records.spec import RunRecord
+from detbench.reporting.charts.lines import drawn_samples
 from detbench.reporting.charts.parts import hover, thinned
 from detbench.reporting.labels import labels
 from detbench.reporting.measurements import Runs
 from detbench.reporting.parts import LeftOut, Section
 from detbench.reporting.reproduce import command as again
+from detbench.reporting.sections.monitoring import monitoring
 from detbench.reporting.sections.overhead import overhead
 from detbench.reporting.sections.throughput import throughput
 from detbench.running.plan import Purpose, Request, plan
@@ -155,6 +158,33 @@ def test_a_thinned_line_keeps_its_peak() -> None:
     assert len(times) <= 100
     assert times[kept.index(99.0)] == 517
     assert times[kept.index(-5.0)] == 900
+
+
+def test_a_gpus_activity_is_drawn_where_the_driver_tells_it(tmp_path: Path) -> None:
+    file = tmp_path / "monitoring.csv"
+    file.write_text(
+        "time [s],gpu,power.draw [W],gpm.sm_util [%],gpm.any_tensor_util [%],gpus\n"
+        "0.0,0,300,,[N/A: Not Supported],\n"
+        "1.0,0,500,80,[N/A: Not Supported],\n"
+        "2.0,0,500,60,[N/A: Not Supported],\n"
+    )
+    drawn = drawn_samples(read_monitoring(file))
+    assert drawn[drawn["quantity"] == "SM active (%)"]["value"].tolist() == [80, 60]
+    assert set(drawn["quantity"]) == {"SM active (%)", "power (W)"}
+
+
+def test_quantities_with_one_reason_for_their_lack_share_it(root: Path) -> None:
+    for file in root.glob("*/*/monitoring.csv"):
+        file.write_text(
+            "time [s],gpu,utilization.gpu [%],power.draw [W],gpm.sm_util [%],gpm.fp16_util,gpus\n"
+            + "0,0,90,[N/A: GPU is lost],[N/A: Not Supported],[N/A: Not Supported],\n"
+            + "1,0,90,[N/A: GPU is lost],[N/A: Not Supported],[N/A: Not Supported],\n"
+        )
+    section = monitoring(runs(root))
+    assert isinstance(section, Section)
+    assert section.exhibits[0].notes == [
+        "Not reported: FP16 pipe active (%), SM active (%): Not Supported; power (W): GPU is lost."
+    ]
 
 
 def test_plotly_takes_no_name_for_markup() -> None:
