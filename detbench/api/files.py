@@ -177,7 +177,7 @@ def read(path: PathLike, kind: Kind | None = None, *, launches: bool = True) -> 
                 tables["launches"] = content.launches
             return Timeline(file, tables, content)
         case "counters":
-            counted = counters_file.read_counters(file, counters.ALL)
+            counted = counters_file.read_counters(file, (*counters.ALL, *counters.ROOFLINE))
             name = "levels" if isinstance(counted, counters_file.Levels) else "launches"
             return Counters(file, {name: counted.table}, counted)
         case "memory":

@@ -140,10 +140,12 @@ class ProfileOptions(RunOptions, total=False):
     Attributes:
         kernels: of mode nsight: a regular expression for the names of the kernels to measure.
         launch_count: of mode nsight: the most kernels to measure.
+        roofline: of mode nsight: whether operations and memory traffic are counted too.
     """
 
     kernels: str
     launch_count: int | None
+    roofline: bool
 
 
 class TargetOptions(RunOptions, total=False):

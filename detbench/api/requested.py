@@ -30,6 +30,7 @@ _REQUESTED = {
     "start": "start", "count": "count", "iterations": "num_iterations",
     "processes": "num_processes", "evaluate_every": "evaluate_every",
     "checkpoint_every": "checkpoint_every", "kernels": "kernels", "launch_count": "launch_count",
+    "roofline": "roofline",
 }  # fmt: skip
 """Key here -> field of `Request`."""
 

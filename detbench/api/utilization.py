@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from detbench.api.files import Counters, Files, PathLike, Recording, Summary, Timeline, recordings
+from detbench.api.rooflines import roofline_table
 from detbench.api.tables import check_level, joined, of_file, only, stack
 from detbench.errors import BadFileError, UsageError
 from detbench.gpus.counters import CORES
@@ -28,7 +29,7 @@ BY_LAUNCH = ("range", "definition")
 """Levels that need to know which call launched which kernel."""
 SUMMARY_LEVELS = ("class", "kernel", "tensor")
 """Levels available from a summary, which has no start times."""
-CORE_LEVELS = ("file", "device", "class", "kernel")
+CORE_LEVELS = ("file", "device", "class", "kernel", "roofline")
 
 _SHARES = "busy and idle times are shares of the window's wall time"
 _KERNEL_TIME = "sum of the durations of {work}s in the window, which may overlap"
@@ -92,6 +93,7 @@ def core_utilization(
     device: str | None = None,
     top: int | None = None,
     timeline: PathLike | Recording | None = None,
+    gpu: str | None = None,
 ) -> pd.DataFrame:
     """The utilization of FMA, FP16, Tensor and SFU cores while kernels ran, weighted by cycles.
 
@@ -101,10 +103,12 @@ def core_utilization(
 
     Args:
         files: counters from Nsight Compute or nvprof: paths or recordings.
-        by: one row per `file`, `device`, kernel `class` or `kernel` name.
+        by: one row per `file`, `device`, kernel `class` or `kernel` name; with `roofline` the
+            operations and the memory traffic of each class.
         device: only launches on this device.
         top: number of classes or kernels to list; None for all.
         timeline: a timeline of the same run, which adds shares of its wall time.
+        gpu: for the roofline's shares of peaks, the GPU by its profile or NVML's name.
 
     Raises:
         BadFileError: a file cannot be read, or lacks the cycles or the metrics of all cores.
@@ -118,9 +122,11 @@ def core_utilization(
     }
     graded = [each for each in read if isinstance(each.content, Levels)]
     if graded:
-        if timeline is not None or len(graded) < len(read):
+        if timeline is not None or by == "roofline" or len(graded) < len(read):
             raise UsageError(f"{graded[0].path} has levels, not percentages", "parse it separately")
         return _levels(chosen, by, top)
+    if by == "roofline":
+        return roofline_table(chosen, gpu, top, joined(each.window for each in read))
     busy = None if timeline is None else _busy_share(timeline, device)
     tables = {
         file: of_file(file, _COLLECT, core.by, found, by, top, busy)

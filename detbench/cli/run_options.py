@@ -143,6 +143,11 @@ _KERNELS = (
         type=click.IntRange(1),
         help="Of mode nsight: the most kernels to measure.  [default: all of the window]",
     ),
+    click.option(
+        "--roofline",
+        is_flag=True,
+        help="Of mode nsight: count operations and memory traffic too, in more passes.",
+    ),
 )
 _EVALUATIONS = (
     click.option(

@@ -62,6 +62,42 @@ ALL = (
 )
 """Every metric that the table of core utilization is made of."""
 
+CLOCKS = ("smsp__cycles_elapsed.avg.per_second", "dram__cycles_elapsed.avg.per_second")
+"""The clocks of the multiprocessors and of the memory while a kernel ran, which nobody locked."""
+
+DURATION = "gpu__time_duration.sum"
+"""A kernel's time, in ns."""
+
+BYTES: tuple[tuple[str, ...], ...] = (
+    ("dram__bytes.sum",),
+    ("dram__bytes_read.sum", "dram__bytes_write.sum"),
+    ("dram__bytes_op_read.sum", "dram__bytes_op_write.sum"),  # Blackwell's names
+)
+"""Metrics whose sum is the memory traffic; the first of these that was collected counts."""
+
+_SASS = "smsp__sass_thread_inst_executed_op_{}_pred_on.sum"
+
+OPERATIONS: dict[str, dict[str, int]] = {
+    "fp32": {_SASS.format("fadd"): 1, _SASS.format("fmul"): 1, _SASS.format("ffma"): 2},
+    "fp64": {_SASS.format("dadd"): 1, _SASS.format("dmul"): 1, _SASS.format("dfma"): 2},
+    "fp16 vector": {_SASS.format("hadd"): 1, _SASS.format("hmul"): 1, _SASS.format("hfma"): 2},
+    "fp16": {"sm__ops_path_tensor_src_fp16.sum": 1},
+    "bf16": {"sm__ops_path_tensor_src_bf16_dst_fp32.sum": 1},
+    "tf32": {"sm__ops_path_tensor_src_tf32_dst_fp32.sum": 1},
+}
+"""By precision, as `peaks` has them: metrics, and the operations that one count of each stands for.
+
+Nsight Compute's own roofline sections weigh instructions so; fp16, bf16 and tf32 are of Tensor
+Cores, whose operations older versions and chips do not count.
+"""
+
+ROOFLINE = (
+    DURATION,
+    *(metric for way in BYTES for metric in way),
+    *(metric for weights in OPERATIONS.values() for metric in weights),
+)
+"""The metrics of the roofline."""
+
 CHIPS: dict[tuple[int, int], str] = {
     (7, 0): "gv100",
     (7, 5): "tu102",
@@ -88,7 +124,7 @@ def wanted(chip: str | None) -> list[str]:
     if chip is not None:
         fp16 = fp16[:1] if chip in _FP16_PIPE else fp16[1:]
     by_core = {**METRICS, "fp16": fp16}
-    found = [CYCLES, *(m for core in CORES for m in by_core[core]), TENSOR_ACTIVE]
+    found = [CYCLES, *(m for core in CORES for m in by_core[core]), TENSOR_ACTIVE, *CLOCKS]
     if chip in _PACKED_FP16_ON_TENSOR:
         found += BESIDE["fp16 on tensor"]
     if chip in _HOPPER:

@@ -36,7 +36,7 @@ _LAUNCH = ("ID", "Process ID", "Kernel Name")
 _METRIC = ("Metric Name", "Metric Unit", "Metric Value")
 _ROW = re.compile(r'"\d+",')
 _SCALE = {
-    "": 1.0, "-": 1.0, "%": 1.0, "inst": 1.0, "inst/cycle": 1.0,
+    "": 1.0, "-": 1.0, "%": 1.0, "inst": 1.0, "inst/cycle": 1.0, "op": 1.0,
     "cycle": 1.0, "Kcycle": 1e3, "Mcycle": 1e6, "Gcycle": 1e9,
     "byte": 1.0, "Kbyte": 1e3, "Mbyte": 1e6, "Gbyte": 1e9,
     "nsecond": 1.0, "ns": 1.0, "usecond": 1e3, "us": 1e3, "msecond": 1e6, "ms": 1e6,

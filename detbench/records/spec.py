@@ -89,6 +89,7 @@ class RunSpec(_Document):
         num_processes: processes on this machine, one GPU each.
         kernels, launch_count: of mode nsight: a regular expression for the names of the kernels
             that are measured, and the most launches; all by default.
+        roofline: of mode nsight: whether operations and memory traffic are counted as well.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -122,6 +123,7 @@ class RunSpec(_Document):
     probe: bool = False
     kernels: str = ""
     launch_count: int | None = Field(default=None, ge=1)
+    roofline: bool = False
 
     @model_validator(mode="after")
     def _window_inside(self) -> RunSpec:

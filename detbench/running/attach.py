@@ -21,10 +21,12 @@ class Kernels:
     Attributes:
         names: a regular expression for their names, as ncu takes it; empty for all.
         count: the most launches; None for all of the window.
+        roofline: whether their operations and memory traffic are counted too, in more passes.
     """
 
     names: str = ""
     count: int | None = None
+    roofline: bool = False
 
 
 EVERY_KERNEL = Kernels()
@@ -140,7 +142,7 @@ def _nsight_compute(batch_size: int, gpu: Gpu | None, chosen: Kernels) -> Attach
         "--cache-control",
         "none",
         "--metrics",
-        ",".join(_metrics(gpu.chip if gpu else None)),
+        ",".join(_metrics(gpu.chip if gpu else None, chosen)),
     ]
     if chosen.names:
         options += ["--kernel-name", f"regex:{chosen.names}"]
@@ -149,12 +151,12 @@ def _nsight_compute(batch_size: int, gpu: Gpu | None, chosen: Kernels) -> Attach
     return Attachment("ncu", tuple(options), file, report)
 
 
-def _metrics(chip: str | None) -> list[str]:
+def _metrics(chip: str | None, chosen: Kernels) -> list[str]:
     """The wanted metrics that the installed ncu can collect on a chip.
 
     ncu goes on without a metric that the chip lacks, and its log does not mention it.
     """
-    wanted = counters.wanted(chip)
+    wanted = [*counters.wanted(chip), *(counters.ROOFLINE if chosen.roofline else ())]
     ncu = shutil.which("ncu")
     offered = counters.offered(ncu, chip) if ncu and chip else set()
     return [m for m in wanted if m.partition(".")[0] in offered] if offered else wanted

@@ -37,7 +37,7 @@ class Request:
             None keeps the family's window.
         memory_limit: in bytes; a run on the CPU under a limit has its own GPU profile,
             `cpu-900MiB`.
-        kernels, launch_count: see `RunSpec`.
+        kernels, launch_count, roofline: see `RunSpec`.
     """
 
     framework: str | None = None
@@ -67,6 +67,7 @@ class Request:
     memory_limit: int | None = None
     kernels: str = ""
     launch_count: int | None = None
+    roofline: bool = False
 
 
 def plan(
@@ -176,6 +177,7 @@ def _spec(
             overrides=dict(request.overrides),
             kernels=request.kernels,
             launch_count=request.launch_count,
+            roofline=request.roofline,
         )
     except ValidationError as error:
         raise _as_usage(error) from error
@@ -196,9 +198,11 @@ def _workers(mode: Mode, request: Request, defaults: Defaults) -> int:
 
 def _check_kernels(mode: Mode, request: Request) -> None:
     """Refuse a choice of kernels where none are measured one by one."""
-    if mode.name != "nsight" and (request.kernels or request.launch_count is not None):
+    given = bool(request.kernels) or request.launch_count is not None or request.roofline
+    if mode.name != "nsight" and given:
         raise UsageError(
-            f"--kernels and --launch-count choose what mode nsight measures, not {mode.name}",
+            "--kernels, --launch-count and --roofline choose what mode nsight measures,"
+            f" not {mode.name}",
             "leave them out, or switch to nsight",
         )
     try:

@@ -200,7 +200,7 @@ def prepare(
 
 
 def _kernels(spec: RunSpec) -> Kernels:
-    return Kernels(spec.kernels, spec.launch_count)
+    return Kernels(spec.kernels, spec.launch_count, spec.roofline)
 
 
 def _paths(specs: Iterable[RunSpec]) -> tuple[Path, ...]:

@@ -79,6 +79,13 @@ def test_a_choice_of_kernels_is_ncus() -> None:
     assert not {"--kernel-name", "--launch-count"} & set(on("nsight", (8, 0)).options)
 
 
+def test_a_roofline_counts_operations_and_bytes() -> None:
+    few = attach(MODES["nsight"], None, 2, WINDOW).options
+    many = attach(MODES["nsight"], None, 2, WINDOW, Kernels(roofline=True)).options
+    at = few.index("--metrics") + 1
+    assert set(many[at].split(",")) - set(few[at].split(",")) == set(counters.ROOFLINE)
+
+
 def test_the_report_is_the_measurement_where_ncu_printed_no_table(tmp_path: Path) -> None:
     found = on("nsight", (9, 0))
     assert found.measurement(tmp_path) == "nsight_bs2.csv"

@@ -189,7 +189,7 @@ def test_mode_nsight_loads_its_images_itself() -> None:
 def test_kernels_are_chosen_in_mode_nsight_only() -> None:
     spec = one(Request(kernels="gemm|conv", launch_count=9), "nsight", V100)
     assert (spec.kernels, spec.launch_count) == ("gemm|conv", 9)
-    for request in (Request(kernels="gemm"), Request(launch_count=1)):
+    for request in (Request(kernels="gemm"), Request(launch_count=1), Request(roofline=True)):
         with pytest.raises(UsageError, match="choose what mode nsight measures, not torch"):
             one(request, "torch", V100)
     with pytest.raises(UsageError, match=r"--kernels '\(' is no regular expression"):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from detbench.cli.completion import of_gpu_profiles
 from detbench.cli.options import files_argument, format_option, output_option, show
 from detbench.cli.parse.progress import reading
 
@@ -21,8 +22,9 @@ _PERCENT_DIGITS = 5  # as in the seed suite's analyzer, whose output scripts par
 @click.option(
     "--by",
     "level",
-    type=click.Choice(["file", "device", "class", "kernel"]),
-    help="One row per file, device, kernel class or kernel name.  [default: file]",
+    type=click.Choice(["file", "device", "class", "kernel", "roofline"]),
+    help="One row per file, device, kernel class or kernel name; roofline: operations and memory"
+    " traffic by class.  [default: file]",
 )
 @click.option("--device", help="Only the launches on this device.")
 @click.option("--top", default=20, show_default=True, help="Number of classes or kernels to list.")
@@ -30,6 +32,12 @@ _PERCENT_DIGITS = 5  # as in the seed suite's analyzer, whose output scripts par
     "--timeline",
     type=click.Path(path_type=Path),
     help="A timeline of the same run; its busy share adds shares of wall time.",
+)
+@click.option(
+    "--gpu-profile",
+    "gpu",
+    shell_complete=of_gpu_profiles,
+    help="The GPU, for the shares of its peaks in --by roofline.",
 )
 @format_option(default=None)
 @output_option
@@ -39,6 +47,7 @@ def core_util(
     device: str | None,
     top: int,
     timeline: Path | None,
+    gpu: str | None,
     style: str | None,
     output: Path | None,
 ) -> None:
@@ -63,7 +72,9 @@ def core_util(
 
     with reading(files) as each:
         found = [read(file, "counters") for file in each]
-    table = core_utilization(found, level or "file", device=device, top=top, timeline=timeline)
+    table = core_utilization(
+        found, level or "file", device=device, top=top, timeline=timeline, gpu=gpu
+    )
     is_plain = len(files) == 1 and not (level or style or output or timeline)
     if is_plain and "levels" not in found[0].tables:
         _print_four_lines(table)

@@ -1,0 +1,101 @@
+"""The roofline: operations and memory traffic of kernels, against what the card can do at most.
+
+Williams, Waterman, Patterson: "Roofline: an insightful visual performance model", CACM 2009.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from detbench.gpus import counters
+from detbench.gpus.peaks import Peaks
+from detbench.utilization.kernel_classes import kernel_class
+
+METRICS = counters.ROOFLINE
+"""The metrics that this module uses."""
+
+_COLLECT = "collect with mode nsight and --roofline"
+
+
+def roofline(launches: pd.DataFrame, peaks: Peaks, top: int | None = None) -> pd.DataFrame:
+    """One row per kernel class, the longest first, at most `top`.
+
+    `launches` are rows that `detbench.readers.ncu_csv` returns. Columns: `class`, `kernels`,
+    `time (ms)`, `operations (GFLOP)`, `traffic (GB)`, `intensity (FLOP/byte)`, `rate (TFLOP/s)`
+    and `bandwidth (GB/s)` over the kernels' own time, and the shares of the card's peaks:
+    `arithmetic peak (%)` is the time that the operations would take at the peak of the precision
+    of each, and `bandwidth peak (%)` that of the traffic, of the kernels' time. A share without a
+    peak, and a figure without its counters, is missing.
+
+    Raises:
+        ValueError: durations, or all of the operations, or the traffic were not collected.
+    """
+    if counters.DURATION not in launches:
+        raise ValueError(f"it has no {counters.DURATION}: {_COLLECT}")
+    traffic = next((way for way in counters.BYTES if set(way) <= set(launches)), None)
+    if traffic is None:
+        raise ValueError(f"it has no {counters.BYTES[0][0]}: {_COLLECT}")
+    counted = {
+        precision: {m: weight for m, weight in weights.items() if m in launches}
+        for precision, weights in counters.OPERATIONS.items()
+    }
+    counted = {precision: weights for precision, weights in counted.items() if weights}
+    if not counted:
+        raise ValueError(f"it has no operations: {_COLLECT}")
+    # A launch without one of the figures counts in none of the sums.
+    used = [counters.DURATION, *traffic, *(m for weights in counted.values() for m in weights)]
+    known = launches.dropna(subset=used)
+    groups = known.groupby(known["kernel"].astype("str").map(kernel_class))
+    rows = [_row(str(name), group, traffic, counted, peaks) for name, group in groups]
+    table = pd.DataFrame(rows, columns=list(_row("", known, traffic, counted, peaks)))
+    return table.sort_values("time (ms)", ascending=False, ignore_index=True).head(
+        top if top is not None else len(table)
+    )
+
+
+def _row(
+    name: str,
+    group: pd.DataFrame,
+    traffic: tuple[str, ...],
+    counted: dict[str, dict[str, int]],
+    peaks: Peaks,
+) -> dict[str, object]:
+    seconds = float(group[counters.DURATION].sum()) / 1e9
+    moved = float(group[list(traffic)].sum().sum())
+    operations = {
+        precision: sum(weight * float(group[metric].sum()) for metric, weight in weights.items())
+        for precision, weights in counted.items()
+    }
+    total = sum(operations.values())
+    return {
+        "class": name,
+        "kernels": len(group),
+        "time (ms)": seconds * 1e3,
+        "operations (GFLOP)": total / 1e9,
+        "traffic (GB)": moved / 1e9,
+        "intensity (FLOP/byte)": _over(total, moved),
+        "rate (TFLOP/s)": _over(total / 1e12, seconds),
+        "bandwidth (GB/s)": _over(moved / 1e9, seconds),
+        "arithmetic peak (%)": _percent(_at_peak(operations, peaks), seconds),
+        "bandwidth peak (%)": _percent(_over(moved, peaks.memory), seconds),
+    }
+
+
+def _at_peak(operations: dict[str, float], peaks: Peaks) -> float | None:
+    """Seconds that the operations take at the peaks; None if one that was done has no peak."""
+    taken = 0.0
+    for precision, number in operations.items():
+        least = _over(number, getattr(peaks, precision, None))
+        if number and least is None:
+            return None
+        taken += least or 0.0
+    return taken
+
+
+def _over(number: float, by: float | None) -> float | None:
+    return number / by if by else None
+
+
+def _percent(part: float | None, whole: float) -> float | None:
+    share = None if part is None else _over(part, whole)
+    return None if share is None else 100 * share
