@@ -98,6 +98,29 @@ DMON = """# gpu   pwr gtemp    sm   mem  mclk  pclk
     0    60    40    90    10  5000  1400
     0    80     -    10    10  5000  1500
 """
+DMON_DATED = """#Date     Time     gpu   pwr gtemp    sm   mem  mclk  pclk
+#YYYYMMDD HH:MM:SS Idx     W     C     %     %   MHz   MHz
+ 20260704 23:59:58   0   100    40    20    10  5000  1400
+ 20260705 00:00:00   0   300     -    60    10  5000  1500
+ 20260705 00:00:02   0   200    42    70    10  5000  1500
+"""
+PMON = """# gpu      pid  type    sm   mem    fb    command
+# Idx        #   C/G     %     %    MB    name
+    0     7001   C    30     5   400    python
+    0     7002   C+G  20     5   200    some thing
+    1        -   -     -     -     -    -
+    0     7001   C    30     5   400    python
+    0     7002   C+G  20     5   200    some thing
+    0     7004   C    10     5   100    python
+    1     7003   C    80     5   300    python
+"""
+DCGMI = """#Entity   GPUTL  SMACT  TENSO  POWER
+ID                              W
+GPU 0     50     0.200  0.100  100.0
+GPU-I 1   N/A    0.700  0.300  N/A
+GPU 0     30     0.300  0.100  120.0
+GPU-I 1   N/A    0.800  0.300  N/A
+"""
 
 
 NCU_WIDE = """==PROF== Connected to process 4711

@@ -152,7 +152,13 @@ Files = PathLike | Recording | Sequence[PathLike | Recording]
 """The input of the functions: a path, a recording, or several of them."""
 
 
-def read(path: PathLike, kind: Kind | None = None, *, launches: bool = True) -> Recording:
+def read(
+    path: PathLike,
+    kind: Kind | None = None,
+    *,
+    launches: bool = True,
+    columns: Sequence[str] | None = None,
+) -> Recording:
     """Read a file that a profiler, a monitor or a training wrote.
 
     Args:
@@ -161,13 +167,15 @@ def read(path: PathLike, kind: Kind | None = None, *, launches: bool = True) -> 
             `monitoring` or `training history`; None accepts any.
         launches: whether to read which call launched which kernel, if a timeline records it.
             Tables by range need it; reading takes longer.
+        columns: the names of the columns of a monitor's samples without a header, as the query
+            of nvidia-smi named them.
 
     Raises:
         BadFileError: the format is unknown, the file is of another kind, or it is damaged.
         MissingError: a package or program that the format needs is not installed.
     """
     file = Path(path)
-    match kind or identify(file).kind:
+    match kind or ("monitoring" if columns else identify(file).kind):
         case "timeline":
             content = timeline_file.read_timeline(file, launches=launches)
             if isinstance(content, timeline.KernelSums):
@@ -183,7 +191,7 @@ def read(path: PathLike, kind: Kind | None = None, *, launches: bool = True) -> 
         case "memory":
             return Memory(file, {"parts": read_memory(file)})
         case "monitoring":
-            return Monitoring(file, {"samples": read_monitoring(file)})
+            return Monitoring(file, {"samples": read_monitoring(file, columns)})
         case "training history":
             log = read_training_log(file)
             told = {"reports": log.reports, "curves": log.curves, "evaluations": log.evaluations}

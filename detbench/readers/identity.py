@@ -28,7 +28,7 @@ from detbench.readers import (
 )
 from detbench.readers.kernel_sums import is_summary
 from detbench.readers.memory_csv import SCHEMA as MEMORY
-from detbench.readers.monitoring import OURS, is_header
+from detbench.readers.monitoring import tool_of
 from detbench.readers.nsys_trace import is_trace
 from detbench.readers.text import encoding_of, is_text, open_text, read_head
 
@@ -150,8 +150,8 @@ def _of_text(path: Path) -> Identity | None:
         if dlprof.is_dlprof(first):
             return Identity("timeline", "DLProf")
         lines.seek(0)
-        if header := _monitor_header(lines):
-            return Identity("monitoring", _monitor(header))
+        if tool := _monitor(lines):
+            return Identity("monitoring", tool)
         lines.seek(0)
         # Tables first: that of a profiler may be anywhere among the lines of a training.
         if found := next(filter(None, map(_of_header, lines)), None):
@@ -167,20 +167,14 @@ def _of_text(path: Path) -> Identity | None:
     return Identity("training history", "detectron2 (log.txt)", version[1] if version else "")
 
 
-def _monitor_header(lines: Iterable[str]) -> str:
-    """The header of a monitor's samples, if only empty lines and comments precede it."""
+def _monitor(lines: Iterable[str]) -> str:
+    """The monitor whose samples these are, if only empty lines and comments precede its header."""
     for line in islice(lines, _FEW):
-        if is_header(line):
-            return line
+        if tool := tool_of(line):
+            return tool
         if line.strip() and not line.startswith("#"):
             break
     return ""
-
-
-def _monitor(header: str) -> str:
-    if header.startswith("#"):
-        return "nvidia-smi dmon"
-    return "detbench" if OURS in header.split(",") else "nvidia-smi"
 
 
 def _of_header(line: str) -> Identity | None:

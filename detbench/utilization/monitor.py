@@ -35,9 +35,10 @@ def by_quantity(samples: pd.DataFrame) -> pd.DataFrame:
                     "max": told.max(),
                     "samples": len(told),
                     "reason for n/a": _words(reasons[quantity], len(own)),
+                    "note": own["note"].iloc[0],
                 }
             )
-    return pd.DataFrame(rows)
+    return _without_empty_notes(rows)
 
 
 def by_gpu(samples: pd.DataFrame) -> pd.DataFrame:
@@ -54,10 +55,15 @@ def by_gpu(samples: pd.DataFrame) -> pd.DataFrame:
             for what, quantity in (("energy", "power (W)"), ("throttled", "throttled"))
             if reasons[quantity]
         ]
+        if time.isna().all():
+            why.append("duration, energy: the samples have no times")
         energy = None
         if "power (W)" in own and len(told := own[["time (s)", "power (W)"]].dropna()) > 1:
             power, times = told["power (W)"].to_numpy(), told["time (s)"].to_numpy()
             energy = float((np.diff(times) * (power[1:] + power[:-1]) / 2).sum())
+            if not np.diff(times).all():
+                energy = None
+                why.append("energy: two samples at the same time")
         rows.append(
             {
                 "gpu": gpu,
@@ -66,9 +72,16 @@ def by_gpu(samples: pd.DataFrame) -> pd.DataFrame:
                 "energy (J)": energy,
                 "throttled (%)": 100 * throttled.mean() if len(throttled) else None,
                 "reason for n/a": "; ".join(why),
+                "note": own["note"].iloc[0],
             }
         )
-    return pd.DataFrame(rows)
+    return _without_empty_notes(rows)
+
+
+def _without_empty_notes(rows: list[dict[str, object]]) -> pd.DataFrame:
+    """The table; without its last column, the notes, where there are none."""
+    table = pd.DataFrame(rows)
+    return table if table.empty or table["note"].any() else table.drop(columns="note")
 
 
 def _not_told(own: pd.DataFrame) -> defaultdict[str, Counter[str]]:

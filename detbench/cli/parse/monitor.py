@@ -21,19 +21,25 @@ _SHOWN = ("quantity", "gpu")  # without --by
     help="One row per GPU, or per GPU and quantity.  [default: both tables]",
 )
 @click.option("--device", help="Only this GPU, by its name in the file, or host.")
+@click.option(
+    "--columns",
+    metavar="NAME,...",
+    help="The columns of a FILE without a header: timestamp,index,utilization.gpu,power.draw.",
+)
 @format_option()
 @output_option
 def monitor_util(
     files: tuple[Path, ...],
     level: str | None,
     device: str | None,
+    columns: str | None,
     style: str,
     output: Path | None,
 ) -> None:
     """Monitoring: utilization, memory, power, clocks and temperature per GPU, and the host's load.
 
-    FILE is a run's monitoring.csv, or the output of `nvidia-smi --query-gpu=... --format=csv -l 1`
-    or `nvidia-smi dmon`.
+    FILE is a run's monitoring.csv, or the output of `nvidia-smi --query-gpu=... --format=csv -l 1`,
+    `nvidia-smi dmon`, `nvidia-smi pmon` (summed over the processes of each moment) or `dcgmi dmon`.
 
     \b
     Example:
@@ -42,7 +48,8 @@ def monitor_util(
     from detbench.api.files import read
     from detbench.api.samples import monitoring
 
+    names = columns.split(",") if columns else None
     with reading(files) as each:
-        found = [read(file, "monitoring") for file in each]
+        found = [read(file, "monitoring", columns=names) for file in each]
     levels = (level,) if level else _SHOWN if style in ("table", "md") else _SHOWN[:1]
     show([monitoring(found, name, device=device) for name in levels], style, output)
