@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from detbench.cli.options import files_argument, format_option, output_option, show
-from detbench.cli.parse.progress import reading
+from detbench.cli.parse.refusals import Refusals
 
 
 @click.command("memory-util")
@@ -66,9 +66,9 @@ def memory_util(
     from detbench.new_file import new_file
     from detbench.reporting.memory_picture import draw
 
-    with reading(files) as each:
-        found = [read(file, "memory") for file in each]
-    table = memory(found, level, phase=phase, top=top)
+    refusals = Refusals()
+    found = refusals.read(files, lambda file: read(file, "memory"))
+    table = refusals.tables(found, lambda found: memory(found, level, phase=phase, top=top))
     if timeline is not None:
         draw(memory_curves(found), timeline)
     if wide is not None:
@@ -78,3 +78,4 @@ def memory_util(
         with new_file(wide, "--wide") as stream:
             rows.to_csv(stream, index=False, lineterminator="\n")
     show([table], style, output)
+    refusals.finish()

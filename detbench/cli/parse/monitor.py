@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from detbench.cli.options import files_argument, format_option, output_option, show
-from detbench.cli.parse.progress import reading
+from detbench.cli.parse.refusals import Refusals
 
 _SHOWN = ("quantity", "gpu")  # without --by
 
@@ -49,7 +49,11 @@ def monitor_util(
     from detbench.api.samples import monitoring
 
     names = columns.split(",") if columns else None
-    with reading(files) as each:
-        found = [read(file, "monitoring", columns=names) for file in each]
+    refusals = Refusals()
+    found = refusals.read(files, lambda file: read(file, "monitoring", columns=names))
     levels = (level,) if level else _SHOWN if style in ("table", "md") else _SHOWN[:1]
-    show([monitoring(found, name, device=device) for name in levels], style, output)
+    tables = refusals.tables(
+        found, lambda found: [monitoring(found, name, device=device) for name in levels]
+    )
+    show(tables, style, output)
+    refusals.finish()
