@@ -242,3 +242,36 @@ def event(
 ) -> dict[str, Any]:
     arguments = {"device": device, "stream": stream}
     return {"ph": "X", "cat": cat, "name": name, "ts": ts, "dur": dur, "args": arguments}
+
+
+# A snapshot of PyTorch's CUDA allocator. Blocks are rounded to 512 bytes; 1000 bytes at address 1
+# were there before the recording.
+SNAPSHOT: dict[str, Any] = {
+    "segments": [
+        {
+            "device": 0, "address": 0, "total_size": 4096, "allocated_size": 1536,
+            "active_size": 1536, "stream": 0, "segment_type": "small",
+            "blocks": [
+                {"address": 1, "size": 1024, "requested_size": 1000, "state": "active_allocated",
+                 "frames": []},
+                {"address": 2, "size": 2560, "requested_size": 2500, "state": "inactive"},
+                {"address": 3, "size": 512, "requested_size": 500, "state": "active_allocated",
+                 "frames": []},
+            ],
+        }
+    ],
+    "device_traces": [
+        [
+            {"action": "segment_alloc", "addr": 0, "size": 4096, "stream": 0, "time_us": 1000},
+            {"action": "alloc", "addr": 2, "size": 2500, "stream": 0, "time_us": 2000, "frames": [
+                {"name": "conv2d", "filename": "/x/site-packages/torch/nn.py", "line": 5},
+                {"name": "forward", "filename": "/home/me/model.py", "line": 7},
+            ]},
+            {"action": "alloc", "addr": 3, "size": 500, "stream": 0, "time_us": 3000, "frames": []},
+            {"action": "free_requested", "addr": 2, "size": 2500, "stream": 0, "time_us": 3500},
+            {"action": "oom", "device_free": 0, "size": 9, "stream": 0, "time_us": 3600},
+            {"action": "free_completed", "addr": 2, "size": 2500, "stream": 0, "time_us": 4000},
+        ]
+    ],
+    "allocator_settings": {"expandable_segments": False, "max_split_size": -1, "x": 0.5},
+}  # fmt: skip

@@ -15,7 +15,7 @@ import pandas as pd
 from detbench.errors import BadFileError, UsageError
 from detbench.readers import counters_file, timeline, timeline_file
 from detbench.readers.identity import Identity, Kind, identify
-from detbench.readers.memory_file import read_memory
+from detbench.readers.memory_file import read_memory_tables
 from detbench.readers.monitoring import read_monitoring
 from detbench.readers.training_log import TrainingLog, read_training_log
 from detbench.utilization import core
@@ -125,7 +125,10 @@ class TrainingHistory(Recording):
 
 @dataclass(frozen=True)
 class Memory(Recording):
-    """Memory use at the peak of each phase: table `parts`, sizes in bytes."""
+    """Memory use at the peak of each phase: table `parts`, sizes in bytes.
+
+    A snapshot of PyTorch's CUDA allocator also has the tables `allocator` and `events`.
+    """
 
     kind = "memory"
 
@@ -189,7 +192,7 @@ def read(
             name = "levels" if isinstance(counted, counters_file.Levels) else "launches"
             return Counters(file, {name: counted.table}, counted)
         case "memory":
-            return Memory(file, {"parts": read_memory(file)})
+            return Memory(file, read_memory_tables(file))
         case "monitoring":
             return Monitoring(file, {"samples": read_monitoring(file, columns)})
         case "training history":

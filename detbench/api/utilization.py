@@ -251,7 +251,10 @@ def _of_summaries(read: list[Summary], by: str, top: int | None) -> pd.DataFrame
         window="unknown: a summary does not have it",
         denominator="sum of the durations of all kernels in the summary, which may overlap",
         count=f"{int(sum(each.content.kernels['count'].sum() for each in read)):,} kernels",
-        notes=["A summary has no start times, so no utilization follows from it."],
+        notes=[
+            "A summary has no start times, so no utilization follows from it.",
+            *dict.fromkeys(note for each in read for note in each.content.notes),
+        ],
     )
 
 

@@ -20,7 +20,9 @@ from detbench.errors import BadFileError
 from detbench.readers import (
     database,
     dlprof,
+    dlprof_database,
     memory_curve,
+    memory_snapshot,
     ncu_rep,
     nvprof_csv,
     printed,
@@ -81,6 +83,8 @@ def identify(path: Path) -> Identity:
         return Identity("counters", "Nsight Compute")
     if head.startswith(database.MAGIC):
         return _of_database(path)
+    if memory_snapshot.is_snapshot(head):
+        return Identity("memory", "PyTorch (allocator snapshot)")
     if path.suffix in _ONLY_NSYS_READS:
         return Identity("timeline", "Nsight Systems")
     if head.startswith(_GZIP):
@@ -126,6 +130,8 @@ def _of_database(path: Path) -> Identity:
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as base:
             tables = {row[0] for row in base.execute("select name from sqlite_master")}
+            if dlprof_database.KERNELS in tables:
+                return Identity("timeline", "DLProf", dlprof_database.version_of(base))
             if "StringTable" in tables:
                 return Identity("timeline", "nvprof")
             told: dict[str, str] = {}
