@@ -209,6 +209,53 @@ in layer 1","gemm, tensor",0,1000,2000,yes
 1,op_2,relu,relu,0,2000,2000,no
 2,op_1,fc,"gemm, tensor",0,5000,3000,yes
 """
+DLPROF_SUMMARY = """System Config
+GPU Count,2
+GPU Name(s),GPU A, GPU A
+DLProf Version,v1.8.0
+
+Summary Report
+Wall Clock Time (ns),9000000
+GPU Utilization %,0.1
+Average Iteration Time (ns),4500000.5
+
+All Ops
+,GPU Time (ns),CPU Time (ns),# Ops
+All ops,4000,9,2
+
+All Kernels
+,GPU Time (ns),CPU Time (ns),# Kernels
+All kernels,5000,90,17
+Kernels using TC,3000,20,2
+Memory,1000,30,4
+All other kernels,1000,40,11
+"""
+DLPROF_TENSOR_CORES = """Tensor Core Report
+Op ID,Op Name,Direction,Op Type,Uses TC,Total GPU Time (ns),TC GPU Time (ns),Non-TC GPU Time (ns),\
+TC Utilization (%),Total Kernel Count,TC Kernel Count,TC Kernel Names,Non-TC Kernel Count,\
+Non-TC Kernel Names
+"CONV_1","/conv, the first",fprop,"conv2d",yes,4000,3000,1000,75.0,3,2,"a, b",1,"c"
+"LINEAR_1","/fc",fprop,"linear",yes,500,500,0,100.0,1,1,"d",0,""
+"""
+# Iteration 4 lasts from 1000 to 11000; iteration 3 was not aggregated.
+DLPROF_DATABASE = """
+create table read_only_system_config (dlprof_version text);
+insert into read_only_system_config values ('v1.8.0');
+create table dictionary (id int, string text);
+insert into dictionary values (1, 'gemm'), (2, 'relu');
+create table read_only_kernels
+  (id int, name_id int, uses_tc boolean, gpu_start int, gpu_stop int, device_id int);
+insert into read_only_kernels values
+  (1, 2, 0, 100, 900, 0), (2, 1, 1, 2000, 4000, 0), (3, 2, 0, 3000, 5000, 0),
+  (4, 1, 1, 9000, 11000, 0);
+create table read_only_memcpys (gpu_start int, gpu_stop int, device_id int);
+insert into read_only_memcpys values (5000, 6000, 0);
+create table read_only_memsets (gpu_start int, gpu_stop int, device_id int);
+create table iteration_list (aggr_id int, iter_value int, start_time int, stop_time int);
+insert into iteration_list values (1, 3, 0, 1000), (1, 4, 1000, 11000);
+create table iteration_aggregation_list (aggr_id int, iter_value int);
+insert into iteration_aggregation_list values (1, 4);
+"""
 
 
 # In KiB: the peak is in forward; an iteration of two phases, and the device's two levels.

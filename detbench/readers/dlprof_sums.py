@@ -6,6 +6,7 @@ the Tensor Core report of each operation. Their counts are of different kernels,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,6 +25,7 @@ _COUNTS = "DLProf counts different kernels here, not launches."
 _KERNELS = "All Kernels"
 _ROWS = {"Kernels using TC": "yes", "All other kernels": "no"}
 _MEMORY = "Memory"
+_NUMBER = re.compile("[0-9]{1,15}")
 _ALL = "All kernels"
 _TOLD = (
     "GPU Utilization %", "Tensor Core Kernel Utilization %", "Aggregated Iterations",
@@ -40,7 +42,7 @@ def of_summary(path: Path, lines: Iterable[str], again: str) -> KernelSums:
     told: dict[str, str] = {}
     times: dict[str, tuple[int, int]] = {}
     block = ""
-    for number, line in enumerate(lines, 2):
+    for number, line in enumerate(lines, 1):
         key, comma, rest = line.strip().partition(",")
         if not comma:
             block = key or block
@@ -48,7 +50,7 @@ def of_summary(path: Path, lines: Iterable[str], again: str) -> KernelSums:
             told[key] = rest  # the names of GPUs hold commas, and are not quoted
         elif key:
             cells = rest.split(",")
-            if len(cells) != 3 or not (cells[0] + cells[2]).isdecimal() or len(rest) > 60:
+            if len(cells) != 3 or not all(map(_NUMBER.fullmatch, cells[::2])):
                 raise BadFileError(path, "the row is damaged", again, place=f"line {number}")
             times[key] = int(cells[0]), int(cells[2])
     missing = [name for name in (_ALL, *_ROWS, _MEMORY) if name not in times]
