@@ -14,7 +14,7 @@ import pandas as pd
 
 from detbench.errors import BadFileError, UsageError
 from detbench.readers import counters_file, timeline, timeline_file
-from detbench.readers.identity import Identity, Kind, identify
+from detbench.readers.identity import Identity, Kind, identify, is_unknown
 from detbench.readers.memory_file import read_memory_tables
 from detbench.readers.monitoring import read_monitoring
 from detbench.readers.training_log import TrainingLog, read_training_log
@@ -151,6 +151,15 @@ class Monitoring(Recording):
         return "unknown" if seconds.isna().all() else f"{seconds.max():,.4g} s"
 
 
+# What a file of a kind holds, and which script reads it.
+_HOLDS: dict[Kind, tuple[str, str]] = {
+    "timeline": ("a timeline", "compute_util.py"),
+    "counters": ("counters of kernels", "core_util.py"),
+    "memory": ("memory use", "memory_util.py"),
+    "monitoring": ("a monitor's samples", "monitor_util.py"),
+    "training history": ("a training's log", "throughput.py"),
+}
+
 Files = PathLike | Recording | Sequence[PathLike | Recording]
 """The input of the functions: a path, a recording, or several of them."""
 
@@ -178,6 +187,30 @@ def read(
         MissingError: a package or program that the format needs is not installed.
     """
     file = Path(path)
+    try:
+        return _read(file, kind, launches, columns)
+    except BadFileError as error:
+        raise _told(file, kind, error) from error
+
+
+def _told(file: Path, kind: Kind | None, error: BadFileError) -> BadFileError:
+    """The refusal that says what a file is, if it is something else than `kind`; or `error`."""
+    if kind is None:
+        return error
+    try:
+        found = identify(file)
+    except BadFileError as unknown:
+        return error if is_unknown(unknown) else unknown
+    if found.kind == kind or found.is_guess:
+        return error
+    held, script = _HOLDS[found.kind]
+    problem = f"a file of {found.tool}: it holds {held}, not {_HOLDS[kind][0]}"
+    return BadFileError(file, problem, f"{script} reads it")
+
+
+def _read(
+    file: Path, kind: Kind | None, launches: bool, columns: Sequence[str] | None
+) -> Recording:
     match kind or ("monitoring" if columns else identify(file).kind):
         case "timeline":
             content = timeline_file.read_timeline(file, launches=launches)

@@ -160,8 +160,8 @@ def devices_of(recording: Timeline, wanted: str | None) -> list[str]:
     if wanted is None and found == [timelines.CPU]:
         raise BadFileError(
             file,
-            f"contains no GPU kernel: {content.note or 'it was recorded on a CPU'}",
-            "--device cpu shows the CPU's operators",
+            f"contains no GPU kernel: {content.note or 'no work of a GPU was recorded'}",
+            "--device cpu shows the CPU's operators; or ask for a trace that has CUDA's activities",
         )
     if wanted is not None and wanted not in found:
         raise UsageError(f"{file} has no device '{wanted}'", f"it has: {', '.join(found)}")

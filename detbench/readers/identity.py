@@ -28,6 +28,7 @@ from detbench.readers import (
     printed,
     tbd_memory,
 )
+from detbench.readers.foreign import foreign
 from detbench.readers.kernel_sums import is_summary
 from detbench.readers.memory_csv import SCHEMA as MEMORY
 from detbench.readers.monitoring import tool_of
@@ -44,11 +45,13 @@ class Identity(NamedTuple):
         kind: the kind of measurement, which chooses the reader.
         tool: the tool that wrote it.
         version: of the tool or of the file format; empty if the file has none.
+        is_guess: whether nothing in the file says so, and its reader finds out.
     """
 
     kind: Kind
     tool: str
     version: str = ""
+    is_guess: bool = False
 
 
 _HEAD = 1 << 16
@@ -84,9 +87,23 @@ def identify(path: Path) -> Identity:
     if head.startswith(database.MAGIC):
         return _of_database(path)
     if memory_snapshot.is_snapshot(head):
-        return Identity("memory", "PyTorch (allocator snapshot)")
+        is_guess = b"segments" not in head
+        return Identity("memory", "PyTorch (allocator snapshot)", is_guess=is_guess)
+    found = _of_content(path, head)
+    if found is not None and not found.is_guess:
+        return found
+    if (other := foreign(head)) is not None:
+        raise BadFileError(path, f"it is {other.name}", other.instead)
+    if found is None:
+        what = "the file is empty" if not head else "its format is unknown"
+        raise BadFileError(path, what if is_text(head) or not head else f"{what}: no text", _KNOWN)
+    return found
+
+
+def _of_content(path: Path, head: bytes) -> Identity | None:
+    """The identity of a file that is neither a database nor another known binary format."""
     if path.suffix in _ONLY_NSYS_READS:
-        return Identity("timeline", "Nsight Systems")
+        return Identity("timeline", "Nsight Systems", is_guess=True)
     if head.startswith(_GZIP):
         head = _unpacked(head)
     text = head.decode(encoding_of(head), "replace").lstrip()
@@ -94,11 +111,12 @@ def identify(path: Path) -> Identity:
         return _of_json(text)
     if "<session" in text:
         return Identity("timeline", "NVIDIA Visual Profiler")
-    found = _of_text(path) if is_text(head) else None
-    if found is None:
-        what = "the file is empty" if not head else "its format is unknown"
-        raise BadFileError(path, what, _KNOWN)
-    return found
+    return _of_text(path) if is_text(head) else None
+
+
+def is_unknown(refusal: BadFileError) -> bool:
+    """Whether `identify` found nothing in the file that it could name."""
+    return refusal.remedy == _KNOWN or "cannot be read" in refusal.problem
 
 
 def _unpacked(head: bytes) -> bytes:
@@ -122,7 +140,8 @@ def _of_json(text: str) -> Identity:
         return Identity("training history", "detectron2 (metrics.json)")
     schema = re.search(r'"schemaVersion":\s*(\d+)', text)
     version = f"schema {schema[1]}" if schema else ""
-    return Identity("timeline", "PyTorch profiler (Kineto)", version)
+    is_guess = not version and '"traceEvents"' not in text
+    return Identity("timeline", "PyTorch profiler (Kineto)", version, is_guess)
 
 
 def _of_database(path: Path) -> Identity:
@@ -138,7 +157,7 @@ def _of_database(path: Path) -> Identity:
             if "META_DATA_EXPORT" in tables:
                 told = dict(base.execute("select name, value from META_DATA_EXPORT"))
     except (sqlite3.Error, ValueError):  # the reader says what is wrong with it
-        return Identity("timeline", "SQLite")
+        return Identity("timeline", "SQLite", is_guess=True)
     product, schema = told.get("EXPORT_PRODUCT_VERSION"), told.get("EXPORT_SCHEMA_VERSION")
     words = [str(product)] if product else []
     words += [f"schema {schema}"] if schema else []
