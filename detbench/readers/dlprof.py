@@ -35,7 +35,7 @@ _TAKE = (
     "ask for what dlprof writes beside it: dlprof_dldb.sqlite, or the reports dlprof_iteration.csv,"
     " dlprof_kernel.csv, dlprof_tensor_core.csv or dlprof_summary.csv"
 )
-_AGAIN = "write it again: dlprof --reports=kernel,iteration"
+_AGAIN = "copy it again, or have it written again: dlprof --reports=kernel,iteration"
 _TEXTS = {"Kernel Name", "Uses TC", "Op ID", "Op Type"}
 _MEAN = "Avg"  # how the name of the column of mean times begins
 

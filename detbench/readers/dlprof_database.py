@@ -24,7 +24,7 @@ from detbench.readers.timeline import ACTIVITIES, NO_RANGES, RANGES, TENSOR, Tim
 KERNELS = "read_only_kernels"
 _COPIES = {"read_only_memcpys": "Memcpy", "read_only_memsets": "Memset"}
 _TIMES = ["gpu_start", "gpu_stop", "device_id"]
-_AGAIN = "profile again with dlprof, or pass nsys_profile.sqlite, which stands beside it"
+_AGAIN = "copy it again, or ask for nsys_profile.sqlite, which dlprof writes beside it"
 _LIMIT = 1 << 62  # in ns
 _TENSOR = ("no", "yes")
 

@@ -59,8 +59,8 @@ _Size = Annotated[int, msgspec.Meta(ge=0, le=1 << 50)]
 _CHANGES = {"alloc": 1, "free_completed": -1}
 _RESERVES = {"segment_alloc": 1, "segment_map": 1, "segment_free": -1, "segment_unmap": -1}
 _AGAIN = (
-    "write it again: torch.cuda.memory._record_memory_history(), the training, then"
-    " torch.cuda.memory._dump_snapshot('FILE.pickle')"
+    "copy it again, or have it written again: torch.cuda.memory._record_memory_history(), the"
+    " training, then torch.cuda.memory._dump_snapshot('FILE.pickle')"
 )
 
 

@@ -26,7 +26,10 @@ from detbench.readers.timeline import KernelSums, Timeline
 _log = logging.getLogger(__name__)
 
 _HEAD = 1 << 16
-_STATS = "write it again: nsys stats --report cuda_gpu_trace --format csv, or nvprof --csv"
+_STATS = (
+    "copy it again, or have it written again:"
+    " nsys stats --report cuda_gpu_trace --format csv, or nvprof --csv"
+)
 _NSYS_REPORTS = {".nsys-rep", ".qdrep"}
 
 
