@@ -98,6 +98,29 @@ DMON = """# gpu   pwr gtemp    sm   mem  mclk  pclk
     0    60    40    90    10  5000  1400
     0    80     -    10    10  5000  1500
 """
+DMON_DATED = """#Date     Time     gpu   pwr gtemp    sm   mem  mclk  pclk
+#YYYYMMDD HH:MM:SS Idx     W     C     %     %   MHz   MHz
+ 20260704 23:59:58   0   100    40    20    10  5000  1400
+ 20260705 00:00:00   0   300     -    60    10  5000  1500
+ 20260705 00:00:02   0   200    42    70    10  5000  1500
+"""
+PMON = """# gpu      pid  type    sm   mem    fb    command
+# Idx        #   C/G     %     %    MB    name
+    0     7001   C    30     5   400    python
+    0     7002   C+G  20     5   200    some thing
+    1        -   -     -     -     -    -
+    0     7001   C    30     5   400    python
+    0     7002   C+G  20     5   200    some thing
+    0     7004   C    10     5   100    python
+    1     7003   C    80     5   300    python
+"""
+DCGMI = """#Entity   GPUTL  SMACT  TENSO  POWER
+ID                              W
+GPU 0     50     0.200  0.100  100.0
+GPU-I 1   N/A    0.700  0.300  N/A
+GPU 0     30     0.300  0.100  120.0
+GPU-I 1   N/A    0.800  0.300  N/A
+"""
 
 
 NCU_WIDE = """==PROF== Connected to process 4711
@@ -186,6 +209,53 @@ in layer 1","gemm, tensor",0,1000,2000,yes
 1,op_2,relu,relu,0,2000,2000,no
 2,op_1,fc,"gemm, tensor",0,5000,3000,yes
 """
+DLPROF_SUMMARY = """System Config
+GPU Count,2
+GPU Name(s),GPU A, GPU A
+DLProf Version,v1.8.0
+
+Summary Report
+Wall Clock Time (ns),9000000
+GPU Utilization %,0.1
+Average Iteration Time (ns),4500000.5
+
+All Ops
+,GPU Time (ns),CPU Time (ns),# Ops
+All ops,4000,9,2
+
+All Kernels
+,GPU Time (ns),CPU Time (ns),# Kernels
+All kernels,5000,90,17
+Kernels using TC,3000,20,2
+Memory,1000,30,4
+All other kernels,1000,40,11
+"""
+DLPROF_TENSOR_CORES = """Tensor Core Report
+Op ID,Op Name,Direction,Op Type,Uses TC,Total GPU Time (ns),TC GPU Time (ns),Non-TC GPU Time (ns),\
+TC Utilization (%),Total Kernel Count,TC Kernel Count,TC Kernel Names,Non-TC Kernel Count,\
+Non-TC Kernel Names
+"CONV_1","/conv, the first",fprop,"conv2d",yes,4000,3000,1000,75.0,3,2,"a, b",1,"c"
+"LINEAR_1","/fc",fprop,"linear",yes,500,500,0,100.0,1,1,"d",0,""
+"""
+# Iteration 4 lasts from 1000 to 11000; iteration 3 was not aggregated.
+DLPROF_DATABASE = """
+create table read_only_system_config (dlprof_version text);
+insert into read_only_system_config values ('v1.8.0');
+create table dictionary (id int, string text);
+insert into dictionary values (1, 'gemm'), (2, 'relu');
+create table read_only_kernels
+  (id int, name_id int, uses_tc boolean, gpu_start int, gpu_stop int, device_id int);
+insert into read_only_kernels values
+  (1, 2, 0, 100, 900, 0), (2, 1, 1, 2000, 4000, 0), (3, 2, 0, 3000, 5000, 0),
+  (4, 1, 1, 9000, 11000, 0);
+create table read_only_memcpys (gpu_start int, gpu_stop int, device_id int);
+insert into read_only_memcpys values (5000, 6000, 0);
+create table read_only_memsets (gpu_start int, gpu_stop int, device_id int);
+create table iteration_list (aggr_id int, iter_value int, start_time int, stop_time int);
+insert into iteration_list values (1, 3, 0, 1000), (1, 4, 1000, 11000);
+create table iteration_aggregation_list (aggr_id int, iter_value int);
+insert into iteration_aggregation_list values (1, 4);
+"""
 
 
 # In KiB: the peak is in forward; an iteration of two phases, and the device's two levels.
@@ -219,3 +289,36 @@ def event(
 ) -> dict[str, Any]:
     arguments = {"device": device, "stream": stream}
     return {"ph": "X", "cat": cat, "name": name, "ts": ts, "dur": dur, "args": arguments}
+
+
+# A snapshot of PyTorch's CUDA allocator. Blocks are rounded to 512 bytes; 1000 bytes at address 1
+# were there before the recording.
+SNAPSHOT: dict[str, Any] = {
+    "segments": [
+        {
+            "device": 0, "address": 0, "total_size": 4096, "allocated_size": 1536,
+            "active_size": 1536, "stream": 0, "segment_type": "small",
+            "blocks": [
+                {"address": 1, "size": 1024, "requested_size": 1000, "state": "active_allocated",
+                 "frames": []},
+                {"address": 2, "size": 2560, "requested_size": 2500, "state": "inactive"},
+                {"address": 3, "size": 512, "requested_size": 500, "state": "active_allocated",
+                 "frames": []},
+            ],
+        }
+    ],
+    "device_traces": [
+        [
+            {"action": "segment_alloc", "addr": 0, "size": 4096, "stream": 0, "time_us": 1000},
+            {"action": "alloc", "addr": 2, "size": 2500, "stream": 0, "time_us": 2000, "frames": [
+                {"name": "conv2d", "filename": "/x/site-packages/torch/nn.py", "line": 5},
+                {"name": "forward", "filename": "/home/me/model.py", "line": 7},
+            ]},
+            {"action": "alloc", "addr": 3, "size": 500, "stream": 0, "time_us": 3000, "frames": []},
+            {"action": "free_requested", "addr": 2, "size": 2500, "stream": 0, "time_us": 3500},
+            {"action": "oom", "device_free": 0, "size": 9, "stream": 0, "time_us": 3600},
+            {"action": "free_completed", "addr": 2, "size": 2500, "stream": 0, "time_us": 4000},
+        ]
+    ],
+    "allocator_settings": {"expandable_segments": False, "max_split_size": -1, "x": 0.5},
+}  # fmt: skip

@@ -15,8 +15,8 @@ import pandas as pd
 from detbench.errors import BadFileError, UsageError
 from detbench.gpus import counters
 from detbench.readers import counters_file, timeline, timeline_file
-from detbench.readers.identity import Identity, Kind, identify
-from detbench.readers.memory_file import read_memory
+from detbench.readers.identity import Identity, Kind, identify, is_unknown
+from detbench.readers.memory_file import read_memory_tables
 from detbench.readers.monitoring import read_monitoring
 from detbench.readers.training_log import TrainingLog, read_training_log
 from detbench.utilization.window import devices, window_of
@@ -125,7 +125,10 @@ class TrainingHistory(Recording):
 
 @dataclass(frozen=True)
 class Memory(Recording):
-    """Memory use at the peak of each phase: table `parts`, sizes in bytes."""
+    """Memory use at the peak of each phase: table `parts`, sizes in bytes.
+
+    A snapshot of PyTorch's CUDA allocator also has the tables `allocator` and `events`.
+    """
 
     kind = "memory"
 
@@ -148,11 +151,26 @@ class Monitoring(Recording):
         return "unknown" if seconds.isna().all() else f"{seconds.max():,.4g} s"
 
 
+# What a file of a kind holds, and which script reads it.
+_HOLDS: dict[Kind, tuple[str, str]] = {
+    "timeline": ("a timeline", "compute_util.py"),
+    "counters": ("counters of kernels", "core_util.py"),
+    "memory": ("memory use", "memory_util.py"),
+    "monitoring": ("a monitor's samples", "monitor_util.py"),
+    "training history": ("a training's log", "throughput.py"),
+}
+
 Files = PathLike | Recording | Sequence[PathLike | Recording]
 """The input of the functions: a path, a recording, or several of them."""
 
 
-def read(path: PathLike, kind: Kind | None = None, *, launches: bool = True) -> Recording:
+def read(
+    path: PathLike,
+    kind: Kind | None = None,
+    *,
+    launches: bool = True,
+    columns: Sequence[str] | None = None,
+) -> Recording:
     """Read a file that a profiler, a monitor or a training wrote.
 
     Args:
@@ -161,13 +179,39 @@ def read(path: PathLike, kind: Kind | None = None, *, launches: bool = True) -> 
             `monitoring` or `training history`; None accepts any.
         launches: whether to read which call launched which kernel, if a timeline records it.
             Tables by range need it; reading takes longer.
+        columns: the names of the columns of a monitor's samples without a header, as the query
+            of nvidia-smi named them.
 
     Raises:
         BadFileError: the format is unknown, the file is of another kind, or it is damaged.
         MissingError: a package or program that the format needs is not installed.
     """
     file = Path(path)
-    match kind or identify(file).kind:
+    try:
+        return _read(file, kind, launches, columns)
+    except BadFileError as error:
+        raise _told(file, kind, error) from error
+
+
+def _told(file: Path, kind: Kind | None, error: BadFileError) -> BadFileError:
+    """The refusal that says what a file is, if it is something else than `kind`; or `error`."""
+    if kind is None:
+        return error
+    try:
+        found = identify(file)
+    except BadFileError as unknown:
+        return error if is_unknown(unknown) else unknown
+    if found.kind == kind or found.is_guess:
+        return error
+    held, script = _HOLDS[found.kind]
+    problem = f"a file of {found.tool}: it holds {held}, not {_HOLDS[kind][0]}"
+    return BadFileError(file, problem, f"{script} reads it")
+
+
+def _read(
+    file: Path, kind: Kind | None, launches: bool, columns: Sequence[str] | None
+) -> Recording:
+    match kind or ("monitoring" if columns else identify(file).kind):
         case "timeline":
             content = timeline_file.read_timeline(file, launches=launches)
             if isinstance(content, timeline.KernelSums):
@@ -181,9 +225,9 @@ def read(path: PathLike, kind: Kind | None = None, *, launches: bool = True) -> 
             name = "levels" if isinstance(counted, counters_file.Levels) else "launches"
             return Counters(file, {name: counted.table}, counted)
         case "memory":
-            return Memory(file, {"parts": read_memory(file)})
+            return Memory(file, read_memory_tables(file))
         case "monitoring":
-            return Monitoring(file, {"samples": read_monitoring(file)})
+            return Monitoring(file, {"samples": read_monitoring(file, columns)})
         case "training history":
             log = read_training_log(file)
             told = {"reports": log.reports, "curves": log.curves, "evaluations": log.evaluations}

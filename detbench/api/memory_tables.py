@@ -8,17 +8,18 @@ import pandas as pd
 
 from detbench.api.files import Files, Memory, PathLike, Recording, recordings
 from detbench.api.tables import check_level, joined, only, short_names, stack
-from detbench.errors import UsageError
+from detbench.errors import BadFileError, UsageError
 from detbench.readers import memory_curve
 from detbench.readers.memory_run import read_memory_run
 from detbench.utilization import memory as formulas
 from detbench.utilization import memory_wide as wide_form
 from detbench.utilization.described import described
 
-MEMORY_LEVELS = ("category", "module", "phase", "batch-size")
+MEMORY_LEVELS = ("category", "module", "phase", "batch-size", "allocator")
 
 _MIB = 2**20
 _TRACK_AGAIN = "track again: bash switch.sh memory && bash run.sh"
+_RECORD = "call torch.cuda.memory._record_memory_history() before the training"
 _OWN_PHASES = ("data", "forward", "backward", "optimizer")
 _PARTS = "MiB are 2^20 bytes; shares are of the memory that the device shows at the peak"
 _DENOMINATORS = {
@@ -26,6 +27,7 @@ _DENOMINATORS = {
     "module": _PARTS,
     "phase": "MiB are 2^20 bytes at each phase's own peak",
     "batch-size": "MiB are 2^20 bytes at the peak; a least-squares line over batch sizes",
+    "allocator": "MiB are 2^20 bytes, as tensors requested them unless a column says otherwise",
 }
 
 
@@ -35,10 +37,11 @@ def memory(
     """What memory was used for when tensors together took the most.
 
     Args:
-        files: memory CSVs of detbench or the TBD suite, or torch's memory timelines: paths or
-            recordings.
-        by: parts of the peak by `category` or `module`, the peak of each `phase`, or files of
-            several batch sizes side by side (`batch-size`): bytes per image, and the fixed part.
+        files: memory CSVs of detbench or the TBD suite, torch's memory timelines, or snapshots of
+            its CUDA allocator: paths or recordings.
+        by: parts of the peak by `category` or `module` (of a snapshot, the line that allocated),
+            the peak of each `phase`, files of several batch sizes side by side (`batch-size`):
+            bytes per image, and the fixed part; or peak and end of a snapshot (`allocator`).
         phase: consider only this phase, such as forward.
         top: number of rows per file; None for all.
 
@@ -53,6 +56,9 @@ def memory(
     }
     if by == "batch-size":
         title, table = _by_batch_size(parts)
+    elif by == "allocator":
+        title = "PyTorch's CUDA allocator: peak of the recording, and its end"
+        table = stack({each.path: formulas.by_allocator(_allocator(each)) for each in read})
     else:
         heading = "Peak of each phase" if by == "phase" else "At the peak"
         title = f"{heading}: {'; '.join(_moment(own) for own in parts.values())}"
@@ -103,6 +109,32 @@ def memory_curves(files: Files) -> dict[str, pd.DataFrame]:
         title = ", ".join(part for part in (*known, names[str(path)]) if part)
         found[title] = memory_curve.read_memory_curve(source)
     return found
+
+
+def allocator_curves(files: Files) -> dict[str, pd.DataFrame]:
+    """The events of snapshots, by a title for each GPU of each file.
+
+    Raises:
+        BadFileError: a file cannot be read, is no snapshot, or has no events.
+    """
+    found = {}
+    read = recordings(files, Memory, "memory")
+    names = short_names([str(each.path) for each in read])
+    for each in read:
+        _allocator(each)
+        for device, events in each.tables["events"].groupby("device", sort=False):
+            if events["event"].isna().all():
+                raise BadFileError(each.path, f"no events of GPU {device} in it", _RECORD)
+            found[f"{names[str(each.path)]}, GPU {device}"] = events
+    return found
+
+
+def _allocator(recording: Memory) -> pd.DataFrame:
+    if "allocator" not in recording.tables:
+        raise BadFileError(
+            recording.path, "not a snapshot of PyTorch's CUDA allocator", "use --by category"
+        )
+    return recording.tables["allocator"]
 
 
 def _head(table: pd.DataFrame, top: int | None) -> pd.DataFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import pandas as pd
 
 from detbench.api.files import Files, Monitoring, recordings
@@ -43,5 +45,13 @@ def monitoring(files: Files, by: str = "quantity", *, device: str | None = None)
         window=joined(each.window for each in read),
         denominator="all samples, with equal weight",
         count=f"{sum(len(found) for found in samples.values()):,} samples",
-        notes=[f"n/a: {line}" for line in dict.fromkeys(lines)],
+        notes=[*(f"n/a: {line}" for line in dict.fromkeys(lines)), *_doubts(samples.values())],
     )
+
+
+def _doubts(samples: Iterable[pd.DataFrame]) -> Iterator[str]:
+    """What makes the samples of some GPUs doubtful."""
+    for found in samples:
+        for gpu, note in found.groupby("gpu", sort=False)["note"].first().items():
+            if note:
+                yield f"GPU {gpu}: {note}"

@@ -166,8 +166,8 @@ def devices_of(recording: Timeline, wanted: str | None) -> list[str]:
     if wanted is None and found == [timelines.CPU]:
         raise BadFileError(
             file,
-            f"contains no GPU kernel: {content.note or 'it was recorded on a CPU'}",
-            "--device cpu shows the CPU's operators",
+            f"contains no GPU kernel: {content.note or 'no work of a GPU was recorded'}",
+            "--device cpu shows the CPU's operators; or ask for a trace that has CUDA's activities",
         )
     if wanted is not None and wanted not in found:
         raise UsageError(f"{file} has no device '{wanted}'", f"it has: {', '.join(found)}")
@@ -257,7 +257,10 @@ def _of_summaries(read: list[Summary], by: str, top: int | None) -> pd.DataFrame
         window="unknown: a summary does not have it",
         denominator="sum of the durations of all kernels in the summary, which may overlap",
         count=f"{int(sum(each.content.kernels['count'].sum() for each in read)):,} kernels",
-        notes=["A summary has no start times, so no utilization follows from it."],
+        notes=[
+            "A summary has no start times, so no utilization follows from it.",
+            *dict.fromkeys(note for each in read for note in each.content.notes),
+        ],
     )
 
 

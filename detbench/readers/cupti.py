@@ -165,7 +165,7 @@ def _why_no_kernel(database: Database) -> str:
     if not any(name.startswith("CUPTI_") for name in database.columns):
         known = {"StringIds", "StringTable", "NVTX_EVENTS"} & set(database.columns)
         return (
-            "no CUDA activity in it: nothing ran on a GPU while it was recorded"
+            "no CUDA activity in it: CUDA was not traced, or not used while it was recorded"
             if known
             else "neither an export of Nsight Systems nor a file of nvprof"
         )

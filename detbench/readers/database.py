@@ -20,7 +20,7 @@ from detbench.readers.text import open_bytes
 MAGIC = b"SQLite format 3\x00"
 _HEADER = 100
 _BLOCK = 10_000  # rows held as Python objects at a time
-_AGAIN = "export it again"
+_AGAIN = "copy it again, or have it exported again"
 
 
 class Database:

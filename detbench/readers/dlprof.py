@@ -1,4 +1,4 @@
-"""DLProf's reports as CSV: the kernel report, a summary, and the iteration report, a timeline.
+"""DLProf's reports as CSV: the iteration report, a timeline, and three that are summaries.
 
 A line with the report's title precedes the header. Both reports say which kernels use Tensor Cores.
 A quoted cell may hold newlines (stack traces).
@@ -9,30 +9,40 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
 
 from detbench.errors import BadFileError
+from detbench.readers.dlprof_sums import (
+    SUMMARY,
+    TENSOR_COLUMNS,
+    TENSOR_CORES,
+    of_summary,
+    of_tensor_report,
+)
 from detbench.readers.printed import Once
 from detbench.readers.text import open_text
 from detbench.readers.timeline import ACTIVITIES, RANGES, SUMS, TENSOR, KernelSums, Timeline
 
 _KERNEL, _ITERATION = "Kernel Report", "Iteration Report"
 _OTHERS = (
-    "Tensor Core Report", "Op Type Summary Report", "Group Op Report", "All Iterations",
-    "Expert Systems Feedback", "System Config", "Summary Report",
+    "Op Type Summary Report", "Group Op Report", "All Iterations", "Expert Systems Feedback",
 )  # fmt: skip
 _COPY = re.compile(r"\[?(CUDA )?mem(cpy|set)", re.IGNORECASE)
-_TAKE = "take the kernel report (dlprof --reports=kernel) or the iteration report (=iteration)"
-_AGAIN = "write it again: dlprof --reports=kernel,iteration"
-_TEXTS = {"Kernel Name", "Uses TC"}
+_TAKE = (
+    "ask for what dlprof writes beside it: dlprof_dldb.sqlite, or the reports dlprof_iteration.csv,"
+    " dlprof_kernel.csv, dlprof_tensor_core.csv or dlprof_summary.csv"
+)
+_AGAIN = "copy it again, or have it written again: dlprof --reports=kernel,iteration"
+_TEXTS = {"Kernel Name", "Uses TC", "Op ID", "Op Type"}
 _MEAN = "Avg"  # how the name of the column of mean times begins
 
 
 def is_dlprof(line: str) -> bool:
     """Whether a file's first line is the title of a report."""
-    return _title(line) in (_KERNEL, _ITERATION, *_OTHERS)
+    return _title(line) in (_KERNEL, _ITERATION, TENSOR_CORES, *SUMMARY, *_OTHERS)
 
 
 def read_dlprof(path: Path) -> Timeline | KernelSums:
@@ -47,6 +57,11 @@ def read_dlprof(path: Path) -> Timeline | KernelSums:
             return _kernel_report(path, stream)
         if title == _ITERATION:
             return _iteration_report(path, stream)
+        if title in SUMMARY:
+            return of_summary(path, chain([title], stream), _AGAIN)
+        if title == TENSOR_CORES:
+            table = _table(path, stream, [*TENSOR_COLUMNS], last="Non-TC Kernel Count")
+            return of_tensor_report(path, table, _AGAIN)
     raise BadFileError(path, f"DLProf's {title}, which does not have each kernel's time", _TAKE)
 
 
@@ -106,8 +121,13 @@ def _iteration_report(path: Path, lines: Iterator[str]) -> Timeline:
     return Timeline(activities, ranges)
 
 
-def _table(path: Path, lines: Iterator[str], names: list[str]) -> pd.DataFrame:
-    """The columns `names` of a report: whole numbers, except the texts and the mean."""
+def _table(
+    path: Path, lines: Iterator[str], names: list[str], last: str | None = None
+) -> pd.DataFrame:
+    """The columns `names` of a report: whole numbers, except the texts and the mean.
+
+    The last cell of a row may be empty only where the cell of the column `last` is 0.
+    """
     reader = csv.reader(lines, strict=True)  # strict: an unclosed quote is an error
     try:
         header = [name.strip() for name in next(reader, [])]
@@ -119,7 +139,10 @@ def _table(path: Path, lines: Iterator[str], names: list[str]) -> pd.DataFrame:
         at = [header.index(name) for name in names]
         rows, once = [], Once(path, _AGAIN)
         for cells in reader:
-            if cells and (len(cells) != len(header) or not cells[-1]):
+            if cells and (
+                len(cells) != len(header)
+                or not (cells[-1] or (last and cells[header.index(last)] == "0"))
+            ):
                 place = f"line {reader.line_num + 1}"
                 raise BadFileError(path, "the row is cut short", _AGAIN, place=place)
             if cells:

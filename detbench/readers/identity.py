@@ -20,15 +20,18 @@ from detbench.errors import BadFileError
 from detbench.readers import (
     database,
     dlprof,
+    dlprof_database,
     memory_curve,
+    memory_snapshot,
     ncu_messages,
     nvprof_csv,
     printed,
     tbd_memory,
 )
+from detbench.readers.foreign import foreign
 from detbench.readers.kernel_sums import is_summary
 from detbench.readers.memory_csv import SCHEMA as MEMORY
-from detbench.readers.monitoring import OURS, is_header
+from detbench.readers.monitoring import tool_of
 from detbench.readers.nsys_trace import is_trace
 from detbench.readers.text import encoding_of, is_text, open_text, read_head
 
@@ -42,11 +45,13 @@ class Identity(NamedTuple):
         kind: the kind of measurement, which chooses the reader.
         tool: the tool that wrote it.
         version: of the tool or of the file format; empty if the file has none.
+        is_guess: whether nothing in the file says so, and its reader finds out.
     """
 
     kind: Kind
     tool: str
     version: str = ""
+    is_guess: bool = False
 
 
 _HEAD = 1 << 16
@@ -81,8 +86,24 @@ def identify(path: Path) -> Identity:
         return Identity("counters", "Nsight Compute")
     if head.startswith(database.MAGIC):
         return _of_database(path)
+    if memory_snapshot.is_snapshot(head):
+        is_guess = b"segments" not in head
+        return Identity("memory", "PyTorch (allocator snapshot)", is_guess=is_guess)
+    found = _of_content(path, head)
+    if found is not None and not found.is_guess:
+        return found
+    if (other := foreign(head)) is not None:
+        raise BadFileError(path, f"it is {other.name}", other.instead)
+    if found is None:
+        what = "the file is empty" if not head else "its format is unknown"
+        raise BadFileError(path, what if is_text(head) or not head else f"{what}: no text", _KNOWN)
+    return found
+
+
+def _of_content(path: Path, head: bytes) -> Identity | None:
+    """The identity of a file that is neither a database nor another known binary format."""
     if path.suffix in _ONLY_NSYS_READS:
-        return Identity("timeline", "Nsight Systems")
+        return Identity("timeline", "Nsight Systems", is_guess=True)
     if head.startswith(_GZIP):
         head = _unpacked(head)
     text = head.decode(encoding_of(head), "replace").lstrip()
@@ -90,11 +111,12 @@ def identify(path: Path) -> Identity:
         return _of_json(text)
     if "<session" in text:
         return Identity("timeline", "NVIDIA Visual Profiler")
-    found = _of_text(path) if is_text(head) else None
-    if found is None:
-        what = "the file is empty" if not head else "its format is unknown"
-        raise BadFileError(path, what, _KNOWN)
-    return found
+    return _of_text(path) if is_text(head) else None
+
+
+def is_unknown(refusal: BadFileError) -> bool:
+    """Whether `identify` found nothing in the file that it could name."""
+    return refusal.remedy == _KNOWN or "cannot be read" in refusal.problem
 
 
 def _unpacked(head: bytes) -> bytes:
@@ -118,7 +140,8 @@ def _of_json(text: str) -> Identity:
         return Identity("training history", "detectron2 (metrics.json)")
     schema = re.search(r'"schemaVersion":\s*(\d+)', text)
     version = f"schema {schema[1]}" if schema else ""
-    return Identity("timeline", "PyTorch profiler (Kineto)", version)
+    is_guess = not version and '"traceEvents"' not in text
+    return Identity("timeline", "PyTorch profiler (Kineto)", version, is_guess)
 
 
 def _of_database(path: Path) -> Identity:
@@ -126,13 +149,15 @@ def _of_database(path: Path) -> Identity:
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as base:
             tables = {row[0] for row in base.execute("select name from sqlite_master")}
+            if dlprof_database.KERNELS in tables:
+                return Identity("timeline", "DLProf", dlprof_database.version_of(base))
             if "StringTable" in tables:
                 return Identity("timeline", "nvprof")
             told: dict[str, str] = {}
             if "META_DATA_EXPORT" in tables:
                 told = dict(base.execute("select name, value from META_DATA_EXPORT"))
     except (sqlite3.Error, ValueError):  # the reader says what is wrong with it
-        return Identity("timeline", "SQLite")
+        return Identity("timeline", "SQLite", is_guess=True)
     product, schema = told.get("EXPORT_PRODUCT_VERSION"), told.get("EXPORT_SCHEMA_VERSION")
     words = [str(product)] if product else []
     words += [f"schema {schema}"] if schema else []
@@ -150,8 +175,8 @@ def _of_text(path: Path) -> Identity | None:
         if dlprof.is_dlprof(first):
             return Identity("timeline", "DLProf")
         lines.seek(0)
-        if header := _monitor_header(lines):
-            return Identity("monitoring", _monitor(header))
+        if tool := _monitor(lines):
+            return Identity("monitoring", tool)
         lines.seek(0)
         # Tables first: that of a profiler may be anywhere among the lines of a training.
         if found := next(filter(None, map(_of_header, lines)), None):
@@ -167,20 +192,14 @@ def _of_text(path: Path) -> Identity | None:
     return Identity("training history", "detectron2 (log.txt)", version[1] if version else "")
 
 
-def _monitor_header(lines: Iterable[str]) -> str:
-    """The header of a monitor's samples, if only empty lines and comments precede it."""
+def _monitor(lines: Iterable[str]) -> str:
+    """The monitor whose samples these are, if only empty lines and comments precede its header."""
     for line in islice(lines, _FEW):
-        if is_header(line):
-            return line
+        if tool := tool_of(line):
+            return tool
         if line.strip() and not line.startswith("#"):
             break
     return ""
-
-
-def _monitor(header: str) -> str:
-    if header.startswith("#"):
-        return "nvidia-smi dmon"
-    return "detbench" if OURS in header.split(",") else "nvidia-smi"
 
 
 def _of_header(line: str) -> Identity | None:

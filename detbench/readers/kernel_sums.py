@@ -23,7 +23,10 @@ from detbench.readers.timeline import SUMS, KernelSums
 _TOTAL = re.compile(r"Total Time(?: ?\((\w+)\))?")
 # The column that separates kernels from the rest -> its word for kernels.
 _KINDS = {"Category": "CUDA_KERNEL", "Type": "GPU activities"}
-_AGAIN = "write it again: nsys stats --report cuda_gpu_kern_sum --format csv, or nvprof --csv"
+_AGAIN = (
+    "copy it again, or have it written again:"
+    " nsys stats --report cuda_gpu_kern_sum --format csv, or nvprof --csv"
+)
 
 
 def is_summary(names: list[str]) -> bool:

@@ -24,7 +24,7 @@ SCHEMA = Schema(
 )
 TOTAL = "total"
 _WHOLE = "-?[0-9]{1,15}"  # up to a petabyte, so that sums fit in int64
-AGAIN = "run again: bash switch.sh memory && bash run.sh"
+AGAIN = "copy it again, or run again: bash switch.sh memory && bash run.sh"
 
 
 def read_memory_csv(path: Path) -> pd.DataFrame:

@@ -8,10 +8,22 @@ import pandas as pd
 
 from detbench.readers import memory_curve, tbd_memory
 from detbench.readers.memory_csv import read_memory_csv
+from detbench.readers.memory_snapshot import is_snapshot, read_snapshot
 from detbench.readers.memory_timeline import is_memory_timeline, read_memory_timeline
 from detbench.readers.text import encoding_of, read_head
 
 _HEAD = 256
+
+
+def read_memory_tables(path: Path) -> dict[str, pd.DataFrame]:
+    """Read what a memory file holds: `parts`, of an allocator's snapshot `allocator` and `events`.
+
+    Raises:
+        BadFileError: its format is unknown, or it is damaged.
+    """
+    if is_snapshot(read_head(path, _HEAD)):
+        return read_snapshot(path)._asdict()
+    return {"parts": read_memory(path)}
 
 
 def read_memory(path: Path) -> pd.DataFrame:

@@ -35,7 +35,7 @@ _UNREADABLE = (
     EOFError, OSError, zlib.error, UnicodeError, msgspec.DecodeError, RecursionError, OverflowError,
 )  # fmt: skip
 _GZIP = b"\x1f\x8b"
-_AGAIN = "export it again: prof.export_memory_timeline('FILE.raw.json.gz')"
+_AGAIN = "copy it again, or have it exported again: prof.export_memory_timeline('FILE.raw.json.gz')"
 
 
 def is_memory_timeline(head: bytes) -> bool:

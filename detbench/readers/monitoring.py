@@ -1,49 +1,62 @@
-"""Samples of monitors: our `monitoring.csv`, and what nvidia-smi prints.
+"""Samples of monitors: our `monitoring.csv`, and what nvidia-smi and dcgmi print.
 
-nvidia-smi means `nvidia-smi --query-gpu=... --format=csv` and `nvidia-smi dmon`. Units may be in
-the header, in the cells or nowhere; the header may be repeated before every sample; several GPUs
-are interleaved. A value that the driver cannot report (`[N/A]`, in our file with its reason) is
-NaN, and so is an empty cell of our file: its row does not have that quantity.
+That is `nvidia-smi --query-gpu=... --format=csv`, `nvidia-smi dmon`, `nvidia-smi pmon` and
+`dcgmi dmon`. Units may be in the header, in the cells or nowhere; several GPUs are interleaved. A
+value that the driver cannot report (`[N/A]`, in our file with its reason) is NaN, and so is an
+empty cell of our file: its row does not have that quantity.
 """
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from detbench.errors import BadFileError
+from detbench.readers.monitor_cells import Times, not_told, number
+from detbench.readers.monitor_gpus import apart
+from detbench.readers.monitor_lines import ENTITY, PROCESS, RECORD, STAMP, column_names, lines_of
+from detbench.readers.monitor_processes import summed
 from detbench.readers.schema import Column, Schema
-from detbench.readers.text import csv_cells, open_text
 
 SCHEMA = Schema(
     (
-        Column("gpu", "str", "index, UUID or name, whichever comes first of these; or host"),
+        Column(
+            "gpu", "str", "index, UUID or name, whichever comes first of these; an entity; or host"
+        ),
         Column("time (s)", "float64", "since the earliest sample; NaN if samples have no time"),
         Column("throttled", "float64", "1 while any throttle reason is active, else 0; or NaN"),
         Column("not told", "str", "a line `quantity: why` for each value that the driver lacks"),
+        Column("note", "str", "what makes the GPU's samples doubtful; empty if nothing does"),
     )
 )
 """One row per sample; then one float64 column for each of `QUANTITIES` in the file."""
 
+# fmt: off
 QUANTITIES: dict[str, tuple[str, ...]] = {
-    "utilization (%)": ("utilization.gpu", "utilpct", "sm"),
-    "memory used (MiB)": ("memory.used", "fb"),
-    "power (W)": ("power.draw", "power.draw.instant", "power.draw.average", "powerw", "pwr"),
-    "SM clock (MHz)": ("clocks.sm", "clocks.current.sm", "clocks.gr", "smmhz", "pclk"),
-    "memory clock (MHz)": ("clocks.mem", "clocks.current.memory", "memmhz", "mclk"),
-    "temperature (C)": ("temperature.gpu", "tempc", "gtemp", "temp"),
+    "utilization (%)": ("utilization.gpu", "utilpct", "sm", "gputl"),
+    "memory used (MiB)": ("memory.used", "fb", "fbusd"),
+    "power (W)": (
+        "power.draw", "power.draw.instant", "power.draw.average", "powerw", "pwr", "power",
+    ),
+    "SM clock (MHz)": ("clocks.sm", "clocks.current.sm", "clocks.gr", "smmhz", "pclk", "smclk"),
+    "memory clock (MHz)": ("clocks.mem", "clocks.current.memory", "memmhz", "mclk", "mmclk"),
+    "temperature (C)": ("temperature.gpu", "tempc", "gtemp", "temp", "tmptr"),
+    "graphics engine active (%)": ("gract",),
+    "tensor active (%)": ("tenso",),
+    "DRAM active (%)": ("drama",),
+    "FP64 active (%)": ("fp64a",),
+    "FP32 active (%)": ("fp32a",),
+    "FP16 active (%)": ("fp16a",),
     "ECC errors, corrected": ("ecc.errors.corrected.volatile.total",),
     "ECC errors, uncorrected": ("ecc.errors.uncorrected.volatile.total",),
     "energy counter (J)": ("energy.total",),
     "engine active (%)": ("gpm.graphics_util",),
-    "SM active (%)": ("gpm.sm_util",),
-    "SM occupancy (%)": ("gpm.sm_occupancy",),
+    "SM active (%)": ("gpm.sm_util", "smact"),
+    "SM occupancy (%)": ("gpm.sm_occupancy", "smocc"),
     "tensor pipe active (%)": ("gpm.any_tensor_util",),
     "FP64 pipe active (%)": ("gpm.fp64_util",),
     "FP32 pipe active (%)": ("gpm.fp32_util",),
@@ -65,147 +78,151 @@ QUANTITIES: dict[str, tuple[str, ...]] = {
     "run's memory (MiB)": ("run.memory",),
     "run's processes": ("run.processes",),
 }
+# fmt: on
 """Quantity -> the names of its columns, in lower case and without units."""
 
 _COLUMNS = tuple(column.name for column in SCHEMA.columns)
 OURS = "gpus"
 """A column that only our own file has."""
-_GPU = ("index", "gpu", "uuid", "gpu_uuid", "pci.bus_id", "gpu_bus_id", "name", "gpu_name")
-_TIME = ("timestamp", "t", "time")
-_KNOWN = {*_GPU, *_TIME, *(name for names in QUANTITIES.values() for name in names)}
+_GPU = (
+    "index", "gpu", ENTITY, "uuid", "gpu_uuid", "pci.bus_id", "gpu_bus_id", "name", "gpu_name",
+)  # fmt: skip
+_TIME = (STAMP, "t", "time")
+_QUANTITIES = {name for names in QUANTITIES.values() for name in names}
+_KNOWN = {*_GPU, *_TIME, *_QUANTITIES}
+# DCGM's ratios of 0 to 1: its profiling metrics, fields 1001 to 1008 of dcgm_fields.h.
+_RATIOS = {"gract", "smact", "smocc", "tenso", "drama", "fp64a", "fp32a", "fp16a"}
 _THROTTLE = re.compile(
     r"clocks_(throttle|event)_reasons\.(?!supported|active|gpu_idle|applications)"
     r"|swpowercap|hwslowdown|hwthermal|swthermal|hwpowerbrake"
 )
-_NUMBER = re.compile(r"(-?\d{1,12}(?:\.\d{1,12})?) *(%|MiB|W|MHz|C)?", re.ASCII)
-_NOT_TOLD = re.compile(
-    r"\[n/a: (?P<why>[^\]]{1,200})\]|\[?(?P<word>n/a|not supported|unknown error|gpu is lost|-)\]?",
-    re.IGNORECASE,
-)
-_RECORD = "record it with nvidia-smi --query-gpu=... --format=csv, header included"
-_STAMPS = ("%Y/%m/%d %H:%M:%S.%f", "%Y/%m/%d %H:%M:%S", "%Y-%m-%d %H:%M:%S")
+_TOOLS = {ENTITY: "dcgmi dmon", PROCESS[0]: "nvidia-smi pmon", OURS: "detbench"}
+_NAMELESS = "(not named)"
+_MISSING = float("nan")
 
 
-def read_monitoring(path: Path) -> pd.DataFrame:
+def read_monitoring(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Read the samples of a monitor.
+
+    Args:
+        path: the file.
+        columns: the names of the columns of a file without a header, as nvidia-smi's queries
+            name them.
 
     Raises:
         BadFileError: it is not such a file, has no sample, or a cell cannot be read with certainty.
     """
-    columns: defaultdict[str, list[Any]] = defaultdict(list)
+    rows: list[dict[str, Any]] = []
+    processes: list[tuple[str, ...]] = []
     names: list[str] = []
-    roles: dict[int, str] = {}
-    units: dict[str, str] = {}
-    for number, header, cells in _samples(path):
-        if header is not None:
-            names, roles = header, _roles(header)
-            if not set(roles.values()) & set(QUANTITIES):
+    cells_of = _Cells(names, times := Times())
+    seen: set[str] = set()
+    for line in lines_of(path, _is_header, columns):
+        place = f"line {line.number}"
+        if line.names != names:
+            names, cells_of = line.names, _Cells(line.names, times)
+            if not cells_of.quantities:
                 raise BadFileError(
                     path,
-                    "no column of utilization, memory, power, clock or temperature",
-                    _RECORD,
-                    place=f"line {number}",
+                    f"no column of utilization, memory, power, clock or temperature in"
+                    f" {', '.join(names)}",
+                    RECORD,
+                    place=place,
                 )
+            seen |= cells_of.quantities
+        if not line.cells:
             continue
-        if len(cells) != len(names):
-            what = "the row is cut short" if len(cells) < len(names) else "cells without a column"
-            raise BadFileError(path, what, _RECORD, place=f"line {number}")
-        told: dict[str, list[str]] = {role: [] for role in roles.values()}
-        for index, role in roles.items():
-            # Our file leaves a missing quantity empty; in other files an empty cell is damage.
-            if cells[index].strip() or OURS not in names:
-                told[role].append(cells[index].strip())
         try:
-            values = _values(told, units)
-        except ValueError as error:
-            raise BadFileError(path, str(error), _RECORD, place=f"line {number}") from error
-        for name in (*_COLUMNS, *QUANTITIES):
-            columns[name].append(values.get(name, float("nan")))
-    if not columns:
-        raise BadFileError(path, "no sample in it", _RECORD)
-    present = [q for q in QUANTITIES if q in roles.values()]
-    table = SCHEMA.table({name: columns[name] for name in (*_COLUMNS, *present)})
+            values = cells_of.values(line.cells)
+        except (ValueError, OverflowError) as error:
+            raise BadFileError(path, str(error), RECORD, place=place) from error
+        processes.append(cells_of.process(line.cells))
+        rows.append(values)
+    if not rows:
+        raise BadFileError(path, "no sample in it", RECORD)
+    present = [quantity for quantity in QUANTITIES if quantity in seen]
+    named = (*_COLUMNS, *present)
+    table = SCHEMA.table({name: [row.get(name, _MISSING) for row in rows] for name in named})
+    table["time (s)"] = times.in_order(table["time (s)"].to_numpy())
+    table = summed(table, processes, present) if any(processes) else apart(table, _NAMELESS)
     table["time (s)"] -= table["time (s)"].min()
     return table.sort_values("time (s)", kind="stable", ignore_index=True)
 
 
-def is_header(line: str) -> bool:
-    """Whether a line names the columns of a monitor's samples."""
-    if line.startswith("#"):
-        return len(set(line.lstrip("# ").lower().split()) & _KNOWN) > 1
-    return len({_name(cell.strip().strip('"')) for cell in line.split(",")} & _KNOWN) > 1
+def tool_of(line: str) -> str:
+    """The tool whose samples a line is the header of; empty if it is none."""
+    names = column_names(line)
+    if not _is_header(names):
+        return ""
+    own = next((tool for name, tool in _TOOLS.items() if name in names), "")
+    return own or ("nvidia-smi dmon" if line.startswith("#") else "nvidia-smi")
 
 
-def _values(told: dict[str, list[str]], units: dict[str, str]) -> dict[str, Any]:
-    """A sample from the cells of each role.
+def _is_header(names: Sequence[str]) -> bool:
+    """Whether these are a monitor's columns: two of them, or one that only queries name."""
+    known = set(names) & _KNOWN
+    return len(known) > 1 or any("." in name for name in known & _QUANTITIES)
 
-    Raises:
-        ValueError: a cell cannot be read with certainty.
+
+class _Cells:
+    """What the cells of the samples under one header mean.
+
+    Attributes:
+        quantities: those that the samples have.
     """
-    values: dict[str, Any] = {"gpu": "(not named)"}
-    reasons = {}
-    for role, cells in told.items():
-        for cell in cells:
+
+    def __init__(self, names: Sequence[str], times: Times) -> None:
+        self._times = times
+        self._is_ours = OURS in names
+        self._units: dict[str, str] = {}
+        self._roles = _roles(names)
+        self._ratios = {role for i, role in self._roles.items() if names[i] in _RATIOS}
+        self._process = [names.index(name) for name in PROCESS if name in names]
+        self.quantities = set(self._roles.values()) & set(QUANTITIES)
+
+    def process(self, cells: Sequence[str]) -> tuple[str, ...]:
+        """Which process the sample is about; empty if it is about a whole GPU."""
+        return tuple(cells[index] for index in self._process)
+
+    def values(self, cells: Sequence[str]) -> dict[str, Any]:
+        """A sample from its cells.
+
+        Raises:
+            ValueError: a cell cannot be read with certainty.
+        """
+        values: dict[str, Any] = {"gpu": _NAMELESS, "note": ""}
+        reasons = {}
+        for index, role in self._roles.items():
+            cell = cells[index].strip()
+            if not cell and self._is_ours:  # a quantity that its row does not have
+                continue
             if role == "gpu":
-                values[role] = cell
+                values[role] = cell.removeprefix("GPU ")
             elif role == "time (s)":
-                values[role] = _seconds(cell)
-            elif found := _NOT_TOLD.fullmatch(cell):
-                reasons[role] = found["why"] or found["word"]
+                values[role] = self._times.seconds(cell)
+            elif why := not_told(cell):
+                reasons[role] = why
             elif role == "throttled":
                 values[role] = max(values.get(role, 0.0), _flag(cell))
             else:
-                values[role] = _quantity(cell, role, units)
-    values["not told"] = "\n".join(f"{role}: {why}" for role, why in reasons.items())
-    return values
+                values[role] = self._quantity(cell, role)
+        values["not told"] = "\n".join(f"{role}: {why}" for role, why in reasons.items())
+        return values
+
+    def _quantity(self, cell: str, role: str) -> float:
+        """A quantity, in the unit of its other samples: a bare `8` may be a truncated `85 %`."""
+        value, unit = number(cell)
+        if self._units.setdefault(role, unit) != unit:
+            raise ValueError(
+                f"'{cell}' lacks the unit of the samples before: '{self._units[role]}'"
+            )
+        value *= 100 if role in self._ratios else 1
+        if (value < 0 and role != "temperature (C)") or (value > 100 and "%" in role):
+            raise ValueError(f"'{cell}' is out of range")
+        return value
 
 
-def _samples(path: Path) -> Iterator[tuple[int, list[str] | None, list[str]]]:
-    """(line, column names, []) for a header and (line, None, cells) for a sample."""
-    header: list[str] | None = None
-    with open_text(path) as stream:
-        for number, line in enumerate(stream, 1):
-            if not line.strip():
-                continue
-            if header is not None and line[-1].isdigit():
-                raise BadFileError(
-                    path,
-                    "the last line has no end: its last number may be cut short",
-                    f"if it is whole, end it: echo >> {path}",
-                    place=f"line {number}",
-                )
-            if line.startswith("#"):  # dmon: names, then units, both after a #
-                names = [n.lower() for n in line.lstrip("# ").split()]
-                if set(names) & {"gpu", "pwr", "sm"}:
-                    header = names
-                    yield number, names, []
-                continue
-            if header is not None and "," not in line:
-                yield number, None, line.split()
-                continue
-            cells = csv_cells(path, line, f"line {number}")
-            if header is not None and _name(cells[0]) != header[0]:
-                yield number, None, cells
-                continue
-            names = [_name(cell) for cell in cells]
-            if header is None or names == header:
-                if len(set(names) & _KNOWN) < 2:
-                    raise BadFileError(
-                        path, "no header of nvidia-smi", _RECORD,
-                        place=f"line {number}",
-                    )  # fmt: skip
-                header = names
-                yield number, names, []
-            else:
-                yield number, None, cells
-
-
-def _name(cell: str) -> str:
-    """A column's name without its unit."""
-    return cell.partition("[")[0].strip().lower()
-
-
-def _roles(names: list[str]) -> dict[int, str]:
+def _roles(names: Sequence[str]) -> dict[int, str]:
     """The role of each known column; if several could name the GPU, the first in `_GPU` counts."""
     roles: dict[int, str] = {}
     for role, aliases in {"gpu": _GPU, "time (s)": _TIME, **QUANTITIES}.items():
@@ -215,37 +232,7 @@ def _roles(names: list[str]) -> dict[int, str]:
     return roles | {i: "throttled" for i, name in enumerate(names) if _THROTTLE.match(name)}
 
 
-def _quantity(cell: str, role: str, units: dict[str, str]) -> float:
-    """A quantity, in the unit of its other samples: a bare `8` may be a truncated `85 %`."""
-    number, unit = _number(cell)
-    if units.setdefault(role, unit) != unit:
-        raise ValueError(f"'{cell}' lacks the unit of the samples before: '{units[role]}'")
-    if (number < 0 and role != "temperature (C)") or (number > 100 and "%" in role):
-        raise ValueError(f"'{cell}' is out of range")
-    return number
-
-
-def _number(cell: str) -> tuple[float, str]:
-    """A number and its unit."""
-    found = _NUMBER.fullmatch(cell)
-    if found is None:
-        raise ValueError(f"'{cell[:40]}' is not a number with a known unit")
-    return float(found[1]), found[2] or ""
-
-
 def _flag(cell: str) -> float:
     if cell not in ("Active", "Not Active"):
         raise ValueError(f"'{cell}' is neither Active nor Not Active")
     return float(cell == "Active")
-
-
-def _seconds(cell: str) -> float:
-    """Seconds since an arbitrary moment; NaN if the cell says that there is no time."""
-    if _NUMBER.fullmatch(cell):  # ours; trying the date formats first takes ten times as long
-        return _number(cell)[0]
-    for stamp in _STAMPS:
-        try:
-            return datetime.strptime(cell, stamp).timestamp()
-        except (ValueError, OverflowError):
-            continue
-    return float("nan") if _NOT_TOLD.fullmatch(cell) else _number(cell)[0]

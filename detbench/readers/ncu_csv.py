@@ -43,7 +43,7 @@ _SCALE = {
     "second": 1e9, "s": 1e9,
 }  # fmt: skip
 _LINE_ENDS = ("\n", "\r")
-_AGAIN = "profile again with `ncu --csv --log-file FILE`"
+_AGAIN = "copy it again, or profile again with `ncu --csv --log-file FILE`"
 
 
 def read_ncu_csv(path: Path, metrics: Collection[str]) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from detbench.readers.text import open_text
 from detbench.readers.timeline import ACTIVITIES, NO_RANGES, Timeline
 
 _TIME = re.compile(r"(Start|Duration) ?\((\w+)\)")
-_AGAIN = "write it again: nsys stats --report cuda_gpu_trace --format csv"
+_AGAIN = "copy it again, or have it written again: nsys stats --report cuda_gpu_trace --format csv"
 
 
 def is_trace(names: list[str]) -> bool:

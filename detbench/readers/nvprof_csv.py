@@ -18,7 +18,9 @@ HEADER = '"Start","Duration"'
 _NEEDED = ("Start", "Duration", "Device", "Stream", "Name")
 _STREAM = re.compile(r"\d{1,18}", re.ASCII)
 _CORRELATION = re.compile(r" \[\d+\]$")
-_AGAIN = "record it again with `nvprof --csv --print-gpu-trace --log-file FILE`"
+_AGAIN = (
+    "copy it again, or have it recorded again with `nvprof --csv --print-gpu-trace --log-file FILE`"
+)
 
 
 def read_nvprof_trace(path: Path) -> Timeline:

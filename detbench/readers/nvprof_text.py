@@ -32,7 +32,7 @@ _ROW = re.compile(
 )
 _BEGUN = re.compile(r"\s*(?:[A-Z][^:]*:)?\s*[\d.]+%")  # the start of a row, even if truncated
 _KERNELS = "GPU activities"
-_AGAIN = "write it again, better as CSV: nvprof --csv --log-file FILE"
+_AGAIN = "copy it again, or have it written again, better as CSV: nvprof --csv --log-file FILE"
 
 
 class _Row(NamedTuple):

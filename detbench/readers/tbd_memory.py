@@ -27,7 +27,7 @@ TOTALS = {
     "total_gradient_usage": "gradients",
 }
 _ROUNDED = "(rounded away)"  # each module is rounded to MB, and so is their total
-_AGAIN = "run the TBD suite's memory profiler again"
+_AGAIN = "copy it again, or run the TBD suite's memory profiler again"
 
 
 def read_tbd_memory(path: Path) -> pd.DataFrame:

@@ -58,7 +58,7 @@ def open_text(path: Path) -> Iterator[TextIO]:
         raw.seek(0)
         stream = io.TextIOWrapper(raw, encoding=encoding, errors="replace", newline="")
         if not stream.read(1):
-            raise BadFileError(path, "the file is empty", "profile again, or take another file")
+            raise BadFileError(path, "the file is empty", "copy it again, or ask for another file")
         stream.seek(0)
         yield stream
 
@@ -89,5 +89,5 @@ def csv_cells(path: Path, line: str, place: str) -> list[str]:
         return next(csv.reader([line], skipinitialspace=True), [])
     except csv.Error as error:
         raise BadFileError(
-            path, f"not CSV: {error}", "write the file again", place=place
+            path, f"not CSV: {error}", "copy it again, or have it written again", place=place
         ) from error

@@ -74,9 +74,11 @@ class KernelSums:
 
     Attributes:
         kernels: rows of `SUMS`, with the column `TENSOR` if the file has it.
+        notes: sentences about what the rows and counts are, if that is not as in `SUMS`.
     """
 
     kernels: pd.DataFrame
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

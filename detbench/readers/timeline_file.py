@@ -14,6 +14,7 @@ from detbench.errors import BadFileError, MissingError
 from detbench.readers import database, printed
 from detbench.readers.cupti import read_cupti
 from detbench.readers.dlprof import is_dlprof, read_dlprof
+from detbench.readers.dlprof_database import is_dlprof_database, read_dlprof_database
 from detbench.readers.kernel_sums import is_summary, read_kernel_sums
 from detbench.readers.kineto import read_kineto
 from detbench.readers.nsys_trace import is_trace, read_nsys_trace
@@ -25,7 +26,10 @@ from detbench.readers.timeline import KernelSums, Timeline
 _log = logging.getLogger(__name__)
 
 _HEAD = 1 << 16
-_STATS = "write it again: nsys stats --report cuda_gpu_trace --format csv, or nvprof --csv"
+_STATS = (
+    "copy it again, or have it written again:"
+    " nsys stats --report cuda_gpu_trace --format csv, or nvprof --csv"
+)
 _NSYS_REPORTS = {".nsys-rep", ".qdrep"}
 
 
@@ -40,6 +44,8 @@ def read_timeline(path: Path, *, launches: bool = False) -> Timeline | KernelSum
     """
     head = read_head(path, _HEAD)
     if head.startswith(database.MAGIC):
+        if is_dlprof_database(path):
+            return read_dlprof_database(path)
         return read_cupti(path, launches=launches)
     if head.startswith(b"\x1f\x8b") or head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
         return read_kineto(path, launches=launches)

@@ -68,6 +68,28 @@ def _with_passes(table: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
     return table.loc[order].sort_values("memory (MiB)", ascending=False, kind="stable")
 
 
+_ALLOCATOR = {
+    "peak (bytes)": "peak (MiB)",
+    "before (bytes)": "before (MiB)",
+    "reserved at peak (bytes)": "reserved then (MiB)",
+    "requested at end (bytes)": "requested at end (MiB)",
+    "active at end (bytes)": "active at end (MiB)",
+    "reserved at end (bytes)": "reserved at end (MiB)",
+}
+
+
+def by_allocator(allocator: pd.DataFrame) -> pd.DataFrame:
+    """One row per GPU: the peak of a snapshot and its end; rows of `memory_snapshot.ALLOCATOR`.
+
+    MiB are 2^20 bytes. The peak is what was held before the recording and what was allocated in it.
+    """
+    table = allocator.rename(columns=_ALLOCATOR)
+    table[list(_ALLOCATOR.values())] /= _MIB
+    own = table["peak (MiB)"] - table["before (MiB)"]
+    table.insert(list(table).index("reserved then (MiB)"), "in recording (MiB)", own)
+    return table
+
+
 def by_batch_size(files: dict[int, pd.DataFrame]) -> pd.DataFrame:
     """Bytes at the peak by category, for each batch size of one process.
 

@@ -10,6 +10,7 @@ import pandas as pd
 from detbench.readers.monitoring import QUANTITIES
 
 _COUNTER, _POWER = "energy counter (J)", "power (W)"
+_FROM_SAMPLES = "power samples"
 _FROM_COUNTER = "counter"
 
 
@@ -38,9 +39,10 @@ def by_quantity(samples: pd.DataFrame) -> pd.DataFrame:
                     "max": told.max(),
                     "samples": len(told),
                     "reason for n/a": _words(reasons[quantity], len(own)),
+                    "note": own["note"].iloc[0],
                 }
             )
-    return pd.DataFrame(rows)
+    return _without_empty_notes(rows)
 
 
 def by_gpu(samples: pd.DataFrame) -> pd.DataFrame:
@@ -63,6 +65,11 @@ def by_gpu(samples: pd.DataFrame) -> pd.DataFrame:
             for what, quantity in lacked
             if reasons[quantity]
         ]
+        if time.isna().all():
+            why.append("duration, energy: the samples have no times")
+        elif source == _FROM_SAMPLES and not np.diff(time.dropna()).all():
+            energy = source = None
+            why.append("energy: two samples at the same time")
         rows.append(
             {
                 "gpu": gpu,
@@ -72,9 +79,16 @@ def by_gpu(samples: pd.DataFrame) -> pd.DataFrame:
                 "energy from": source,
                 "throttled (%)": 100 * throttled.mean() if len(throttled) else None,
                 "reason for n/a": "; ".join(why),
+                "note": own["note"].iloc[0],
             }
         )
-    return pd.DataFrame(rows)
+    return _without_empty_notes(rows)
+
+
+def _without_empty_notes(rows: list[dict[str, object]]) -> pd.DataFrame:
+    """The table; without its last column, the notes, where there are none."""
+    table = pd.DataFrame(rows)
+    return table if table.empty or table["note"].any() else table.drop(columns="note")
 
 
 def _energy(own: pd.DataFrame) -> tuple[float | None, str | None]:
@@ -85,7 +99,7 @@ def _energy(own: pd.DataFrame) -> tuple[float | None, str | None]:
             return float(joules[-1] - joules[0]), _FROM_COUNTER
     if _POWER in own and len(told := own[["time (s)", _POWER]].dropna()) > 1:
         power, times = told[_POWER].to_numpy(), told["time (s)"].to_numpy()
-        return float((np.diff(times) * (power[1:] + power[:-1]) / 2).sum()), "power samples"
+        return float((np.diff(times) * (power[1:] + power[:-1]) / 2).sum()), _FROM_SAMPLES
     return None, None
 
 

@@ -210,7 +210,7 @@ nsys export --type sqlite --output /scratch/trained.sqlite /scratch/trained.nsys
         check=False,
         env={**os.environ, "PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}"},
     )
-    assert_refused(refused, 5, "nothing ran on a GPU")
+    assert_refused(refused, 5, "CUDA was not traced, or not used")
 
 
 def test_a_change_makes_an_image_stale(image: str, checkout: Path) -> None:

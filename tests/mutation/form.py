@@ -51,7 +51,7 @@ class Format:
     @property
     def is_text(self) -> bool:
         """Whether it has lines at all."""
-        return self.content[:2] != b"\x1f\x8b" and not self.content.startswith(b"SQLite")
+        return not self.content.startswith((b"\x1f\x8b", b"SQLite", b"\x80"))
 
     def of(self, lines: Iterable[bytes]) -> Any:
         """The answer for those of `lines` that hold data and are whole."""

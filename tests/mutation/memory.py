@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import pickle
 from collections import defaultdict
 from typing import Any
 
@@ -122,5 +123,16 @@ FORMATS = (
         lambda _: _of_timeline([line for line in _TIMELINE.splitlines() if b", " in line]),
         _categories,
         suffix=".raw.json.gz",
+    ),
+    Format(
+        "memory snapshot",
+        ("memory-util", "--by", "allocator"),
+        pickle.dumps(builders.SNAPSHOT, 4),
+        has(),
+        lambda _: ((1000 + 2500 + 500) / 2**20, 1536 / 2**20, 4096 / 2**20),
+        lambda rows: tuple(
+            rows[0][f"{name} (MiB)"] for name in ("peak", "active at end", "reserved at end")
+        ),
+        suffix=".pickle",
     ),
 )

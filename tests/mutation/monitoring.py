@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from itertools import pairwise
 from typing import Any
 
@@ -19,11 +19,21 @@ def _of_smi(lines: list[bytes]) -> Any:
         samples[gpu].append((float(stamp[-6:]), float(power.split()[0]), active))
     found = {}
     for gpu, own in samples.items():
-        own.sort()
-        energy = sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in pairwise(own))
-        share = 100 * sum(active for *_, active in own) / len(own)
-        found[gpu] = (len(own), energy if len(own) > 1 else None, share)
+        own.sort(key=lambda sample: sample[0])
+        counts = list(Counter(time for time, *_ in own).values())
+        # As many samples at each time: as many GPUs of one name.
+        size = counts[0] if set(counts) == {counts[0]} else 1
+        for place in range(size):
+            name = gpu if size == 1 else f"{gpu} ({place + 1} of {size})"
+            found[name] = _of_gpu(own[place::size])
     return found or None
+
+
+def _of_gpu(own: list[tuple[float, float, float]]) -> tuple[int, float | None, float]:
+    times = [time for time, *_ in own]
+    energy = sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in pairwise(own))
+    is_known = len(own) > 1 and len(set(times)) == len(times)
+    return len(own), energy if is_known else None, 100 * sum(x for *_, x in own) / len(own)
 
 
 def _gpus(rows: Rows) -> Any:
@@ -38,9 +48,39 @@ def _of_dmon(lines: list[bytes]) -> Any:
     return {"power (W)": sum(powers) / len(powers), "utilization (%)": sum(busy) / len(busy)}
 
 
+def _of_dcgmi(lines: list[bytes]) -> Any:
+    known: dict[str, list[float]] = defaultdict(list)
+    for line in lines:
+        *entity, _, busy, _, _ = line.decode().split()
+        known[" ".join(entity)].append(100 * float(busy))
+    return {gpu.removeprefix("GPU "): sum(own) / len(own) for gpu, own in known.items()} or None
+
+
+def _active(rows: Rows) -> Any:
+    return {row["gpu"]: row["mean"] for row in rows if row["quantity"] == "SM active (%)"}
+
+
+def _of_pmon(lines: list[bytes]) -> Any:
+    """The sums over all moments, which lost lines do not change."""
+    sums: dict[str, float] = defaultdict(float)
+    for line in lines:
+        gpu, _, _, busy, *_ = line.decode().split()
+        sums[gpu] += 0 if busy == "-" else float(busy)
+    return dict(sums) or None
+
+
+def _totals(rows: Rows) -> Any:
+    own = [row for row in rows if row["quantity"] == "utilization (%)"]
+    return {row["gpu"]: (row["mean"] or 0) * row["samples"] for row in own}
+
+
 def _means(rows: Rows) -> Any:
-    wanted = ("power (W)", "utilization (%)")
-    return {row["quantity"]: row["mean"] for row in rows if row["quantity"] in wanted}
+    found = {}
+    for quantity in ("power (W)", "utilization (%)"):
+        own = [row for row in rows if row["quantity"] == quantity and row["samples"]]
+        samples = sum(row["samples"] for row in own)
+        found[quantity] = own and sum(row["mean"] * row["samples"] for row in own) / samples
+    return found
 
 
 FORMATS = (
@@ -60,5 +100,34 @@ FORMATS = (
         _of_dmon,
         _means,
         ends_in="number",
+    ),
+    Format(
+        "dmon with dates",
+        ("monitor-util",),
+        builders.DMON_DATED.encode(),
+        lambda line: line.startswith(b" "),
+        lambda lines: _of_dmon([b" ".join(line.split()[2:]) for line in lines]),
+        _means,
+        ends_in="number",
+        may_refuse=True,
+    ),
+    Format(
+        "dcgmi",
+        ("monitor-util",),
+        builders.DCGMI.encode(),
+        has(b"GPU 0", b"GPU-I"),
+        _of_dcgmi,
+        _active,
+        ends_in="number",
+    ),
+    Format(
+        "pmon",
+        ("monitor-util",),
+        builders.PMON.encode(),
+        lambda line: line.startswith(b" "),
+        _of_pmon,
+        _totals,
+        is_ordered=True,
+        ends_in="name",
     ),
 )

@@ -54,6 +54,24 @@ def _of_dlprof(lines: list[bytes]) -> Any:
     return sorted((int(r[5]) // int(r[6]), int(r[5]) / 1e6) for r in rows) or None
 
 
+def _of_dlprof_summary(lines: list[bytes]) -> Any:
+    told = {row[0]: (int(row[1]), int(row[3])) for row in map(csv_cells, lines)}
+    parts = [told.get(name) for name in ("Kernels using TC", "All other kernels", "Memory")]
+    if len(told) < 4 or None in parts:
+        return None
+    return sorted((count, time / 1e6) for time, count in filter(None, parts[:2]))
+
+
+def _of_dlprof_tensor_cores(lines: list[bytes]) -> Any:
+    rows = [csv_cells(line) for line in lines]
+    if len(set(lines)) < len(lines):
+        return None
+    found: dict[str, tuple[int, float]] = {}
+    for row in rows:
+        found[row[0]] = (int(row[9]), (int(row[6]) + int(row[7])) / 1e6)
+    return sorted(found.values()) or None
+
+
 def _totals(rows: Rows) -> Any:
     return sorted((row["count"], row["total (ms)"]) for row in rows)
 
@@ -106,5 +124,23 @@ FORMATS = (
         _of_dlprof,
         _totals,
         ends_in="name",
+    ),
+    Format(
+        "dlprof summary",
+        _VERB,
+        builders.DLPROF_SUMMARY.encode(),
+        has(b"All kernels", b"Kernels using", b"Memory,", b"All other"),
+        _of_dlprof_summary,
+        _totals,
+        ends_in="number",
+    ),
+    Format(
+        "dlprof tensor cores",
+        _VERB,
+        builders.DLPROF_TENSOR_CORES.encode(),
+        has(b"fprop"),
+        _of_dlprof_tensor_cores,
+        _totals,
+        enough=b'"d",0,',  # behind it are the names of no kernels
     ),
 )

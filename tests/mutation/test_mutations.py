@@ -86,11 +86,11 @@ def test_cut_at_any_byte(path: Path, form: Format) -> None:
             continue
         line = (lines or [b""])[-1]
         left = lines[:-1]
-        if form.ends_in == "name" and b"," not in rest and not line.endswith(b","):
+        has_begun = form.is_data(line + rest) and line.strip() != b""
+        if has_begun and form.ends_in == "name" and b"," not in rest and not line.endswith(b","):
             left.append(line + rest)
         if form.enough and form.enough in line:
             left.append(line + rest)
-        has_begun = form.is_data(line + rest) and line.strip() != b""
         silent = form.leaves_out or not has_begun or len(left) == len(lines)
         assert found is None or (silent and same(found, form.of(left))), (cut, found)
 

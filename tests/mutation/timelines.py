@@ -167,6 +167,15 @@ FORMATS = (
         for version, script in NSYS.items()
     ),
     Format(
+        "dlprof database",
+        _VERB,
+        _database(builders.DLPROF_DATABASE),
+        has(),
+        lambda _: {"0": (50, 3)},
+        _devices,
+        suffix=".sqlite",
+    ),
+    Format(
         "nvprof file",
         _VERB,
         _database(builders.NVPROF_TABLES),

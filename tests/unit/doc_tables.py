@@ -7,7 +7,14 @@ from __future__ import annotations
 
 import re
 
-from detbench.readers import memory_csv, monitoring, ncu_csv, nvprof_metrics, training_history
+from detbench.readers import (
+    memory_csv,
+    memory_snapshot,
+    monitoring,
+    ncu_csv,
+    nvprof_metrics,
+    training_history,
+)
 from detbench.readers import timeline as timelines
 from detbench.readers.schema import Schema
 from detbench.reporting.run_table import RUNS
@@ -26,6 +33,8 @@ _RECORDINGS: dict[str, Schema] = {
     "counters: launches": ncu_csv.SCHEMA,
     "counters: levels": nvprof_metrics.LEVELS,
     "memory: parts": memory_csv.SCHEMA,
+    "memory: allocator": memory_snapshot.ALLOCATOR,
+    "memory: events": memory_snapshot.SCHEMA,
     "monitoring: samples": monitoring.SCHEMA,
     "training history: reports": training_history.REPORTS,
     "training history: evaluations": training_history.EVALUATIONS,

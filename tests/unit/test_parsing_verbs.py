@@ -190,3 +190,51 @@ def test_short_reading_shows_nothing_and_loads_nothing(
 def test_elsewhere_than_on_a_terminal_nothing_is_shown(tmp_path: Path) -> None:
     with start_reading(tmp_path, "0", subprocess.PIPE) as program:
         assert program.communicate("\n", timeout=60) == ("False\n", "")
+
+
+SCRIPTS = {
+    "core_util.py": ("nsight_bs2.csv", ()),
+    "compute_util.py": ("torch_bs2.pt.trace.json.gz", ("--device", "cpu")),
+    "memory_util.py": ("memory_bs2.csv", ()),
+    "monitor_util.py": ("monitoring.csv", ()),
+    "throughput.py": ("metrics.json", ("--batch-size", "4", "--warmup", "0")),
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_refused_file_costs_the_others_nothing(parser: Run, tmp_path: Path, script: str) -> None:
+    name, options = SCRIPTS[script]
+    make(tmp_path, name)
+    (tmp_path / f"0_{name}").write_text("no measurement\n")
+    (tmp_path / f"9_{name}").write_bytes(b"")
+    done = parser(script, tmp_path / f"*{name}", *options, "--format", "csv")
+    alone = parser(script, tmp_path / name, *options, "--format", "csv")
+    assert alone.returncode == 0
+    assert done.stdout.splitlines()[-1].endswith(alone.stdout.splitlines()[-1])
+    assert done.returncode == 5
+    refusals = [line for line in done.stderr.splitlines() if line.startswith("detbench: ")]
+    assert [f"0_{name}" in refusals[0], f"9_{name}" in refusals[1]] == [True, True]
+    assert len(refusals) == 2
+
+
+def test_where_all_files_are_refused_each_has_its_line(parser: Run, tmp_path: Path) -> None:
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("no measurement\n")
+    done = parser("memory_util.py", tmp_path / "*.csv")
+    assert (done.returncode, done.stdout) == (5, "")
+    assert [("a.csv" in line, "b.csv" in line) for line in done.stderr.splitlines()] == [
+        (True, False),
+        (False, True),
+    ]
+
+
+def test_a_file_that_lacks_what_the_table_needs_costs_the_others_nothing(
+    parser: Run, tmp_path: Path
+) -> None:
+    make(tmp_path, "torch_bs2.pt.trace.json.gz")  # it has no kernel
+    test_kineto.write(tmp_path / "with_gpu.json", test_kineto.event("sgemm", 10, 20))
+    pattern = tmp_path / "*.json*"
+    done = parser("compute_util.py", pattern, "--by", "device", "--format", "json")
+    assert done.returncode == 5
+    assert json.loads(done.stdout)[0]["kernels"] == 1
+    assert "contains no GPU kernel" in done.stderr

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from detbench.cli.options import files_argument, format_option, output_option, show
-from detbench.cli.parse.progress import reading
+from detbench.cli.parse.refusals import Refusals
 
 _LEVELS = (  # repeats api.utilization.COMPUTE_LEVELS, whose import would slow --help down
     "device", "class", "kernel", "tensor", "stream", "iteration", "range", "gap", "communication",
@@ -55,15 +55,20 @@ def compute_util(
     from detbench.api.files import Summary, read
     from detbench.api.utilization import BY_LAUNCH, compute_utilization
 
-    with reading(files) as each:
-        found = [read(file, "timeline", launches=level in BY_LAUNCH) for file in each]
+    refusals = Refusals()
+    found = refusals.read(files, lambda file: read(file, "timeline", launches=level in BY_LAUNCH))
     is_summary = isinstance(found[0], Summary)
     levels: tuple[str, ...] = ("kernel",) if is_summary else ("device",)
     if level is not None:
         levels = (level,)
     elif style in ("table", "md"):
         levels = _SHOWN_OF_SUMMARIES if is_summary else _SHOWN
-    tables = [
-        compute_utilization(found, name, device=device, range=range_, top=top) for name in levels
-    ]
+    tables = refusals.tables(
+        found,
+        lambda found: [
+            compute_utilization(found, name, device=device, range=range_, top=top)
+            for name in levels
+        ],
+    )
     show(tables, style, output)
+    refusals.finish()

@@ -9,7 +9,7 @@ import click
 
 from detbench.cli.completion import of_gpu_profiles
 from detbench.cli.options import files_argument, format_option, output_option, show
-from detbench.cli.parse.progress import reading
+from detbench.cli.parse.refusals import Refusals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,16 +70,20 @@ def core_util(
     from detbench.api.files import read
     from detbench.api.utilization import core_utilization
 
-    with reading(files) as each:
-        found = [read(file, "counters") for file in each]
-    table = core_utilization(
-        found, level or "file", device=device, top=top, timeline=timeline, gpu=gpu
+    refusals = Refusals()
+    found = refusals.read(files, lambda file: read(file, "counters"))
+    table = refusals.tables(
+        found,
+        lambda found: core_utilization(
+            found, level or "file", device=device, top=top, timeline=timeline, gpu=gpu
+        ),
     )
     is_plain = len(files) == 1 and not (level or style or output or timeline)
     if is_plain and "levels" not in found[0].tables:
         _print_four_lines(table)
     else:
         show([table], style or "table", output)
+    refusals.finish()
 
 
 def _print_four_lines(table: pd.DataFrame) -> None:

@@ -7,7 +7,10 @@ from pathlib import Path
 import click
 
 from detbench.cli.options import files_argument, format_option, output_option, show
-from detbench.cli.parse.progress import reading
+from detbench.cli.parse.refusals import Refusals
+
+_SHOWN = ("category",)  # without --by
+_SHOWN_OF_SNAPSHOTS = ("allocator", "module")
 
 
 @click.command("memory-util")
@@ -15,12 +18,11 @@ from detbench.cli.parse.progress import reading
 @click.option(
     "--by",
     "level",
-    type=click.Choice(["category", "module", "phase", "batch-size"]),
-    default="category",
-    show_default=True,
+    type=click.Choice(["category", "module", "phase", "batch-size", "allocator"]),
     help="Parts of the peak by category or by module (also at the peaks of forward and backward), "
-    "the peak of each phase, or files of several batch sizes side by side: bytes per image, and "
-    "the fixed part.",
+    "the peak of each phase, files of several batch sizes side by side: bytes per image, and "
+    "the fixed part; or peak and end of a snapshot.  [default: category; of snapshots allocator "
+    "and module]",
 )
 @click.option("--phase", help="Only the peak of this phase, such as forward.")
 @click.option(
@@ -42,7 +44,7 @@ from detbench.cli.parse.progress import reading
 @output_option
 def memory_util(
     files: tuple[Path, ...],
-    level: str,
+    level: str | None,
     phase: str | None,
     top: int,
     timeline: Path | None,
@@ -53,23 +55,36 @@ def memory_util(
     """Memory: what it was used for when tensors together took the most.
 
     FILE is a measurement of memory mode (memory_csv_data/memory_bs4.csv; --timeline draws the
-    timeline_bs4.csv beside it), the memory CSV of the TBD suite's profiler, or torch's memory
-    timeline (export_memory_timeline to *.raw.json.gz).
+    timeline_bs4.csv beside it), the memory CSV of the TBD suite's profiler, torch's memory
+    timeline (export_memory_timeline to *.raw.json.gz), or a snapshot of its CUDA allocator
+    (torch.cuda.memory._dump_snapshot), whose modules are the lines that allocated.
 
     \b
     Example:
       python parsers/memory_util.py results/memory_csv_data/memory_bs4.csv --by module
     """
     from detbench.api.files import read
-    from detbench.api.memory_tables import memory, memory_curves, memory_wide
+    from detbench.api.memory_tables import (
+        allocator_curves,
+        memory,
+        memory_curves,
+        memory_wide,
+    )
     from detbench.errors import UsageError
     from detbench.new_file import new_file
     from detbench.reporting.memory_picture import draw
+    from detbench.reporting.snapshot_picture import draw_events
 
-    with reading(files) as each:
-        found = [read(file, "memory") for file in each]
-    table = memory(found, level, phase=phase, top=top)
-    if timeline is not None:
+    refusals = Refusals()
+    found = refusals.read(files, lambda file: read(file, "memory"))
+    are_snapshots = all("allocator" in each.tables for each in found)
+    levels = (level,) if level else _SHOWN_OF_SNAPSHOTS if are_snapshots else _SHOWN
+    tables = refusals.tables(
+        found, lambda found: [memory(found, name, phase=phase, top=top) for name in levels]
+    )
+    if timeline is not None and are_snapshots:
+        draw_events(allocator_curves(found), timeline)
+    elif timeline is not None:
         draw(memory_curves(found), timeline)
     if wide is not None:
         if len(found) > 1:
@@ -77,4 +92,5 @@ def memory_util(
         rows = memory_wide(found[0])
         with new_file(wide, "--wide") as stream:
             rows.to_csv(stream, index=False, lineterminator="\n")
-    show([table], style, output)
+    show(tables, style, output)
+    refusals.finish()

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from detbench.cli.options import files_argument, format_option, output_option, show, targets
-from detbench.cli.parse.progress import reading
+from detbench.cli.parse.refusals import Refusals
 from detbench.errors import UsageError
 
 
@@ -74,16 +74,19 @@ def throughput_util(
     if level and target:
         raise UsageError("--target has a table of its own", "omit --by")
     goals = None if target is None else targets(target)
-    with reading(files) as each:
-        logs = [read(file, "training history") for file in each]
+    refusals = Refusals()
+    logs = refusals.read(files, lambda file: read(file, "training history"))
     if goals is not None:
-        table = time_to_train(logs, goals)
+        table = refusals.tables(logs, lambda logs: time_to_train(logs, goals))
     elif level == "evaluation":
-        table = evaluations(logs)
+        table = refusals.tables(logs, evaluations)
         if style in ("table", "md"):  # print no columns that all logs lack
             table = table.drop(columns=[c for c in OPTIONAL if table[c].isna().all()])
     else:
-        table = throughput(logs, batch_size=batch_size, warmup=warmup)
+        table = refusals.tables(
+            logs, lambda logs: throughput(logs, batch_size=batch_size, warmup=warmup)
+        )
     if plot is not None:
         draw(training_curves(logs), plot)
     show([table], style, output)
+    refusals.finish()

@@ -1,0 +1,281 @@
+"""Snapshots of PyTorch's CUDA allocator: `torch.cuda.memory._dump_snapshot("FILE.pickle")`.
+
+A pickle of `segments` (what the allocator holds at the end, block by block) and, where
+`_record_memory_history` was on, of `device_traces` (what happened before, event by event). The
+sizes of events are those that tensors requested; blocks have that and their own, rounded size.
+Memory counts from `alloc` to `free_completed`. What was held before the recording is what is there
+at the end less what the events add up to (torch.cuda._memory_viz, PyTorch 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from detbench.errors import BadFileError
+from detbench.readers import plain_pickle
+from detbench.readers.memory_csv import SCHEMA as PARTS
+from detbench.readers.memory_curve import UNATTRIBUTED
+from detbench.readers.schema import Column, Schema
+from detbench.readers.text import read_head
+
+TENSORS = "tensors"
+BEFORE = "(before the recording)"
+_NO_LINE = "(no line of Python)"
+SCHEMA = Schema(
+    (
+        Column("device", "str", "GPU number"),
+        Column("event", "Int64", "number of the event, from 1; missing if none was recorded"),
+        Column("time (s)", "float64", "since the first event; NaN if events have no times"),
+        Column("requested (bytes)", "int64", "what tensors had requested and not freed, then"),
+        Column("reserved (bytes)", "int64", "what the allocator had from the driver, then"),
+    )
+)
+"""The timeline: one row per event; without events one row for the end."""
+ALLOCATOR = Schema(
+    (
+        Column("device", "str", "GPU number"),
+        Column("peak (bytes)", "int64", "the most that tensors had requested at a time"),
+        Column("peak event", "Int64", "the event after which it was reached, counted from 1"),
+        Column("peak time (s)", "float64", "since the first event; NaN if events have no times"),
+        Column("before (bytes)", "int64", "of the peak: held since before the recording"),
+        Column("reserved at peak (bytes)", "int64", "what the allocator had from the driver then"),
+        Column("requested at end (bytes)", "int64", "what tensors had requested at the end"),
+        Column("active at end (bytes)", "int64", "the rounded sizes of their blocks"),
+        Column("reserved at end (bytes)", "int64", "what the allocator had from the driver"),
+        Column("events", "int64", "recorded events"),
+        Column("out of memory", "int64", "events that are an out-of-memory error"),
+    )
+)
+"""One row per GPU."""
+
+_Size = Annotated[int, msgspec.Meta(ge=0, le=1 << 50)]
+_CHANGES = {"alloc": 1, "free_completed": -1}
+_RESERVES = {"segment_alloc": 1, "segment_map": 1, "segment_free": -1, "segment_unmap": -1}
+_AGAIN = (
+    "copy it again, or have it written again: torch.cuda.memory._record_memory_history(), the"
+    " training, then torch.cuda.memory._dump_snapshot('FILE.pickle')"
+)
+
+
+class _Event(msgspec.Struct):
+    action: str
+    size: _Size = 0
+    addr: int = 0
+    time_us: int | None = None
+    frames: list[Any] = []
+
+
+class _Block(msgspec.Struct):
+    size: _Size
+    state: str
+    requested_size: _Size | None = None
+    address: int = 0
+    frames: list[Any] = []
+
+
+class _Segment(msgspec.Struct):
+    total_size: _Size
+    active_size: _Size
+    blocks: list[_Block]
+    device: int = 0
+
+
+class _Snapshot(msgspec.Struct):
+    segments: list[_Segment]
+    device_traces: list[list[_Event]] = []
+
+
+class Snapshot(NamedTuple):
+    """The tables of a snapshot.
+
+    Attributes:
+        parts: the requested memory at the peak and at the end, by the line that allocated it; rows
+            of `memory_csv.SCHEMA`.
+        allocator: rows of `ALLOCATOR`.
+        events: rows of `SCHEMA`.
+    """
+
+    parts: pd.DataFrame
+    allocator: pd.DataFrame
+    events: pd.DataFrame
+
+
+def is_snapshot(head: bytes) -> bool:
+    """Whether a file that begins with `head` is a pickle."""
+    return head.startswith(plain_pickle.PROTOCOL)
+
+
+def read_snapshot(path: Path) -> Snapshot:
+    """Read a snapshot.
+
+    Raises:
+        BadFileError: it is not a snapshot, is damaged, or holds no memory.
+    """
+    read_head(path, 1)  # refuses what cannot be read
+    try:
+        content = plain_pickle.load_plain(path.read_bytes())
+        found = msgspec.convert(content, _Snapshot)
+    except (plain_pickle.NotPlainError, msgspec.ValidationError, RecursionError) as error:
+        raise BadFileError(
+            path, f"not a memory snapshot of torch.cuda.memory._dump_snapshot: {error}", _AGAIN
+        ) from error
+    devices = sorted(
+        {segment.device for segment in found.segments}
+        | {number for number, events in enumerate(found.device_traces) if events}
+    )
+    if not devices:
+        raise BadFileError(path, "a snapshot without any memory of a GPU", _AGAIN)
+    told = [
+        _of_device(path, number, found, f"GPU {number}, " if len(devices) > 1 else "")
+        for number in devices
+    ]
+    parts, rows, events = zip(*told, strict=True)
+    return Snapshot(
+        pd.concat(parts, ignore_index=True),
+        ALLOCATOR.table({c.name: [row[c.name] for row in rows] for c in ALLOCATOR.columns}),
+        pd.concat(events, ignore_index=True),
+    )
+
+
+def _of_device(
+    path: Path, number: int, found: _Snapshot, prefix: str
+) -> tuple[pd.DataFrame, dict[str, Any], pd.DataFrame]:
+    """The parts, the row of the allocator and the events of one device."""
+    segments = [segment for segment in found.segments if segment.device == number]
+    events = found.device_traces[number] if 0 <= number < len(found.device_traces) else []
+    live = [b for s in segments for b in s.blocks if b.state.startswith("active")]
+    active = sum(segment.active_size for segment in segments)
+    if active != sum(block.size for block in live):
+        raise BadFileError(
+            path, f"GPU {number}: its blocks do not add up to what is active", _AGAIN
+        )
+    at_end = sum(_requested(block) for block in live)
+    reserved_at_end = sum(segment.total_size for segment in segments)
+    requested = _levels(events, _CHANGES, at_end)
+    reserved = _levels(events, _RESERVES, reserved_at_end)
+    if requested.min() < 0 or reserved.min() < 0:
+        raise BadFileError(path, f"GPU {number}: more memory freed than there was", _AGAIN)
+    peak = int(requested.argmax())  # 0: before the first event
+    seconds = _seconds(events)
+    held = _held(events[:peak])
+    before = int(requested[peak]) - sum(event.size for event in held)
+    if before < 0:
+        raise BadFileError(path, f"GPU {number}: its events and its blocks disagree", _AGAIN)
+    recorded = {event.addr for event in _held(events)}
+    moment = f"event {peak} of {len(events)}" if peak else "before the first event"
+    if peak and not np.isnan(seconds[peak - 1]):
+        moment += f", {seconds[peak - 1]:.6g} s after the first"
+    rest = int(reserved[peak] - requested[peak])
+    at_peak = _by_frame((_label(event.frames), event.size) for event in held)
+    parts = [
+        *_rows(f"{prefix}{moment}", at_peak | {BEFORE: before}, rest, 0),
+        *_rows(
+            f"{prefix}the end",
+            _by_frame(
+                (_label(b.frames, _NO_LINE if b.address in recorded else BEFORE), _requested(b))
+                for b in live
+            ),
+            reserved_at_end - active,
+            active - at_end,
+        ),
+    ]
+    names = [column.name for column in PARTS.columns]
+    row = {
+        "device": str(number),
+        "peak (bytes)": int(requested[peak]),
+        "peak event": peak or pd.NA,
+        "peak time (s)": seconds[peak - 1] if peak else float("nan"),
+        "before (bytes)": before,
+        "reserved at peak (bytes)": int(reserved[peak]),
+        "requested at end (bytes)": at_end,
+        "active at end (bytes)": active,
+        "reserved at end (bytes)": reserved_at_end,
+        "events": len(events),
+        "out of memory": sum(event.action == "oom" for event in events),
+    }
+    return (
+        PARTS.table(dict(zip(names, zip(*parts, strict=True), strict=True))),
+        row,
+        SCHEMA.table(
+            {
+                "device": [str(number)] * max(1, len(events)),
+                "event": range(1, len(events) + 1) if events else [pd.NA],
+                "time (s)": seconds if events else [float("nan")],
+                "requested (bytes)": requested[1:] if events else requested,
+                "reserved (bytes)": reserved[1:] if events else reserved,
+            }
+        ),
+    )
+
+
+def _requested(block: _Block) -> int:
+    return block.size if block.requested_size is None else block.requested_size
+
+
+def _levels(events: list[_Event], signs: dict[str, int], at_end: int) -> npt.NDArray[np.int64]:
+    """A level before the first event and after each one, from what it is at the end."""
+    changes = [signs.get(event.action, 0) * event.size for event in events]
+    sums: npt.NDArray[np.int64] = np.cumsum([0, *changes], dtype=np.int64)
+    sums += at_end - sums[-1]
+    return sums
+
+
+def _seconds(events: list[_Event]) -> list[float]:
+    """The times of events since the first one; NaN where they have none."""
+    times = [event.time_us for event in events]
+    first = next((time for time in times if time is not None), 0)
+    return [float("nan") if time is None else (time - first) / 1e6 for time in times]
+
+
+def _held(events: list[_Event]) -> Iterable[_Event]:
+    """The allocations among the events that they do not free."""
+    held: dict[int, _Event] = {}
+    for event in events:
+        if event.action == "alloc":
+            held[event.addr] = event
+        elif event.action == "free_completed":
+            held.pop(event.addr, None)
+    return held.values()
+
+
+def _rows(
+    phase: str, tensors: dict[str, int], unused: int, rounding: int
+) -> Iterator[tuple[Any, str, str, str, int]]:
+    """The parts of a moment: iteration, phase, category, module, bytes."""
+    for frame, size in tensors.items():
+        if size:
+            yield pd.NA, phase, TENSORS, frame, size
+    # Never missing, so that a moment without any memory is one, too.
+    yield pd.NA, phase, UNATTRIBUTED, "(reserved, not requested)", unused
+    if rounding:
+        yield pd.NA, phase, UNATTRIBUTED, "(rounding of blocks)", rounding
+
+
+def _by_frame(sizes: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Sums by the line of the program that allocated."""
+    found: dict[str, int] = {}
+    for label, size in sizes:
+        found[label] = found.get(label, 0) + size
+    return found
+
+
+def _label(frames: list[Any], without: str = _NO_LINE) -> str:
+    """The innermost line of Python outside of installed packages; else the innermost of Python.
+
+    `without` is the label where there is none.
+    """
+    told = [frame for frame in frames if isinstance(frame, dict)]
+    lines = [frame for frame in told if str(frame.get("filename")).endswith(".py")]
+    own = [frame for frame in lines if "site-packages" not in str(frame["filename"])]
+    chosen = next(iter(own or lines), None)
+    if chosen is None:
+        return without
+    name = PurePosixPath(str(chosen["filename"]).replace("\\", "/")).name
+    return f"{name}:{chosen.get('line')} {chosen.get('name')}"

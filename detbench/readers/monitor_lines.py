@@ -1,0 +1,155 @@
+"""The lines of a monitor's output: headers that name the columns, and samples.
+
+Four forms are told apart by the header. `nvidia-smi --query-gpu` and detbench write CSV, `dmon` and
+`pmon` columns of text or CSV whose header begins with `#`, `dcgmi dmon` columns of text whose first
+one, the entity, may hold a space. A header may be repeated before every sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from detbench.errors import BadFileError
+from detbench.readers.text import csv_cells, open_text
+
+ENTITY = "entity"
+"""The first column of `dcgmi dmon`."""
+PROCESS = ("pid", "type")
+"""The columns of `nvidia-smi pmon` that say which process a row is about."""
+STAMP = "timestamp"
+RECORD = "record it with nvidia-smi --query-gpu=timestamp,index,... --format=csv, header included"
+_NAMELESS = (
+    "if nvidia-smi wrote it without a header, say what was queried:"
+    " --columns timestamp,index,utilization.gpu"
+)
+_MOMENT = ("date", "time")
+
+IsHeader = Callable[[Sequence[str]], bool]
+
+
+class Line(NamedTuple):
+    """A line of the file: a sample, or without cells the header of the samples after it."""
+
+    number: int
+    names: list[str]
+    cells: list[str]
+
+
+def column_names(line: str) -> list[str]:
+    """What would be the names of columns, in lower case and without units, if it is a header."""
+    text = line.strip()
+    if text.startswith("#"):
+        text = text.lstrip("# ")
+        return [name.strip().lower() for name in (text.split("," if "," in text else None))]
+    return [_name(cell.strip().strip('"')) for cell in text.split(",")]
+
+
+def lines_of(path: Path, is_header: IsHeader, columns: Sequence[str] | None) -> Iterator[Line]:
+    """Headers and samples, in their order.
+
+    A date and a time in two columns come as one column, `timestamp`; a date alone is left out,
+    because it says no time.
+
+    Args:
+        path: the file.
+        is_header: whether names are those of a monitor's columns.
+        columns: the names of the columns of a file without a header.
+
+    Raises:
+        BadFileError: the file has no header, or a row has more or fewer cells than its header.
+    """
+    form = None if columns is None else _Form.of([name.strip().lower() for name in columns], "")
+    with open_text(path) as stream:
+        for number, line in enumerate(stream, 1):
+            if not line.strip():
+                continue
+            place = f"line {number}"
+            if form is not None and line[-1].isdigit():
+                raise BadFileError(
+                    path,
+                    "the last line has no end: its last number may be cut short",
+                    f"if it is whole, end it: echo >> {path}",
+                    place=place,
+                )
+            if line.startswith("#"):  # names, then units
+                names = column_names(line)
+                if is_header(names):
+                    form = _Form.of(names, line)
+                    yield Line(number, form.names, [])
+                continue
+            if form is not None and not form.is_csv(line):
+                if not form.is_units(line):
+                    yield Line(number, form.names, form.cells(path, line.split(), place))
+                continue
+            cells = csv_cells(path, line, place)
+            names = [_name(cell) for cell in cells]
+            if form is None or names == form.given:
+                if not is_header(names):
+                    raise BadFileError(
+                        path, "no header of nvidia-smi, dcgmi or detbench",
+                        f"{_NAMELESS}; else {RECORD}", place=place,
+                    )  # fmt: skip
+                form = form or _Form.of(names, line)
+                yield Line(number, form.names, [])
+            else:
+                yield Line(number, form.names, form.cells(path, cells, place))
+
+
+class _Form(NamedTuple):
+    """How the samples after a header are written.
+
+    Attributes:
+        given: the columns as the header names them.
+        names: the columns as they are returned.
+        date: the position of a date's column; -1 if there is none.
+        time: the position of the column of its time; -1 if there is none.
+        comma: whether a header with `#` separates by commas; None for one without `#`.
+    """
+
+    given: list[str]
+    names: list[str]
+    date: int
+    time: int
+    comma: bool | None
+
+    @classmethod
+    def of(cls, given: list[str], header: str) -> _Form:
+        date, time = (given.index(name) if name in given else -1 for name in _MOMENT)
+        names = [
+            STAMP if index == time and date >= 0 else name
+            for index, name in enumerate(given)
+            if index != date
+        ]
+        return cls(given, names, date, time, "," in header if header.startswith("#") else None)
+
+    def is_csv(self, line: str) -> bool:
+        if self.comma is None:
+            return "," in line or len(self.given) == 1
+        return self.comma
+
+    def is_units(self, line: str) -> bool:
+        """Whether it is the second line of a header of `dcgmi dmon`, which has no `#`."""
+        return self.given[0] == ENTITY and line.split(maxsplit=1)[0].lower() == "id"
+
+    def cells(self, path: Path, cells: list[str], place: str) -> list[str]:
+        """The cells of a row, one for each of `names`."""
+        width = len(self.given)
+        if self.given[0] == ENTITY and cells[0][:1].isalpha():  # `GPU 0`, `GPU-I 3`
+            cells = [" ".join(cells[:2]), *cells[2:]]
+        elif PROCESS[0] in self.given:  # the last column, a command, may be empty or hold spaces
+            cells = [*cells[: width - 1], " ".join(cells[width - 1 :])]
+        if len(cells) != width:
+            what = "the row is cut short" if len(cells) < width else "cells without a column"
+            raise BadFileError(path, what, RECORD, place=place)
+        if self.date < 0:
+            return cells
+        if self.time >= 0:
+            cells[self.time] = f"{cells[self.date]} {cells[self.time]}"
+        return cells[: self.date] + cells[self.date + 1 :]
+
+
+def _name(cell: str) -> str:
+    """A column's name without its unit."""
+    return cell.partition("[")[0].strip().lower()
