@@ -169,7 +169,7 @@ def monitored(library: Path, scene: str, folder: Path, samples: int, also: str =
 
 def by_quantity(file: Path) -> dict[tuple[str, str], dict[str, object]]:
     done = subprocess.run(
-        [sys.executable, ROOT / "parsers" / "monitor_util.py", file, "--format", "json"],
+        [sys.executable, ROOT / "parsers" / "monitor_util.py", file, "--by", "quantity", "--json"],
         capture_output=True,
         text=True,
         check=False,

@@ -58,12 +58,14 @@ def compute_util(
     with reading(files) as each:
         found = [read(file, "timeline", launches=level in BY_LAUNCH) for file in each]
     is_summary = isinstance(found[0], Summary)
-    levels: tuple[str, ...] = ("kernel",) if is_summary else ("device",)
     if level is not None:
-        levels = (level,)
-    elif style in ("table", "md"):
+        levels: tuple[str, ...] = (level,)
+    elif style == "csv":  # a table with one header
+        levels = ("kernel",) if is_summary else ("device",)
+    else:
         levels = _SHOWN_OF_SUMMARIES if is_summary else _SHOWN
-    tables = [
-        compute_utilization(found, name, device=device, range=range_, top=top) for name in levels
-    ]
+    tables = {
+        name: compute_utilization(found, name, device=device, range=range_, top=top)
+        for name in levels
+    }
     show(tables, style, output)

@@ -77,4 +77,4 @@ def memory_util(
         rows = memory_wide(found[0])
         with new_file(wide, "--wide") as stream:
             rows.to_csv(stream, index=False, lineterminator="\n")
-    show([table], style, output)
+    show({"memory": table}, style, output)

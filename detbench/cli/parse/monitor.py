@@ -44,5 +44,5 @@ def monitor_util(
 
     with reading(files) as each:
         found = [read(file, "monitoring") for file in each]
-    levels = (level,) if level else _SHOWN if style in ("table", "md") else _SHOWN[:1]
-    show([monitoring(found, name, device=device) for name in levels], style, output)
+    levels = (level,) if level else _SHOWN[:1] if style == "csv" else _SHOWN
+    show({name: monitoring(found, name, device=device) for name in levels}, style, output)

@@ -86,4 +86,4 @@ def throughput_util(
         table = throughput(logs, batch_size=batch_size, warmup=warmup)
     if plot is not None:
         draw(training_curves(logs), plot)
-    show([table], style, output)
+    show({"throughput": table}, style, output)
