@@ -251,7 +251,15 @@ def _of_summaries(read: list[Summary], by: str, top: int | None) -> pd.DataFrame
         window="unknown: a summary does not have it",
         denominator="sum of the durations of all kernels in the summary, which may overlap",
         count=f"{int(sum(each.content.kernels['count'].sum() for each in read)):,} kernels",
-        notes=["A summary has no start times, so no utilization follows from it."],
+        notes=[
+            "A summary has no start times, so no utilization follows from it.",
+            *(
+                f"{each.path} was cut: {each.content.unlisted / 1e6:,.4g} ms on the GPU are in no"
+                " row, and the shares are of the time with them"
+                for each in read
+                if each.content.unlisted
+            ),
+        ],
     )
 
 

@@ -74,9 +74,11 @@ class KernelSums:
 
     Attributes:
         kernels: rows of `SUMS`, with the column `TENSOR` if the file has it.
+        unlisted: time on the GPU in ns that the file counts and shows in no row.
     """
 
     kernels: pd.DataFrame
+    unlisted: int = 0
 
 
 @dataclass(frozen=True)

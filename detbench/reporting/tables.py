@@ -85,7 +85,9 @@ def _for_the_eye(table: pd.DataFrame, cells: list[list[str]], title: str, is_ter
     return "\n".join([title, *lines] if title else lines)
 
 
-def _draw(console: Console, table: pd.DataFrame, cells: list[list[str]], columns: list[int]) -> None:
+def _draw(
+    console: Console, table: pd.DataFrame, cells: list[list[str]], columns: list[int]
+) -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text

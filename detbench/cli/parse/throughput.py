@@ -63,6 +63,7 @@ def throughput_util(
     """
     from detbench.api.files import read
     from detbench.api.histories import (
+        MEASURED,
         OPTIONAL,
         evaluations,
         throughput,
@@ -80,10 +81,11 @@ def throughput_util(
         table = time_to_train(logs, goals)
     elif level == "evaluation":
         table = evaluations(logs)
-        if style in ("table", "md"):  # print no columns that all logs lack
-            table = table.drop(columns=[c for c in OPTIONAL if table[c].isna().all()])
     else:
         table = throughput(logs, batch_size=batch_size, warmup=warmup)
+    if style in ("table", "md"):  # print no columns that all logs lack
+        lacking = [c for c in (*OPTIONAL, *MEASURED) if c in table and table[c].isna().all()]
+        table = table.drop(columns=lacking)
     if plot is not None:
         draw(training_curves(logs), plot)
     show({"throughput": table}, style, output)
