@@ -18,7 +18,7 @@ from detbench.errors import BadFileError
 from detbench.readers.detectron2_evaluation import Evaluations
 from detbench.readers.log_clock import LogClock
 from detbench.readers.running_mean import RunningMean, Seen
-from detbench.readers.training_history import PERIOD, Evaluation, History, Report
+from detbench.readers.training_history import Evaluation, History, Report
 
 _NOT_TIMED = 2  # at the start of a process: detectron2's IterationTimer leaves them out
 _NUMBER = r"(?:nan|-?inf|-?[\d.]+(?:e[+-]?\d+)?)"
@@ -77,7 +77,6 @@ class _Reader:
         self._report = ""  # the line of the last report
         self._reported_at = math.nan
         self._mean = RunningMean(_NOT_TIMED)
-        self._period = 0  # iterations between two reports; 0 before there are two
         self._has_others = False  # stamped lines that are no reports
         # The training
         self._began_at = math.nan
@@ -140,7 +139,7 @@ class _Reader:
     def _unannounced(self, iteration: int, mean: float) -> None:
         """Begin a process that shows by its first report alone."""
         earlier = self.history.training
-        start = max(0, iteration + 1 - (self._period or PERIOD)) if earlier else 0
+        start = max(0, iteration + 1 - self._mean.period) if earlier else 0
         began = self._now - (iteration + 1 - start) * mean
         # Not before the line before; without one there is nothing to hold it against.
         self._start(start, began if math.isnan(self._before) else max(self._before, began),
@@ -157,8 +156,6 @@ class _Reader:
             first = not history.processes
             if first or self._is_another(iteration, mean, waited):
                 self._unannounced(iteration, mean)
-            else:
-                self._period = self._period or iteration - history.last
         self._announced, self._reported_at = False, self._now
         self._evaluations.close()
         since = iteration + 1 - history.processes[-1].start
@@ -175,8 +172,7 @@ class _Reader:
         if iteration <= history.last:
             return True
         now = self._now
-        skipped = 0 < self._period < iteration - history.last
-        seen = Seen(now - self._reported_at, now - self._before, waited, skipped, self._has_others)
+        seen = Seen(now - self._reported_at, now - self._before, waited, self._has_others)
         return self._mean.is_anew(iteration + 1 - history.processes[-1].start, mean, seen)
 
     def _evaluation(self) -> Evaluation:

@@ -95,7 +95,10 @@ def _rows(path: Path, lines: Iterator[str]) -> Iterator[_Row]:
     numbered = enumerate(lines, 1)
     names = next((_cells(line) for _, line in numbered if is_key_averages(line)), [])
     at = {name: index for index, name in enumerate(names)}
+    calls = next((at[name] for name in _CALLS if name in at), -1)
     gpu = next((at[name] for name in names if _SELF.fullmatch(name)), -1)
+    if calls < 0 or not {"Name", "Self CPU"} <= at.keys():
+        raise BadFileError(path, "the header of its table is damaged", _AGAIN)
     num_rules = 0
     for number, line in numbered:
         if line.startswith("---"):
@@ -107,13 +110,14 @@ def _rows(path: Path, lines: Iterator[str]) -> Iterator[_Row]:
         try:
             if len(cells) != len(names) or not line.endswith("\n"):
                 raise ValueError("the row is cut short")
-            (calls,) = parse_numbers([next(cells[at[n]] for n in _CALLS if n in at)])
-            if whole(calls) != calls or calls < 1:
-                raise ValueError(f"'{calls:g}' is not a count")
+            (count,) = parse_numbers([cells[calls]])
+            if whole(count) != count or count < 1:
+                raise ValueError(f"'{count:g}' is not a count")
             cpu = _time(cells[at["Self CPU"]])
-            yield _Row(cells[at["Name"]], whole(calls), cpu, 0 if gpu < 0 else _time(cells[gpu]))
-        except (ValueError, KeyError) as error:
+            gpu_time = 0 if gpu < 0 else _time(cells[gpu])
+        except ValueError as error:
             raise BadFileError(path, str(error), _AGAIN, place=f"line {number}") from error
+        yield _Row(cells[at["Name"]], whole(count), cpu, gpu_time)
     raise BadFileError(path, "the table has no end", _AGAIN)
 
 

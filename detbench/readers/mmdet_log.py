@@ -18,7 +18,7 @@ LINE = re.compile(
 )
 """A report or an evaluation."""
 
-# A value that is followed by nothing may be cut.
+# A value that is followed by nothing may be cut. Losses come last: without one the line is.
 _VALUE = re.compile(r"([\w/.]+): (-?\d+(?:\.\d*)?(?:e[+-]?\d+)?)(?=[\s,])")
 
 
@@ -53,7 +53,7 @@ def _take(epochs: Epochs, found: re.Match[str], rest: str) -> None:
     if found["mode"] == "val":
         # Of a run by epochs the evaluation names its epoch, and its place in the val split.
         epochs.evaluation(values)
-    elif "time" in values and length is not None:
+    elif "time" in values and length is not None and curve_of(values).keys() - {"lr"}:
         if is_epochs and found["epoch"] is not None:
             at = epochs.iteration(whole(found.groupdict(), "epoch"), inner, int(length))
         else:

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from detbench.readers.running_mean import RunningMean, Seen
-from detbench.readers.training_history import PERIOD, History, Report
+from detbench.readers.training_history import History, Report
 
 _FIGURE = r"(\d+\.\d+) \((\d+\.\d+)\)"
 # The learning rate comes after all times: a line that is cut before it lacks some.
@@ -65,7 +65,7 @@ class _Reader:
         elif iteration == history.last:
             return  # written by two handlers, not by two trainings
         elif iteration < history.last or self._is_anew(iteration, mean):
-            self._begin(max(0, iteration + 1 - PERIOD))
+            self._begin(max(0, iteration + 1 - self._mean.period))
             history.unannounced += 1
         self._reported_at = self._now
         since = iteration + 1 - history.processes[-1].start
@@ -85,5 +85,5 @@ class _Reader:
 
     def _is_anew(self, iteration: int, mean: float) -> bool:
         now, history = self._now, self._history
-        seen = Seen(now - self._reported_at, now - self._before, math.nan, False, False)
+        seen = Seen(now - self._reported_at, now - self._before, math.nan, False)
         return self._mean.is_anew(iteration + 1 - history.processes[-1].start, mean, seen)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from detbench.readers.training_history import PERIOD
+
 _ROUNDED = 0.5e-4  # seconds: a mean is printed with four decimals
 _STAMP = 2.0  # seconds: two stamps of whole seconds
 _SILENCE = 60.0  # seconds without a line that iterations do not account for
@@ -24,14 +26,12 @@ class Seen(NamedTuple):
         elapsed: seconds since the report before.
         idle: seconds since the line before.
         wait: seconds that an iteration waited for data, mean of the latest.
-        skipped: whether a report is missing before this one.
         is_whole: whether the log has other lines than reports, so that a silence is one.
     """
 
     elapsed: float
     idle: float
     wait: float
-    skipped: bool
     is_whole: bool
 
 
@@ -40,9 +40,14 @@ class RunningMean:
 
     Args:
         left_out: iterations at the start of a process that the mean does not count.
+
+    Attributes:
+        period: iterations between two reports; a guess before there were two.
     """
 
     def __init__(self, left_out: int) -> None:
+        self.period = PERIOD
+        self._is_guess = True
         self._left_out = left_out
         self._timed, self._seconds = 0, 0.0
 
@@ -60,7 +65,10 @@ class RunningMean:
         before = self._timed, self._seconds
         self._timed = max(0, since - self._left_out)
         self._seconds = self._timed * mean
-        return self._timed - before[0], self._seconds - before[1]
+        num = self._timed - before[0]
+        if before[0] and self._is_guess:
+            self.period, self._is_guess = num, False
+        return num, self._seconds - before[1]
 
     def is_anew(self, since: int, mean: float, seen: Seen) -> bool:
         """Whether a report of this mean can only come from a process that began after the last.
@@ -79,4 +87,4 @@ class RunningMean:
         unlike = abs(spent - num * mean) > _UNLIKE * num * mean + error
         if silence > _LONG_SILENCE and seen.is_whole:
             return True
-        return silence > _SILENCE and (unlike or seen.skipped)
+        return silence > _SILENCE and (unlike or num > self.period)

@@ -64,7 +64,7 @@ class TrainingLog:
         if figures.empty:
             return {}
         last = figures.iloc[-1]
-        metrics = [name for name in figures if name.endswith(_SHORT)]
+        metrics = [str(name) for name in figures if str(name).endswith(_SHORT)]
         return {name: float(last[name]) for name in metrics if not math.isnan(last[name])}
 
 

@@ -44,7 +44,9 @@ def test_the_tensorboard_plugins_figures(corpus: Path, parser: Run) -> None:
 
 
 def test_our_utilization_beside_the_plugins(corpus: Path, parser: Run) -> None:
-    (row,) = json.loads(parser("compute_util.py", corpus / RESNET50, "--by", "device", "--json").stdout)
+    (row,) = json.loads(
+        parser("compute_util.py", corpus / RESNET50, "--by", "device", "--json").stdout
+    )
     # Its window ends with the last kernel, 16.2 ms after the last step's end on the CPU; that
     # stretch is almost all busy, as is seen from both windows: 591.5 - 576.0 ms in 16.2.
     assert row["busy (%)"] == pytest.approx(54.89, rel=1e-3)

@@ -181,7 +181,10 @@ def test_json_is_all_of_stdout(words: tuple[str, ...], workspace: Path) -> None:
 def test_json_is_offered_wherever_a_table_is_printed() -> None:
     offered = {line.split("  ")[0] for line in flags() if line.endswith("  --json")}
     # Those that train print theirs in tests/integration.
-    assert offered == {"data verify" if w[0] == "data" else w[0] for w in PRINTS_TABLES} | {*TRAINS, "gpu-check"}
+    assert offered == {"data verify" if w[0] == "data" else w[0] for w in PRINTS_TABLES} | {
+        *TRAINS,
+        "gpu-check",
+    }
 
 
 def test_two_formats_at_once_are_refused(workspace: Path) -> None:

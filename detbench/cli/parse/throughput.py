@@ -52,8 +52,9 @@ def throughput_util(
 ) -> None:
     """Throughput from a training's own log, warm-up excluded; AP over time; time-to-train.
 
-    FILE is the `metrics.json` or `log.txt` of detectron2 or of a detbench run. If the log lacks
-    the batch size, it is taken from run.json or config.yaml beside it.
+    FILE is the `metrics.json` or `log.txt` of detectron2 or of a detbench run, maskrcnn-benchmark's
+    log.txt, or mmdetection's log, text or JSON. If the log lacks the batch size, it is taken from
+    run.json or config.yaml beside it. metrics.json has medians only: images/s (median).
 
     \b
     Examples:
