@@ -28,8 +28,11 @@ _NUMBER = r"(?:nan|-?inf|-?[\d.]+(?:e[+-]?\d+)?)"
 _ITERATION = re.compile(r"\biter: (\d{1,15})(?=\s).*? time: (\d+\.\d+)(?!\s+\()\s.*\blr: ")
 LINE = re.compile(
     rf"{_ITERATION.pattern}|\[\d\d/\d\d [\d:]{{8}}(?:\] | )d(?:etectron)?2\b|copypaste: "
+    r"|Evaluation results for [\w-]+:\s*$"
 )
 """What only detectron2 writes."""
+WORDS = ("iter: ", " d2", "detectron2", "copypaste: ", "Evaluation results")
+"""One of these is in each such line."""
 
 _LAST_TIME = re.compile(r" last_time: (\d+\.\d+)\s")
 _DATA_TIME = re.compile(r" data_time: (\d+\.\d+)\s")

@@ -30,18 +30,21 @@ class LogFormat(NamedTuple):
 METRICS = LogFormat("detectron2 (metrics.json)", metrics_json.from_metrics)
 DETECTRON2 = LogFormat("detectron2 (log.txt)", detectron2_log.from_log)
 MMDET_JSON = LogFormat("mmdetection (JSON)", mmdet_json.from_json)
+_MMDET = LogFormat("mmdetection (log)", mmdet_log.from_text)
+_MRCNN_BENCHMARK = LogFormat("maskrcnn-benchmark", mrcnn_benchmark_log.from_log)
+# Words that a line has to have, which are found sooner than a pattern, and its pattern.
 _TEXTS = (
-    (mmdet_log.LINE, LogFormat("mmdetection (log)", mmdet_log.from_text)),
-    (mrcnn_benchmark_log.LINE, LogFormat("maskrcnn-benchmark", mrcnn_benchmark_log.from_log)),
-    (detectron2_log.LINE, DETECTRON2),
+    ((" - INFO - ",), mmdet_log.LINE.match, _MMDET),
+    (("iter: ",), mrcnn_benchmark_log.LINE.search, _MRCNN_BENCHMARK),
+    (detectron2_log.WORDS, detectron2_log.LINE.search, DETECTRON2),
 )
 
 
 def of_text(lines: Iterable[str]) -> LogFormat | None:
     """The format of a log of text; None if no line is a trainer's."""
     for line in lines:
-        for pattern, found in _TEXTS:
-            if pattern.search(line):
+        for words, is_its, found in _TEXTS:
+            if any(word in line for word in words) and is_its(line):
                 return found
     return None
 

@@ -12,7 +12,7 @@ from detbench.readers.training_history import History
 
 _COUNT = r"\d{1,15}"
 LINE = re.compile(
-    rf"^\d{{4}}[-/]\d\d[-/]\d\d [\d:]{{8}}(?:,\d+)? - \w+ - INFO - "
+    rf"\s*(?:\d{{4}}[-/])?\d\d[-/]\d\d [\d:]{{8}}(?:,\d+)? - \w+ - INFO - "
     rf"(?P<by>Epoch|Iter) ?(?:\((?P<mode>train|val)\))?\s*"
     rf"(?:\[(?P<epoch>{_COUNT})\])?\s*\[\s*(?P<inner>{_COUNT})(?:/\s*(?P<length>{_COUNT}))?\]\s"
 )

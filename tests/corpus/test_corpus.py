@@ -306,6 +306,27 @@ def test_time_to_train_by_the_clock_of_a_restarted_log(corpus: Path, parser: Run
     assert json.loads(done.stdout)[0]["result"] == "not reached after 42000 iterations"
 
 
+def test_restarts_that_no_line_announces(corpus: Path, parser: Run, tmp_path: Path) -> None:
+    path = f"{corpus / DETECTRON2}log_supervised_lr_0.040_balance.txt"
+    done = parser("throughput.py", path, "--json")
+    (row,) = json.loads(done.stdout)
+    # After iteration 979 the next report is 1019, ten minutes after the evaluation's last line. Its
+    # wait for data (0.58 s) is that of a first report, and the next mean would leave 0.19 s an
+    # iteration where the clock says 0.7 s.
+    assert row["restarts"] == 1
+    assert row["s / iteration (mean)"] == pytest.approx(0.684, abs=1e-3)
+    # The log whose restarts are announced tells the same without what announces them.
+    whole = Path(f"{corpus / DETECTRON2}log_supervised_lr_0.004_warmup.txt")
+    (expected,) = json.loads(parser("throughput.py", whole, "--json").stdout)
+    assert expected["restarts"] == 3
+    bare = tmp_path / "log.txt"
+    lines = whole.read_text().splitlines(keepends=True)
+    bare.write_text("".join(line for line in lines if " iter: " in line))
+    (found,) = json.loads(parser("throughput.py", bare, "--json").stdout)
+    names = ("restarts", "iterations", "s / iteration (mean)")
+    assert [found[name] for name in names] == [expected[name] for name in names]
+
+
 def test_metrics_of_nvprof_are_levels(corpus: Path, parser: Run) -> None:
     # Of reduction 101 launches at level 8 and 100 at level 1; matrixMul is one kernel.
     expected = {"reduction": (201, (101 * 8 + 100 * 1) / 201), "matrixMul": (301, 1)}

@@ -126,6 +126,11 @@ def test_a_run_by_iterations_counts_them_over_all_epochs(tmp_path: Path) -> None
     assert found.reports[["iteration", "iterations"]].to_numpy().tolist() == [[49, 50], [99, 50]]
 
 
+def test_the_consoles_stamps_have_no_year(tmp_path: Path) -> None:
+    found = log(tmp_path, MMDET_3_LOG.replace("2023/02/03 ", "02/03 "))
+    assert found.reports["iteration"].tolist() == [2, 5, 9, 12]
+
+
 def test_a_resumed_training_does_iterations_again(tmp_path: Path) -> None:
     found = log(tmp_path, MMDET_LOG + MMDET_LOG.split("\n")[2].replace("0.500", "0.700") + "\n")
     assert found.num_restarts == 1

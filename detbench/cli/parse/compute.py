@@ -45,8 +45,9 @@ def compute_util(
     (.sqlite), an nvprof file (.nvvp, or CSV of --print-gpu-trace), or a PyTorch profiler trace
     (.json or .json.gz). It may also be a trace of `nsys stats` (cuda_gpu_trace) or DLProf's
     iteration report. Summaries (nsys stats, nvprof, DLProf's kernel report, the PyTorch profiler's
-    key_averages().table()) have tables by class and kernel only. `--by tensor` needs DLProf's reports, which say what uses Tensor Cores. A
-    trace recorded without a GPU has no kernels; `--device cpu` shows its operators.
+    key_averages().table()) have tables by class and kernel only. `--by tensor` needs DLProf's
+    reports, which say what uses Tensor Cores. A trace recorded without a GPU has no kernels;
+    `--device cpu` shows its operators.
 
     \b
     Example:
