@@ -39,7 +39,7 @@ bash $family/switch.sh noprofile
 
 step "5/6 tables"
 python=.venv/bin/python
-$python parsers/throughput.py "$trained/metrics.json" --batch-size 4
+$python parsers/throughput.py "$trained/log.txt" --batch-size 4
 echo
 $python parsers/compute_util.py "$traced"/torch_bs4.pt.trace.json.gz --device cpu
 echo

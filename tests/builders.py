@@ -141,6 +141,65 @@ last_time: 0.21  data_time: 0.0070  last_data_time: 0.0065   lr: 0.0156  max_mem
 [11/24 10:02:00 d2.evaluation.testing]: copypaste: AP,AP50,AP75,APs,APm,APl
 [11/24 10:02:00 d2.evaluation.testing]: copypaste: 19.8480,38.0490,19.1081,20.4313,34.4428,nan
 """
+# Iterations 1 to 10 take 1 s each, 11 to 20 half a second, 21 to 30 a quarter.
+MRCNN_BENCHMARK_LOG = "".join(
+    f"2020-03-0{day} 10:00:{second:02},000 maskrcnn_benchmark.trainer INFO: eta: 1:00:00"
+    f"  iter: {number}  loss: 1.5 (1.6)  time: {middle:.4f} ({mean:.4f})"
+    f"  data: 0.0500 ({wait:.4f})  lr: 0.020000  max mem: 3150\n"
+    for day, second, number, middle, mean, wait in (
+        (1, 10, 10, 1.0, 1.0, 0.1),
+        (1, 15, 20, 0.5, 0.75, 0.1),
+        (1, 18, 30, 0.25, 0.5833, 0.1),
+    )
+)
+# Two epochs of 7 iterations, a report every 3: the last of each epoch has none.
+MMDET_LOG = "".join(
+    f"2021-02-03 04:05:0{number},000 - mmdet - INFO - Epoch [{epoch}][{inner}/7]\t"
+    f"lr: 1.000e-02, eta: 1 day, 1:00:00, time: {time:.3f}, data_time: 0.100, memory: 3028, "
+    "loss_cls: 1.2, loss: 1.7645\n"
+    for number, (epoch, inner, time) in enumerate(((1, 3, 2), (1, 6, 1), (2, 3, 0.5), (2, 6, 0.4)))
+)
+MMDET_3_LOG = "".join(
+    f"2023/02/03 04:05:0{number} - mmengine - INFO - Epoch(train)  [{epoch}][{inner}/7]"
+    f"  base_lr: 1.0000e-02 lr: 1.0000e-02  eta: 1:00:00  time: {time:.4f}  data_time: 0.1000"
+    "  memory: 3028  loss: 1.7645  loss_cls: 1.2\n"
+    for number, (epoch, inner, time) in enumerate(((1, 3, 2), (1, 6, 1), (2, 3, 0.5), (2, 6, 0.4)))
+)
+MMDET_JSON = '{"env_info": "sys.platform: linux", "seed": 0}\n' + "".join(
+    f'{{"mode": "train", "epoch": {epoch}, "iter": {inner}, "lr": 0.01, "data_time": 0.1, '
+    f'"loss": 1.7, "time": {time}}}\n'
+    for epoch, inner, time in ((1, 3, 2.0), (1, 6, 1.0), (2, 3, 0.5), (2, 6, 0.4))
+)
+MMDET_3_JSON = "".join(
+    f'{{"lr": 0.01, "data_time": 0.1, "loss": 1.7, "time": {time}, "epoch": {epoch}, '
+    f'"iter": {step}, "memory": 3028, "step": {step}}}\n'
+    for epoch, step, time in ((1, 3, 2.0), (1, 6, 1.0), (2, 10, 0.5), (2, 13, 0.4))
+)
+_RULES = "-" * 24 + ("  " + "-" * 12) * 8 + "  \n"
+
+
+def _row(*cells: str) -> str:
+    return f"{cells[0]:>24}" + "".join(f"  {cell:>12}" for cell in cells[1:]) + "  \n"
+
+
+# A range of the program's own, an operator, two kernels, a copy: 6 + 3 + 1 ms on the GPU.
+KEY_AVERAGES = (
+    "Epoch 1 is done\n"
+    + _RULES
+    + _row("Name", "Self CPU %", "Self CPU", "CPU total", "Self CUDA", "Self CUDA %", "CUDA total",
+           "CUDA Mem", "# of Calls")
+    + _RULES
+    + _row("my_step", "50.00%", "4.000ms", "8.000ms", "0.000us", "0.00%", "9.000ms", "0 b", "1")
+    + _row("my_step", "0.00%", "0.000us", "0.000us", "9.500ms", "95.00%", "9.500ms", "0 b", "1")
+    + _row("aten::mm", "50.00%", "4.000ms", "4.000ms", "0.000us", "0.00%", "6.000ms", "1 Kb", "3")
+    + _row("void gemm<float, 4>", "0.00%", "0.000us", "0.000us", "6.000ms", "60.00%", "6.000ms",
+           "0 b", "3")
+    + _row("relu_kernel", "0.00%", "0.000us", "0.000us", "3.000ms", "30.00%", "3.000ms", "0 b", "6")
+    + _row("Memcpy HtoD (Pinned)", "0.00%", "0.000us", "0.000us", "1000.000us", "10.00%",
+           "1000.000us", "0 b", "2")
+    + _RULES
+    + "Self CPU time total: 8.000ms\nSelf CUDA time total: 10.000ms\n"
+)  # fmt: skip
 
 
 # Two kernels on device 1 that overlap by 500 ns, and a copy.

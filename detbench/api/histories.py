@@ -20,8 +20,14 @@ from detbench.utilization.described import described
 WARM_UP = 20  # iterations
 OPTIONAL = (
     "dataset", "evaluation (s)", "inference (s/img)", "inference (s/batch)", "devices",
+    "pure compute (s/img)", "pure compute (s/batch)",
 )  # fmt: skip
 """Columns of `evaluations` that a log may lack."""
+MEASURED = (
+    "s / iteration (mean)", "s / iteration (median)", "images/s (median)", "pauses (min)",
+    "data wait (%)", "data wait, median (%)",
+)  # fmt: skip
+"""Columns of `throughput` that a log may lack: it has means or medians."""
 
 
 def throughput(
@@ -31,9 +37,11 @@ def throughput(
 
     The ratio of sums: images / time of the reported iterations (docs/metrics.md, "Throughput").
     `J/image` is that of the run's own window, from `run.json` beside the log.
+    Where a log has medians only, `images/s` is missing and `images/s (median)` stands for it.
 
     Args:
-        files: `metrics.json` or `log.txt` of detectron2 or detbench: paths or recordings.
+        files: logs of detectron2, detbench, maskrcnn-benchmark or mmdetection: paths or
+            recordings.
         batch_size: images per iteration; None takes it from the log, or from `run.json` or
             `config.yaml` beside it.
         warmup: iterations to exclude at the start of each process; None means 20.
@@ -48,6 +56,7 @@ def throughput(
     if table["dataset"].isna().all():
         table = table.drop(columns="dataset")
     unknown = table["file"][table["batch size"].isna()]
+    medians = [each.path for each in read if not each.content.has_means]
     return described(
         table,
         kind="throughput",
@@ -55,8 +64,23 @@ def throughput(
         window=joined(f"iterations {window}" for window in table["window"]),
         denominator="images / time of the reported iterations",
         count=f"{int(table['iterations'].sum()):,} iterations",
-        notes=[f"images/s is n/a: the batch size of {file} is unknown" for file in unknown],
+        notes=[
+            *(
+                f"images/s is n/a: the batch size of {file} is unknown; name it: --batch-size N"
+                for file in unknown
+            ),
+            *(
+                f"{file} has medians of 20 iterations and no mean, which images/s is made of:"
+                " log.txt of the training has it"
+                for file in medians
+            ),
+            *_notes(read),
+        ],
     )
+
+
+def _notes(read: list[TrainingHistory]) -> list[str]:
+    return [f"{each.path}: {note}" for each in read for note in each.content.notes]
 
 
 def evaluations(files: Files) -> pd.DataFrame:
@@ -74,7 +98,15 @@ def evaluations(files: Files) -> pd.DataFrame:
         window=joined(each.window for each in read),
         denominator="the whole val split",
         count=f"{len(table):,} evaluations",
-        notes=[each.content.no_wall for each in read if each.content.no_wall],
+        notes=[
+            *(each.content.no_wall for each in read if each.content.no_wall),
+            *(
+                f"{each.path}: no AP in it"
+                for each in read
+                if not metrics_of(each.content.evaluations)
+            ),
+            *_notes(read),
+        ],
     )
 
 
@@ -105,7 +137,10 @@ def time_to_train(files: Files, target: Mapping[str, float]) -> pd.DataFrame:
         window="from a training's start to the evaluation that met the whole target",
         denominator="wall time, evaluations included, pauses excluded; see the column clock",
         count=f"{len(table):,} trainings",
-        notes=[each.content.no_wall for each in read if each.content.no_wall],
+        notes=[
+            *(each.content.no_wall for each in read if each.content.no_wall),
+            *_notes(read),
+        ],
     )
 
 
@@ -134,19 +169,24 @@ def _speed(recording: TrainingHistory, given: int | None, warmup: int) -> dict[s
         )
     facts = read_run_facts(file)
     size, source = _batch_size(given, log, facts)
-    one = of_file(file, "pass a smaller --warmup", speeds.throughput, log.reports, size, warmup)
+    one = of_file(file, "pass a smaller --warmup", speeds.throughput, log, size, warmup)
     return {
         "file": str(file),
         "dataset": facts.dataset,
         "window": f"{one.first_iteration} to {one.last_iteration}",
         "iterations": one.num_iterations,
+        "untimed iterations": one.num_untimed,
         "restarts": log.num_restarts,
+        "pauses (min)": log.pauses / 60,
         "batch size": size,
         "batch size source": source,
-        "s / iteration (median)": one.iteration_seconds,
+        "s / iteration (mean)": one.mean_seconds,
+        "s / iteration (median)": one.median_seconds,
         "images/s": one.images_per_second,
         "J/image": facts.joules_per_image,
+        "images/s (median)": one.images_per_median_second,
         "data wait (%)": one.data_wait_percent,
+        "data wait, median (%)": one.data_wait_median_percent,
         **log.accuracy,
     }
 

@@ -260,6 +260,12 @@ def _of_summaries(read: list[Summary], by: str, top: int | None) -> pd.DataFrame
         notes=[
             "A summary has no start times, so no utilization follows from it.",
             *dict.fromkeys(note for each in read for note in each.content.notes),
+            *(
+                f"{each.path} was cut: {each.content.unlisted / 1e6:,.4g} ms on the GPU are in no"
+                " row, and the shares are of the time with them"
+                for each in read
+                if each.content.unlisted
+            ),
         ],
     )
 

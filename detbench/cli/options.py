@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -90,30 +91,50 @@ def output_option(function: F) -> F:
 
 
 def print_table(table: pd.DataFrame, style: str, title: str | None = None) -> None:
-    """Print a table to stdout, under `title` or its own title."""
-    show([table], style, None, title)
+    """Print a table to stdout, under `title` or its own title; its notes are the caller's."""
+    _write({"": table}, style, None, title)
 
 
-def show(
-    tables: Sequence[pd.DataFrame], style: str, output: Path | None, title: str | None = None
-) -> None:
-    """Print tables under their titles to stdout, or write them to a new file.
+def show(tables: Mapping[str, pd.DataFrame], style: str, output: Path | None) -> None:
+    """Print tables under their titles to stdout, or write them to a new file; notes to stderr.
 
-    A table's title is in its `attrs`; `title` overrides it.
+    JSON of one table is its rows; of several it is an object: the rows of each by its name, and
+    `notes`. A table's title and notes are in its `attrs`.
 
     Raises:
         UsageError: the file exists, or cannot be written.
     """
-    from detbench.reporting.tables import render
+    _write(tables, style, output, None)
+    for note in notes_of(tables.values()):
+        click.echo(note, err=True)
 
-    is_terminal = output is None and sys.stdout.isatty()
-    titles = [table.attrs.get("title", "") if title is None else title for table in tables]
-    if style in ("table", "md"):
-        tables = [_shortened(table) for table in tables]
-    texts = [
-        render(table, style, title=text, is_terminal=is_terminal)  # type: ignore[arg-type]
-        for table, text in zip(tables, titles, strict=True)
-    ]
+
+def notes_of(tables: Iterable[pd.DataFrame]) -> list[str]:
+    """The notes beside tables, each once."""
+    return list(dict.fromkeys(note for table in tables for note in table.attrs.get("notes", ())))
+
+
+def _write(
+    tables: Mapping[str, pd.DataFrame], style: str, output: Path | None, title: str | None
+) -> None:
+    from detbench.reporting.tables import render, rows_of
+
+    if style == "json" and len(tables) > 1:
+        told: dict[str, Any] = {name: rows_of(table) for name, table in tables.items()}
+        told["notes"] = notes_of(tables.values())
+        texts = [json.dumps(told, indent=2, ensure_ascii=False)]
+    else:
+        is_terminal = output is None and sys.stdout.isatty()
+        for_the_eye = style in ("table", "md")
+        texts = [
+            render(
+                _shortened(table) if for_the_eye else table,
+                style,  # type: ignore[arg-type]
+                title=table.attrs.get("title", "") if title is None else title,
+                is_terminal=is_terminal,
+            )
+            for table in tables.values()
+        ]
     if output is None:
         click.echo("\n\n".join(texts))
         return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from detbench.cli.completion import of_families, of_gpu_profiles, of_models, of_modes
-from detbench.cli.options import format_option, output_option, show
+from detbench.cli.options import format_option, notes_of, output_option, show
 from detbench.errors import BadFileError, UsageError
 
 if TYPE_CHECKING:
@@ -91,8 +91,6 @@ def results(
         _show_run(kept.load(shown, root), style, output)
     else:
         table = kept.runs(root, sql=sql, **wanted)
-        for note in table.attrs["notes"]:
-            click.echo(note, err=True)
         _print_runs(table, style, output, is_query=sql is not None)
 
 
@@ -102,12 +100,14 @@ def _print_runs(table: pd.DataFrame, style: str, output: Path | None, *, is_quer
 
         assert output is not None  # checked above
         write_parquet(table, output)
+        for note in notes_of([table]):
+            click.echo(note, err=True)
         return
     if style in ("table", "md") and not is_query:
         table = table[list(_LISTED)].rename(columns=_LISTED)
         table = table.assign(run=[Path(run).name for run in table["run"]])
         table = table.drop(columns=[c for c in ("box AP", "mask AP") if table[c].isna().all()])
-    show([_with_plain_times(table)], style, output)
+    show({"runs": _with_plain_times(table)}, style, output)
 
 
 def _with_plain_times(table: pd.DataFrame) -> pd.DataFrame:
@@ -132,7 +132,7 @@ def _show_run(run: Run, style: str, output: Path | None) -> None:
     _, record = run
     table = _with_plain_times(run_table([run]))
     if style in ("csv", "json"):
-        show([table], style, output)
+        show({"run": table}, style, output)
         return
     facts = [(n, v) for n, v in table.iloc[0].items() if not pd.isna(v)]
     around = [(name, str(value)) for name, value in record.environment.items()]
@@ -145,7 +145,7 @@ def _show_run(run: Run, style: str, output: Path | None) -> None:
     ]
     for title, each in tables:
         each.attrs["title"] = title
-    show([each for _, each in tables if len(each)], style, output)
+    show({title: each for title, each in tables if len(each)}, style, output)
 
 
 def _print_checked(
@@ -160,7 +160,7 @@ def _print_checked(
 
     bad = checked[checked["problem"] != ""]
     if len(bad) or style not in ("table", "md"):
-        show([bad], style, output)
+        show({"files": bad}, style, output)
     else:
         click.echo(f"{root_of(root)}: {len(checked):,} files are unchanged since their runs")
     if len(bad):

@@ -3,7 +3,8 @@
 `time` in a report is the mean of all iterations since the process began, except the first two; the
 time between two reports follows from their difference. An evaluation does not name its iteration:
 it follows from EVAL_PERIOD in the log's copy of the config; without that it is the last iteration
-reported.
+reported. Logs that were joined without the lines in which a process begins are told apart by the
+mean, which starts anew.
 """
 
 from __future__ import annotations
@@ -14,14 +15,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from detbench.errors import BadFileError
+from detbench.readers.detectron2_evaluation import Evaluations
 from detbench.readers.log_clock import LogClock
-from detbench.readers.training_history import PERIOD, Evaluation, History, Report, figure
+from detbench.readers.running_mean import RunningMean, Seen
+from detbench.readers.training_history import Evaluation, History, Report
 
 _NOT_TIMED = 2  # at the start of a process: detectron2's IterationTimer leaves them out
 _NUMBER = r"(?:nan|-?inf|-?[\d.]+(?:e[+-]?\d+)?)"
 
-# The learning rate comes after all times: a line that is cut before it lacks some.
-_ITERATION = re.compile(r"\biter: (\d{1,15})\b.*? time: (\d+\.\d+)\s.*\blr: ")
+# The learning rate comes after all times: a line that is cut before it lacks some. A bracket behind
+# the time is maskrcnn-benchmark's, whose `time` is another figure.
+_ITERATION = re.compile(r"\biter: (\d{1,15})(?=\s).*? time: (\d+\.\d+)(?!\s+\()\s.*\blr: ")
+LINE = re.compile(
+    rf"{_ITERATION.pattern}|\[\d\d/\d\d [\d:]{{8}}(?:\] | )d(?:etectron)?2\b|copypaste: "
+    r"|Evaluation results for [\w-]+:\s*$"
+)
+"""What only detectron2 writes."""
+WORDS = ("iter: ", " d2", "detectron2", "copypaste: ", "Evaluation results")
+"""One of these is in each such line."""
+
 _LAST_TIME = re.compile(r" last_time: (\d+\.\d+)\s")
 _DATA_TIME = re.compile(r" data_time: (\d+\.\d+)\s")
 _CURVE = re.compile(rf" (lr|[\w./-]*loss[\w./-]*): ({_NUMBER})(?=\s)")
@@ -31,12 +43,6 @@ _SETUP = re.compile(
 )
 _START = re.compile(r"Starting training from iteration (\d{1,15})")
 _CONFIG = re.compile(r"^\s*(IMS_PER_BATCH|EVAL_PERIOD|MAX_ITER): (\d{1,15})\b")
-_INFERENCE = re.compile(r"Start inference on ")
-_SPEED = re.compile(r"Total inference time: .*\(([\d.]+) s / (img|iter) per device, on (\d{1,6}) ")
-_RESULTS = re.compile(r"Evaluation results for (.+) in csv format:")
-_TASK = re.compile(r"copypaste: Task: (\S+)")
-_NAMES = re.compile(r"copypaste: ([A-Za-z][^=:]*)$")
-_VALUES = re.compile(r"copypaste: ((?:(?:nan|-?\d+\.\d{4})(?:,|$))+)$")
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -66,45 +72,38 @@ class _Reader:
         self._clock = LogClock()
         self._now = self._before = math.nan  # times of this stamped line and of the one before
         self._config: dict[str, int] = {}
+        self._evaluations = Evaluations(self._evaluation, self._evaluated)
         # The process
         self._setting_up = False
         self._announced = False  # it named its first iteration, and has not reported yet
         self._setup_at = self._ended_at = math.nan
         self._report = ""  # the line of the last report
-        self._timed = (0, 0.0)  # iterations in the mean of the last report, and their seconds
+        self._reported_at = math.nan
+        self._mean = RunningMean(_NOT_TIMED)
+        self._has_others = False  # stamped lines that are no reports
         # The training
         self._began_at = math.nan
         self._pauses = 0.0
-        # The evaluation
-        self._open: Evaluation | None = None
-        self._inference_at = math.nan
-        self._speed: dict[str, float] = {}
-        self._devices: int | None = None
-        self._task = ""
-        self._names: list[str] = []
 
     def line(self, line: str) -> None:
-        if line.startswith("[") and (now := self._clock.read(line)) is not None:
+        is_stamped = line.startswith("[")
+        if is_stamped and (now := self._clock.read(line)) is not None:
             self._before, self._now = self._now, now
         if "iter: " in line and (found := _ITERATION.search(line)):
             self._iteration(line, int(found[1]), float(found[2]))
-        elif "copypaste" in line:
-            self._copypaste(line.rstrip())
-        elif found := _CONFIG.match(line):
+            return
+        self._has_others |= is_stamped
+        if self._evaluations.line(line, self._now):
+            return
+        if found := _CONFIG.match(line):
             self._config[found[1]] = int(found[2])
-        elif not line.startswith("["):
+        elif not is_stamped:
             return
         elif found := _SETUP.search(line):
             self._setup(found)
         elif found := _START.search(line):
-            self._start(int(found[1]))
-        elif _INFERENCE.search(line):
-            self._open, self._inference_at = None, self._now
-            self._speed, self._devices = {}, None
-        elif found := _SPEED.search(line):
-            self._speed, self._devices = {found[2]: float(found[1])}, int(found[3])
-        elif found := _RESULTS.search(line):
-            self._evaluation(found[1])
+            began = self._setup_at if self._setting_up else self._now
+            self._start(int(found[1]), began, self._ended_at if self._setting_up else self._before)
 
     def finish(self) -> History:
         history = self.history
@@ -113,7 +112,9 @@ class _Reader:
             history.no_wall = f"the log's clock steps back at {self._clock.broken}"
         elif not self._clock.seen:
             history.no_wall = "the log's lines have no clock"
-        history.evaluations = [e for e in history.evaluations if e.figures]
+        if history.no_wall:
+            history.pauses = math.nan
+        history.evaluations = [e for e in history.evaluations if e.figures or e.devices]
         return history
 
     def _setup(self, found: re.Match[str]) -> None:
@@ -122,77 +123,78 @@ class _Reader:
         if self._setting_up:
             return
         self._setting_up, self._setup_at, self._ended_at = True, self._now, self._before
-        self._open, self._inference_at = None, math.nan
+        self._evaluations.close()
 
-    def _start(self, iteration: int) -> None:
+    def _start(self, iteration: int, began: float, ended: float) -> None:
         """Begin a process. It counts from its setup on, before it touched the dataset."""
-        ended = self._ended_at if self._setting_up else self._before
-        began = self._setup_at if self._setting_up else self._now
-        earlier = self.history.training
-        self.history.begin(iteration)
-        if self.history.training != earlier:
+        history = self.history
+        earlier = history.training
+        history.begin(iteration)
+        pause = 0.0 if earlier is None else began - ended
+        history.pauses = pause if math.isnan(history.pauses) else history.pauses + pause
+        if history.training != earlier:
             self._began_at, self._pauses = began, 0.0
         else:
-            self._pauses += began - ended
-        self._setting_up, self._announced, self._timed = False, True, (0, 0.0)
+            self._pauses += pause
+        self._setting_up, self._announced = False, True
+        self._mean.begin()
+
+    def _unannounced(self, iteration: int, mean: float) -> None:
+        """Begin a process that shows by its first report alone."""
+        earlier = self.history.training
+        start = max(0, iteration + 1 - self._mean.period) if earlier else 0
+        began = self._now - (iteration + 1 - start) * mean
+        # Not before the line before; without one there is nothing to hold it against.
+        self._start(start, began if math.isnan(self._before) else max(self._before, began),
+                    self._before)  # fmt: skip
+        self.history.unannounced += earlier is not None
 
     def _iteration(self, line: str, iteration: int, mean: float) -> None:
         history = self.history
         if line == self._report and not self._announced:
             return  # written by two handlers, not by two trainings
         self._report = line
-        if not history.processes:
-            self._start(0)
-        elif not self._announced and history.reports and iteration <= history.last:
-            self._start(max(0, iteration + 1 - PERIOD))
-        self._announced, self._open, self._inference_at = False, None, math.nan
+        waited = _first(_DATA_TIME, line)
+        if not self._announced:
+            first = not history.processes
+            if first or self._is_another(iteration, mean, waited):
+                self._unannounced(iteration, mean)
+        self._announced, self._reported_at = False, self._now
+        self._evaluations.close()
         since = iteration + 1 - history.processes[-1].start
-        timed = max(0, since - _NOT_TIMED)
-        num, total = timed - self._timed[0], timed * mean
-        wait, last = num * _first(_DATA_TIME, line), _first(_LAST_TIME, line)
+        num, spent = self._mean.add(since, mean)
         curve = {name: float(value) for name, value in _CURVE.findall(line)}
-        history.report(
-            Report(iteration, num, since, total - self._timed[1], last, wait),
-            curve,
-        )
-        self._timed = (timed, total)
+        last = _first(_LAST_TIME, line)
+        history.report(Report(iteration, num, since, spent, last, num * waited), curve)
 
-    def _copypaste(self, line: str) -> None:
-        if found := _TASK.search(line):
-            self._task = found[1]
-            if self._open is None or self._open_has(self._task):
-                self._evaluation(None)
-        elif found := _VALUES.search(line):
-            values = found[1].split(",")
-            if self._open is None or len(values) != len(self._names):
-                return  # cut by a kill, or its names are missing
-            for name, value in zip(self._names, values, strict=True):
-                self._open.figures[figure(self._task, name)] = float(value)
-            self._open.wall = self._now - self._began_at - self._pauses
-            self._open.pauses = self._pauses
-            self._open.seconds = self._now - self._inference_at
-            if self._open.training is None:
-                self._open.wall = self._open.pauses = math.nan
-        elif found := _NAMES.search(line):
-            self._names = found[1].split(",")
+    def _is_another(self, iteration: int, mean: float, waited: float) -> bool:
+        """Whether an unannounced report is of another process than the one before."""
+        history = self.history
+        if not history.reports:
+            return False
+        if iteration <= history.last:
+            return True
+        now = self._now
+        seen = Seen(now - self._reported_at, now - self._before, waited, self._has_others)
+        return self._mean.is_anew(iteration + 1 - history.processes[-1].start, mean, seen)
 
-    def _open_has(self, task: str) -> bool:
-        assert self._open is not None
-        return any(name.startswith(figure(task, "")) for name in self._open.figures)
-
-    def _evaluation(self, dataset: str | None) -> None:
-        """Begin the rows of an evaluation."""
+    def _evaluation(self) -> Evaluation:
+        """Begin an evaluation."""
         history = self.history
         trained = bool(history.processes) and not self._setting_up
-        self._open = Evaluation(
+        found = Evaluation(
             training=history.training if trained else None,
             iteration=self._evaluated_iteration() if trained else None,
-            dataset=dataset,
-            per_image=self._speed.get("img", math.nan),
-            per_batch=self._speed.get("iter", math.nan),
-            devices=self._devices,
         )
-        history.evaluated(self._open)
+        history.evaluated(found)
+        return found
+
+    def _evaluated(self, found: Evaluation, began: float) -> None:
+        """The evaluation has come to this line."""
+        found.seconds = self._now - began
+        if found.training is not None:
+            found.wall = self._now - self._began_at - self._pauses
+            found.pauses = self._pauses
 
     def _evaluated_iteration(self) -> int:
         last, period = self.history.last, self._config.get("EVAL_PERIOD", 0)

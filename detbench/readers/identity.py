@@ -6,7 +6,6 @@ that do not know the kind.
 
 from __future__ import annotations
 
-import json
 import re
 import sqlite3
 import zlib
@@ -21,6 +20,7 @@ from detbench.readers import (
     database,
     dlprof,
     dlprof_database,
+    log_format,
     memory_curve,
     memory_snapshot,
     ncu_messages,
@@ -30,6 +30,7 @@ from detbench.readers import (
 )
 from detbench.readers.foreign import foreign
 from detbench.readers.kernel_sums import is_summary
+from detbench.readers.key_averages import is_key_averages
 from detbench.readers.memory_csv import SCHEMA as MEMORY
 from detbench.readers.monitoring import tool_of
 from detbench.readers.nsys_trace import is_trace
@@ -58,7 +59,7 @@ _HEAD = 1 << 16
 _GZIP = b"\x1f\x8b"
 _KNOWN = (
     "known: what Nsight Compute, Nsight Systems, nvprof, DLProf, the PyTorch profiler, nvidia-smi,"
-    " detectron2 and detbench write (docs/formats.md)"
+    " detectron2, maskrcnn-benchmark, mmdetection and detbench write (docs/formats.md)"
 )
 _ONLY_NSYS_READS = (".nsys-rep", ".qdrep")
 _JSON = re.compile(r"\{|\[\s*[\[{\]]")
@@ -66,10 +67,6 @@ _MEMORY_HEADER = ",".join(column.name for column in MEMORY.columns)
 _NVPROF_TABLE = re.compile(r"\s*(Type\s+)?Time\(%\)\s+Time\s+Calls\s|\s*Start\s+Duration\s.*\sName")
 _NVPROF_METRICS = re.compile(
     r'Invocations\s+Metric Name\s+Metric Description|"Device","Kernel","Invocations"'
-)
-_DETECTRON2 = re.compile(
-    r"\biter: \d+ .* time: [\d.]+ .*\blr: |\[\d\d/\d\d [\d:]{8}(?:\] | )d(?:etectron)?2\b"
-    r"|copypaste: "
 )
 _DETECTRON2_VERSION = re.compile(r"^detectron2\s+([\d.]+)", re.MULTILINE)
 _FEW = 8  # lines that may precede a monitor's header
@@ -132,12 +129,9 @@ def _of_json(text: str) -> Identity:
     if re.match(r"\[\s*\[", text):
         return Identity("memory", "PyTorch profiler (memory timeline)")
     first, newline, _ = text.partition("\n")
-    try:
-        document = json.loads(first) if newline or first.endswith("}") else None
-    except (ValueError, RecursionError):
-        document = None
-    if isinstance(document, dict) and "traceEvents" not in document and "iteration" in document:
-        return Identity("training history", "detectron2 (metrics.json)")
+    is_lines = bool(newline) or first.endswith("}")
+    if is_lines and (log := log_format.of_json(text.splitlines())):
+        return Identity("training history", log.tool)
     schema = re.search(r'"schemaVersion":\s*(\d+)', text)
     version = f"schema {schema[1]}" if schema else ""
     is_guess = not version and '"traceEvents"' not in text
@@ -185,11 +179,13 @@ def _of_text(path: Path) -> Identity | None:
         if next(printed.rows(path, lines, _is_table, _KNOWN), None) is not None:
             return Identity("timeline", "Nsight Systems (nsys stats)")
         lines.seek(0)
-        if not any(map(_DETECTRON2.search, lines)):
+        log = log_format.of_text(lines)
+        if log is None:
             return None
         lines.seek(0)
         version = _DETECTRON2_VERSION.search(lines.read(_HEAD))
-    return Identity("training history", "detectron2 (log.txt)", version[1] if version else "")
+    is_told = log is log_format.DETECTRON2 and version
+    return Identity("training history", log.tool, version[1] if version and is_told else "")
 
 
 def _monitor(lines: Iterable[str]) -> str:
@@ -210,6 +206,8 @@ def _of_header(line: str) -> Identity | None:
         return Identity("counters", "nvprof")
     if line.startswith(nvprof_csv.HEADER) or _NVPROF_TABLE.match(line):
         return Identity("timeline", "nvprof")
+    if is_key_averages(line):
+        return Identity("timeline", "PyTorch profiler (key_averages)")
     return None
 
 

@@ -6,14 +6,12 @@ the one at the end of a training is in a line of the iteration that would come n
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from detbench.errors import BadFileError
+from detbench.readers.json_lines import count, seconds, take_entries
 from detbench.readers.training_history import PERIOD, Evaluation, History, Report, figure
 
 # Tasks of detectron2's evaluators; other keys with a slash are counters of the model's heads.
@@ -22,7 +20,6 @@ _METRIC = re.compile(
     r"(?:(?P<dataset>.+)/)?"
     r"(?P<task>(?:bbox|segm|keypoints|box_proposals|sem_seg|panoptic_seg|VOC)\w*)/(?P<metric>[^/-]+)"
 )
-_MOST = 2**53
 
 
 def from_metrics(path: Path, lines: Iterator[str]) -> History:
@@ -32,20 +29,10 @@ def from_metrics(path: Path, lines: Iterator[str]) -> History:
         BadFileError: a line other than the last, which a kill may have cut, is damaged.
     """
     reader = _Reader()
-    pending = ""
-    for number, line in enumerate(lines, 1):
-        if pending:  # only the last line may be damaged, by a killed training
-            raise BadFileError(path, pending, "copy the file again", place=f"line {number - 1}")
-        if not line.strip():
-            continue
-        try:
-            reader.entry(json.loads(line))  # orjson refuses the NaN of an AP
-        except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
-            pending = f"not a line of metrics: {error}"
-        except RecursionError:
-            pending = "not a line of metrics: nested too deep"
+    take_entries(path, lines, reader.entry)
     reader.end_of_training()
-    reader.history.no_wall = "metrics.json has no clock"
+    reader.history.no_wall = "metrics.json has no clock, and medians of iterations"
+    reader.history.has_means = False
     return reader.history
 
 
@@ -57,7 +44,7 @@ class _Reader:
     def entry(self, entry: dict[str, Any]) -> None:
         history = self.history
         if "time" in entry:
-            iteration, time = _count(entry["iteration"]), _seconds(entry["time"])
+            iteration, time = count(entry["iteration"]), seconds(entry["time"])
             wait = float(entry.get("data_time", "nan"))
             before = history.reports[-1].iteration if history.reports else -1
             if not history.processes:
@@ -78,7 +65,7 @@ class _Reader:
             history.report(Report(iteration, num, since, num * time, time, num * wait), curve)
         for evaluation in _evaluations(entry).values():
             evaluation.training = history.training
-            evaluation.iteration = _count(entry["iteration"])
+            evaluation.iteration = count(entry["iteration"])
             history.evaluated(evaluation)
             if "time" not in entry:
                 self._final.append(evaluation)
@@ -99,17 +86,3 @@ def _evaluations(entry: dict[str, Any]) -> dict[str | None, Evaluation]:
             evaluation = found.setdefault(dataset, Evaluation(dataset=dataset))
             evaluation.figures[figure(match["task"], match["metric"])] = float(value)
     return found
-
-
-def _count(value: Any) -> int:
-    number = int(value)
-    if not 0 <= number < _MOST:
-        raise ValueError(f"{value} is not an iteration")
-    return number
-
-
-def _seconds(value: Any) -> float:
-    number = float(value)
-    if not 0 <= number < math.inf:
-        raise ValueError(f"{value} is not a time")
-    return number

@@ -75,10 +75,12 @@ class KernelSums:
     Attributes:
         kernels: rows of `SUMS`, with the column `TENSOR` if the file has it.
         notes: sentences about what the rows and counts are, if that is not as in `SUMS`.
+        unlisted: time on the GPU in ns that the file counts and shows in no row.
     """
 
     kernels: pd.DataFrame
     notes: tuple[str, ...] = ()
+    unlisted: int = 0
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from detbench.readers.cupti import read_cupti
 from detbench.readers.dlprof import is_dlprof, read_dlprof
 from detbench.readers.dlprof_database import is_dlprof_database, read_dlprof_database
 from detbench.readers.kernel_sums import is_summary, read_kernel_sums
+from detbench.readers.key_averages import is_key_averages, read_key_averages
 from detbench.readers.kineto import read_kineto
 from detbench.readers.nsys_trace import is_trace, read_nsys_trace
 from detbench.readers.nvprof_csv import HEADER, read_nvprof_trace
@@ -73,10 +74,11 @@ def _reader_of_text(path: Path) -> Callable[[Path], Timeline | KernelSums] | Non
         if is_dlprof(lines.readline()):
             return read_dlprof
         lines.seek(0)
-        is_nvprof = False
+        is_nvprof = is_torch = False
         for line in lines:
             if line.startswith(HEADER):
                 return read_nvprof_trace
+            is_torch = is_torch or is_key_averages(line)
             is_nvprof = is_nvprof or is_nvprof_text(line)
         lines.seek(0)
         is_sums = False
@@ -86,6 +88,8 @@ def _reader_of_text(path: Path) -> Callable[[Path], Timeline | KernelSums] | Non
             is_sums = True
         lines.seek(0)
         why = printed.why_none(lines)
+    if is_torch:
+        return read_key_averages
     if is_sums:
         return read_kernel_sums
     if is_nvprof:

@@ -19,7 +19,9 @@ REPORTS = Schema(
         Column("iteration", "int64", "the last one in the report, counted from 0"),
         Column("iterations", "int64", "the number of iterations in the report"),
         Column("since start", "int64", "iterations of this process up to then"),
-        Column("time (s)", "float64", "total of these iterations, data loading included"),
+        Column(
+            "time (s)", "float64", "of these iterations with data loading, or count times median"
+        ),
         Column("typical (s)", "float64", "one iteration: the median of these, or the last one"),
         Column("data wait (s)", "float64", "time spent waiting for data; NaN if not reported"),
     )
@@ -36,6 +38,8 @@ EVALUATIONS = Schema(
         Column("inference (s/img)", "float64", "on one device"),
         Column("inference (s/batch)", "float64", "on one device"),
         Column("devices", "Int64", "number of devices that it ran on"),
+        Column("pure compute (s/img)", "float64", "of the inference, data loading left out"),
+        Column("pure compute (s/batch)", "float64", "of the inference, data loading left out"),
     )
 )
 _TASKS = {"bbox": "box", "segm": "mask"}
@@ -66,6 +70,8 @@ class Evaluation:
     per_image: float = math.nan
     per_batch: float = math.nan
     devices: int | None = None
+    compute_per_image: float = math.nan
+    compute_per_batch: float = math.nan
     figures: dict[str, float] = field(default_factory=dict)
 
 
@@ -83,15 +89,29 @@ class Process(NamedTuple):
 
 @dataclass
 class History:
-    """Everything in a log, in order; both readers fill it."""
+    """Everything in a log, in order; all readers fill it.
+
+    Attributes:
+        curves: losses and learning rate of each report.
+        owners: the training of each report.
+        no_wall: why the log has no wall time.
+        has_means: whether reports have the mean of their iterations, not the median alone.
+        pauses: seconds in which no process ran; NaN if the log has no clock.
+        unannounced: restarts that no line names.
+        notes: what else a reader has to know, one sentence each.
+    """
 
     reports: list[Report] = field(default_factory=list)
-    curves: list[dict[str, float]] = field(default_factory=list)  # one per report: losses and lr
-    owners: list[int] = field(default_factory=list)  # one per report: its training
+    curves: list[dict[str, float]] = field(default_factory=list)
+    owners: list[int] = field(default_factory=list)
     processes: list[Process] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)
     batch_size: int | None = None
-    no_wall: str = ""  # why the log has no wall time
+    no_wall: str = ""
+    has_means: bool = True
+    pauses: float = math.nan
+    unannounced: int = 0
+    notes: list[str] = field(default_factory=list)
     rank: int = 0
     _computed: float = 0.0  # seconds of the current training's iterations
     _waiting: list[Evaluation] = field(default_factory=list)

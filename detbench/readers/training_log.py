@@ -1,6 +1,6 @@
-"""The log of a training: detectron2's `metrics.json` or `log.txt`.
+"""The log of a training: detectron2's, maskrcnn-benchmark's or mmdetection's.
 
-Both have a report every 20 iterations, and evaluations. After a restart some iterations are
+All have a report every so many iterations, and evaluations. After a restart some iterations are
 reported again; the later report counts.
 """
 
@@ -15,8 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from detbench.errors import BadFileError
-from detbench.readers.detectron2_log import from_log
-from detbench.readers.metrics_json import from_metrics
+from detbench.readers.log_format import DETECTRON2, METRICS, of_json, of_text
 from detbench.readers.text import open_text
 from detbench.readers.training_history import EVALUATIONS, REPORTS, Evaluation, History, Process
 
@@ -36,6 +35,9 @@ class TrainingLog:
             `box AP`, in percent.
         processes: the processes that trained, in order.
         no_wall: why the evaluations have no wall time; empty if they have it.
+        has_means: whether `time (s)` comes of means; else of the median of each report.
+        pauses: seconds in which no process ran; NaN if the log has no clock.
+        notes: what else a reader has to know, one sentence each.
     """
 
     reports: pd.DataFrame
@@ -44,6 +46,9 @@ class TrainingLog:
     evaluations: pd.DataFrame
     processes: tuple[Process, ...]
     no_wall: str
+    has_means: bool
+    pauses: float
+    notes: tuple[str, ...]
 
     @property
     def num_restarts(self) -> int:
@@ -55,13 +60,16 @@ class TrainingLog:
         """Every AP, AP50 and AP75 of the last evaluation that could be computed, in percent."""
         if self.evaluations.empty:
             return {}
-        last = self.evaluations.iloc[-1]
-        metrics = [name for name in metrics_of(self.evaluations) if name.endswith(_SHORT)]
+        figures = self.evaluations[metrics_of(self.evaluations)].dropna(how="all")
+        if figures.empty:
+            return {}
+        last = figures.iloc[-1]
+        metrics = [str(name) for name in figures if str(name).endswith(_SHORT)]
         return {name: float(last[name]) for name in metrics if not math.isnan(last[name])}
 
 
 def read_training_log(path: Path) -> TrainingLog:
-    """Read a `metrics.json` or a `log.txt`; the content decides which.
+    """Read a log of JSON lines or of text; the content decides which.
 
     Raises:
         BadFileError: it is neither, or has neither the time of an iteration nor an evaluation.
@@ -69,7 +77,9 @@ def read_training_log(path: Path) -> TrainingLog:
     with open_text(path) as stream:
         is_json = stream.read(1) == "{"
         stream.seek(0)
-        history = (from_metrics if is_json else from_log)(path, stream)
+        found = (of_json(stream) or METRICS) if is_json else (of_text(stream) or DETECTRON2)
+        stream.seek(0)
+        history = found.read(path, stream)
     if history.reports or history.evaluations:
         return _tables(history)
     if history.rank or path.name.rpartition(".rank")[2].isdigit():
@@ -80,7 +90,8 @@ def read_training_log(path: Path) -> TrainingLog:
         )
     raise BadFileError(
         path,
-        "no iteration's time in it: not a training log of detectron2 or detbench",
+        "no iteration's time in it: not a training log of detectron2, detbench,"
+        " maskrcnn-benchmark or mmdetection",
         "give metrics.json or log.txt of a training that reached its first report",
     )
 
@@ -107,7 +118,16 @@ def _tables(history: History) -> TrainingLog:
         evaluations=_evaluations(history.evaluations),
         processes=tuple(history.processes),
         no_wall=history.no_wall,
+        has_means=history.has_means,
+        pauses=history.pauses,
+        notes=(*_unannounced(history), *history.notes),
     )
+
+
+def _unannounced(history: History) -> list[str]:
+    num = history.unannounced
+    told = "no line announces {} of the restarts: the mean, the clock or the iterations show it"
+    return [told.format(num)] if num else []
 
 
 def _latest(history: History, *, across: bool) -> list[int]:
@@ -144,6 +164,7 @@ def _evaluations(rows: list[Evaluation]) -> pd.DataFrame:
         (
             r.training, r.iteration, r.dataset, r.wall, r.pauses, r.iterations,
             r.seconds, r.per_image, r.per_batch, r.devices,
+            r.compute_per_image, r.compute_per_batch,
         )
         for r in rows
     ]  # fmt: skip

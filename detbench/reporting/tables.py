@@ -5,15 +5,22 @@ from __future__ import annotations
 import io
 import json
 import os
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import pandas as pd
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Format = Literal["table", "csv", "json", "md"]
 FORMATS: tuple[str, ...] = get_args(Format)
 
 _MISSING = "n/a"
 _PIPE_WIDTH = 200
+_TEXT_WIDTH = 12  # a text column may be folded to this
+_PADDING = 3  # beside a cell, as rich draws it
+_EDGES = 1
+_MOST_REPEATED = 3  # columns
 
 
 def render(
@@ -28,12 +35,17 @@ def render(
     if style == "csv":
         return table.to_csv(index=False).rstrip("\n")
     if style == "json":
-        rows = json.loads(table.to_json(orient="records", double_precision=15))
-        return json.dumps(rows, indent=2, ensure_ascii=False)
+        return json.dumps(rows_of(table), indent=2, ensure_ascii=False)
     cells = [[cell(value) for value in row] for row in table.itertuples(index=False)]
     if style == "md":
         return _markdown([str(c) for c in table.columns], cells, title)
     return _for_the_eye(table, cells, title, is_terminal)
+
+
+def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as JSON has them, at full precision; a missing value is None."""
+    rows: list[dict[str, Any]] = json.loads(table.to_json(orient="records", double_precision=15))
+    return rows
 
 
 def cell(value: object) -> str:
@@ -56,18 +68,9 @@ def _markdown(columns: list[str], cells: list[list[str]], title: str) -> str:
 
 
 def _for_the_eye(table: pd.DataFrame, cells: list[list[str]], title: str, is_terminal: bool) -> str:
-    from rich import box
+    """The table drawn by rich; one that is too wide is folded into several, one below the other."""
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    shown = Table(box=box.SIMPLE_HEAD)
-    for name, dtype in zip(table.columns, table.dtypes, strict=True):
-        numeric = pd.api.types.is_numeric_dtype(dtype)
-        shown.add_column(Text(str(name)), justify="right" if numeric else "left", overflow="fold")
-    for row in cells:
-        # Text, not markup: kernel names contain brackets.
-        shown.add_row(*(Text(value) for value in row))
     sink = io.StringIO()
     # Piped output is not folded to a terminal's width.
     console = Console(
@@ -76,6 +79,57 @@ def _for_the_eye(table: pd.DataFrame, cells: list[list[str]], title: str, is_ter
         color_system=None if os.environ.get("NO_COLOR") else "auto",
         width=None if is_terminal else _PIPE_WIDTH,
     )
-    console.print(shown)
+    for columns in _folds(table, cells, console.width):
+        _draw(console, table, cells, columns)
     lines = [line.rstrip() for line in sink.getvalue().rstrip().splitlines()]
     return "\n".join([title, *lines] if title else lines)
+
+
+def _draw(
+    console: Console, table: pd.DataFrame, cells: list[list[str]], columns: list[int]
+) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=box.SIMPLE_HEAD)
+    for at in columns:
+        name = Text(str(table.columns[at]))
+        if _is_numeric(table, at):
+            shown.add_column(name, justify="right", min_width=_need(table, cells, at))
+        else:
+            shown.add_column(name, overflow="fold")
+    for row in cells:
+        # Text, not markup: kernel names contain brackets.
+        shown.add_row(*(Text(row[at]) for at in columns))
+    console.print(shown)
+
+
+def _folds(table: pd.DataFrame, cells: list[list[str]], width: int) -> list[list[int]]:
+    """The columns of each part that fits `width`. What tells rows apart is repeated in each."""
+    every = list(range(len(table.columns)))
+    needs = [_need(table, cells, at) + _PADDING for at in every]
+    if sum(needs) + _EDGES <= width:
+        return [every]
+    most = range(1, _MOST_REPEATED + 1)
+    lead = next((n for n in most if not table.iloc[:, :n].duplicated().any()), 1)
+    repeated, room = every[:lead], width - _EDGES - sum(needs[:lead])
+    parts, left = [list(repeated)], room
+    for at in every[lead:]:
+        if needs[at] > left and len(parts[-1]) > lead:
+            parts.append(list(repeated))
+            left = room
+        parts[-1].append(at)
+        left -= needs[at]
+    return parts
+
+
+def _need(table: pd.DataFrame, cells: list[list[str]], at: int) -> int:
+    """The least width of a column: numbers are not broken, texts and names between words."""
+    words = max((len(word) for word in str(table.columns[at]).split()), default=0)
+    longest = max((len(row[at]) for row in cells), default=0)
+    return max(words, longest if _is_numeric(table, at) else min(longest, _TEXT_WIDTH))
+
+
+def _is_numeric(table: pd.DataFrame, at: int) -> bool:
+    return bool(pd.api.types.is_numeric_dtype(table.dtypes.iloc[at]))

@@ -167,11 +167,11 @@ def by_name(
 
 def of_sums(sums: KernelSums, level: str) -> pd.DataFrame:
     """The table of `by_name` for a summary, which has neither devices nor a window."""
-    return _shares(sums.kernels.rename(columns={"total (ns)": "time"}), level)
+    return _shares(sums.kernels.rename(columns={"total (ns)": "time"}), level, sums.unlisted)
 
 
-def _shares(times: pd.DataFrame, level: str) -> pd.DataFrame:
-    """Shares of the summed time; `times` has the columns name, count and time (ns)."""
+def _shares(times: pd.DataFrame, level: str, unlisted: int = 0) -> pd.DataFrame:
+    """Shares of the summed time and `unlisted`; `times` has the columns name, count, time (ns)."""
     if level == "tensor" and TENSOR not in times:
         raise ValueError("it does not say which kernels use Tensor Cores")
     group = TENSOR if level == "tensor" else "name"
@@ -179,7 +179,7 @@ def _shares(times: pd.DataFrame, level: str) -> pd.DataFrame:
     if level == "class":  # each name is classified once, no matter how often it ran
         sums = sums.groupby(sums.index.map(kernel_class), observed=True).sum()
     sums = sums.sort_values("time", ascending=False)
-    total = max(1, sums["time"].sum())
+    total = max(1, sums["time"].sum() + unlisted)
     return pd.DataFrame(
         {
             {"tensor": TENSOR}.get(level, level): sums.index.astype("str"),

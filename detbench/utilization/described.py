@@ -7,7 +7,9 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-_UNIT = re.compile(r"\(([^()]+)\)$|\b(images/s)$")
+_UNIT = re.compile(
+    r"^(?:(s) / iteration|(images/s)) \((?:mean|median)\)$|\(([^()]+)\)$|\b(images/s)$"
+)
 _LONG_UNITS = re.compile(
     r"^(%|ns|us|ms|s|min|J|W|C|MHz|B|bytes|MiB|MiB/s|GiB|cores|images/s|s/\w+)$"
 )
@@ -50,4 +52,4 @@ def described(
 def units(table: pd.DataFrame) -> dict[str, str]:
     """Units by column, for columns that name one: `busy (ms)` is in ms, `images/s` in images/s."""
     found = {str(name): _UNIT.search(str(name)) for name in table.columns}
-    return {name: unit[1] or unit[2] for name, unit in found.items() if unit}
+    return {name: next(filter(None, unit.groups())) for name, unit in found.items() if unit}

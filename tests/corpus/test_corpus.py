@@ -44,7 +44,9 @@ def test_the_tensorboard_plugins_figures(corpus: Path, parser: Run) -> None:
 
 
 def test_our_utilization_beside_the_plugins(corpus: Path, parser: Run) -> None:
-    (row,) = json.loads(parser("compute_util.py", corpus / RESNET50, "--format", "json").stdout)
+    (row,) = json.loads(
+        parser("compute_util.py", corpus / RESNET50, "--by", "device", "--json").stdout
+    )
     # Its window ends with the last kernel, 16.2 ms after the last step's end on the CPU; that
     # stretch is almost all busy, as is seen from both windows: 591.5 - 576.0 ms in 16.2.
     assert row["busy (%)"] == pytest.approx(54.89, rel=1e-3)
@@ -162,7 +164,7 @@ def test_why_a_trace_has_no_kernels_is_said(
 
 def test_every_trace_is_a_table_or_a_refusal(corpus: Path, parser: Run) -> None:
     for path in sorted((corpus / "kineto").glob("*.gz")):
-        done = parser("compute_util.py", path, "--format", "json")
+        done = parser("compute_util.py", path, "--by", "device", "--json")
         if done.returncode:
             assert_refused(done, 5, path.name)
         else:
@@ -188,7 +190,7 @@ def test_kernels_of_nsight_systems(
 
 def test_the_idle_share_of_a_healthy_pipeline(corpus: Path, parser: Run) -> None:
     path = corpus / "nsys/GindaChen__nsys-ai__healthy_1pct.sqlite"
-    (row,) = json.loads(parser("compute_util.py", path, "--format", "json").stdout)
+    (row,) = json.loads(parser("compute_util.py", path, "--by", "device", "--json").stdout)
     # Its label: gaps of 10 us between the kernels, 399 of them, in 404 ms, that is 0.99 %.
     assert row["window (ms)"] - row["busy (ms)"] == pytest.approx(3.99)
     assert row["window (ms)"] == pytest.approx(404, rel=1e-3)
@@ -200,7 +202,7 @@ def test_the_idle_share_of_a_healthy_pipeline(corpus: Path, parser: Run) -> None
 
 def test_traces_of_nvprof_are_read_and_its_sessions_refused(corpus: Path, parser: Run) -> None:
     for path in (corpus / "nvprof").glob("*_trace.csv"):
-        (row,) = json.loads(parser("compute_util.py", path, "--format", "json").stdout)
+        (row,) = json.loads(parser("compute_util.py", path, "--by", "device", "--json").stdout)
         assert 0 < row["busy (%)"] <= 100
     session = corpus / "nvprof/xstupi00__N-Body-OpenACC__profile.nvvp"
     assert_refused(parser("compute_util.py", session), 5, "session of the Visual Profiler")
@@ -304,6 +306,27 @@ def test_time_to_train_by_the_clock_of_a_restarted_log(corpus: Path, parser: Run
     assert json.loads(done.stdout)[0]["result"] == "not reached after 42000 iterations"
 
 
+def test_restarts_that_no_line_announces(corpus: Path, parser: Run, tmp_path: Path) -> None:
+    path = f"{corpus / DETECTRON2}log_supervised_lr_0.040_balance.txt"
+    done = parser("throughput.py", path, "--json")
+    (row,) = json.loads(done.stdout)
+    # After iteration 979 the next report is 1019, ten minutes after the evaluation's last line. Its
+    # wait for data (0.58 s) is that of a first report, and the next mean would leave 0.19 s an
+    # iteration where the clock says 0.7 s.
+    assert row["restarts"] == 1
+    assert row["s / iteration (mean)"] == pytest.approx(0.684, abs=1e-3)
+    # The log whose restarts are announced tells the same without what announces them.
+    whole = Path(f"{corpus / DETECTRON2}log_supervised_lr_0.004_warmup.txt")
+    (expected,) = json.loads(parser("throughput.py", whole, "--json").stdout)
+    assert expected["restarts"] == 3
+    bare = tmp_path / "log.txt"
+    lines = whole.read_text().splitlines(keepends=True)
+    bare.write_text("".join(line for line in lines if " iter: " in line))
+    (found,) = json.loads(parser("throughput.py", bare, "--json").stdout)
+    names = ("restarts", "iterations", "s / iteration (mean)")
+    assert [found[name] for name in names] == [expected[name] for name in names]
+
+
 def test_metrics_of_nvprof_are_levels(corpus: Path, parser: Run) -> None:
     # Of reduction 101 launches at level 8 and 100 at level 1; matrixMul is one kernel.
     expected = {"reduction": (201, (101 * 8 + 100 * 1) / 201), "matrixMul": (301, 1)}
@@ -354,14 +377,14 @@ def test_what_nsys_stats_prints_says_what_its_database_says(
     with sqlite3.connect(database) as connection:  # its project has cut these away
         connection.execute("create table TARGET_INFO_GPU (id integer, name text)")
         connection.execute("insert into TARGET_INFO_GPU values (0, 'H100'), (1, 'H100')")
-    expected = json.loads(parser("compute_util.py", database, "--format", "json").stdout)
+    expected = json.loads(parser("compute_util.py", database, "--by", "device", "--json").stdout)
     printed = {}
     for report in ("gputrace", "gpukernsum"):
         command = [nsys, "stats", "--report", report, "--format", style, database]
         printed[report] = tmp_path / f"{report}.txt"
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         printed[report].write_text(done.stdout)
-    trace = parser("compute_util.py", printed["gputrace"], "--format", "json")
+    trace = parser("compute_util.py", printed["gputrace"], "--by", "device", "--json")
     assert json.loads(trace.stdout) == expected
     sums = parser("compute_util.py", printed["gpukernsum"], "--by", "class", "--format", "json")
     total = sum(row["total (ms)"] for row in json.loads(sums.stdout))

@@ -54,7 +54,7 @@ def test_torch_mode(checkout: Path, script: Run, parser: Run) -> None:
     assert "training 4/4" in done.stderr
     for batch_size in (1, 2):
         trace = checkout / "results" / f"torch_bs{batch_size}.pt.trace.json.gz"
-        done = parser("compute_util.py", trace, "--device", "cpu", "--format", "json")
+        done = parser("compute_util.py", trace, "--device", "cpu", "--by", "device", "--json")
         (row,) = json.loads(done.stdout)
         assert row["iterations"] == 2
         assert 10 < row["busy (%)"] <= 100

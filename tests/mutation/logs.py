@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from tests import builders
@@ -22,7 +23,13 @@ def _of_metrics(lines: list[bytes]) -> Any:
     if not times:
         return None
     middle = (times[(len(times) - 1) // 2] + times[len(times) // 2]) / 2
-    return (20 * len(times), middle, 4 * len(times) / sum(times))
+    return (20 * len(times), middle, 4 / middle)
+
+
+def _median_speed(rows: Rows) -> Any:
+    (row,) = rows
+    assert row["images/s"] is None
+    return (row["iterations"], row["s / iteration (median)"], row["images/s (median)"])
 
 
 def _speed(rows: Rows) -> Any:
@@ -49,14 +56,81 @@ def _of_log(lines: list[bytes]) -> Any:
     return (iterations, middle, 4 / mean)
 
 
+def _of_benchmark(lines: list[bytes]) -> Any:
+    """Means are over all iterations: the last one says it all."""
+    words = [line.split() for line in dict.fromkeys(lines)]
+    if not words:
+        return None
+    middles = sorted(float(w[w.index(b"time:") + 1]) for w in words)
+    middle = (middles[(len(middles) - 1) // 2] + middles[len(middles) // 2]) / 2
+    mean = float(words[-1][words[-1].index(b"time:") + 2].strip(b"()"))
+    return (int(words[-1][words[-1].index(b"iter:") + 1]), middle, 4 / mean)
+
+
+def _of_mmdet(lines: list[bytes]) -> Any:
+    found = [re.search(rb"\[(\d+)/7\].* time: ([\d.]+),", line) for line in dict.fromkeys(lines)]
+    return _of_intervals([(int(each[1]), float(each[2])) for each in found if each])
+
+
+def _of_mmdet_json(lines: list[bytes]) -> Any:
+    return _of_intervals([(e["iter"], e["time"]) for e in map(json.loads, dict.fromkeys(lines))])
+
+
+def _of_intervals(reports: list[tuple[int, float]]) -> Any:
+    """A report is the mean since the one before, or since the epoch began."""
+    if not reports:
+        return None
+    starts = [0, *(last for last, _ in reports)]
+    seconds = sum((last - start) * t for (last, t), start in zip(reports, starts, strict=False))
+    return (reports[-1][0], None, 4 * reports[-1][0] / seconds)
+
+
+_ONE_EPOCH = "".join(builders.MMDET_LOG.splitlines(keepends=True)[:2]).encode()
+_ONE_EPOCH_JSON = "".join(builders.MMDET_JSON.splitlines(keepends=True)[:3]).encode()
+
 FORMATS = (
+    Format(
+        "maskrcnn-benchmark",
+        _VERB,
+        builders.MRCNN_BENCHMARK_LOG.encode(),
+        has(b" iter: "),
+        _of_benchmark,
+        _speed,
+        suffix=".txt",
+        is_ordered=True,
+        leaves_out=True,
+        enough=b" lr: ",
+    ),
+    Format(
+        "mmdetection",
+        _VERB,
+        _ONE_EPOCH,
+        has(b" time: "),
+        _of_mmdet,
+        _speed,
+        suffix=".log",
+        is_ordered=True,
+        leaves_out=True,
+        enough=b"loss_cls: 1.2,",
+    ),
+    Format(
+        "mmdetection JSON",
+        _VERB,
+        _ONE_EPOCH_JSON,
+        has(b'"time"'),
+        _of_mmdet_json,
+        _speed,
+        suffix=".json",
+        is_ordered=True,
+        leaves_out=True,
+    ),
     Format(
         "metrics.json",
         _VERB,
         _METRICS,
         has(b"iteration"),
         _of_metrics,
-        _speed,
+        _median_speed,
         suffix=".json",
         is_ordered=True,
         leaves_out=True,

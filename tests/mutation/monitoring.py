@@ -94,7 +94,7 @@ FORMATS = (
     ),
     Format(
         "dmon",
-        ("monitor-util",),
+        ("monitor-util", "--by", "quantity"),
         builders.DMON.encode(),
         lambda line: line.startswith(b" "),
         _of_dmon,

@@ -76,7 +76,26 @@ def _totals(rows: Rows) -> Any:
     return sorted((row["count"], row["total (ms)"]) for row in rows)
 
 
+def _of_key_averages(lines: list[bytes]) -> Any:
+    """The line under the table tells what of it is lost; rows of one name are added up."""
+    sums: dict[str, tuple[int, float]] = {}
+    for row in (line.decode().split() for line in lines):
+        calls, time = sums.get(row[0], (0, 0.0))
+        sums[row[0]] = (calls + int(row[-1]), time + float(row[-4][:-2]))
+    return sorted(sums.values()) or None
+
+
 FORMATS = (
+    Format(
+        "key averages",
+        _VERB,
+        builders.KEY_AVERAGES.encode(),
+        has(b"gemm", b"relu"),
+        _of_key_averages,
+        _totals,
+        suffix=".txt",
+        may_refuse=True,
+    ),
     Format(
         "nsys sums",
         _VERB,

@@ -168,9 +168,13 @@ def test_json_is_all_of_stdout(words: tuple[str, ...], workspace: Path) -> None:
     done = detbench(*words, "--json")
     assert done.code in ((0, 3) if words[0] in ("doctor", "setup") else (0,)), done.err
     told = json.loads(done.out)
-    rows = told["verdicts"] if words[0] == "compare" else told  # one object of several tables
-    assert isinstance(rows, list)
-    assert all(isinstance(row, dict) for row in rows)
+    # One object where there are several tables.
+    several = {"compare": ["verdicts"], "monitor-util": ["quantity", "gpu"]}
+    several["compute-util"] = ["device", "class", "kernel"]
+    tables = [told[name] for name in several[words[0]]] if words[0] in several else [told]
+    for rows in tables:
+        assert isinstance(rows, list)
+        assert all(isinstance(row, dict) for row in rows)
     assert detbench(*words, "--format", "json").out.splitlines()[:1] == done.out.splitlines()[:1]
 
 

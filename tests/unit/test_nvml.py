@@ -253,7 +253,7 @@ def column(file: Path, gpu: str, name: str) -> list[str]:
 
 def by_quantity(file: Path) -> dict[tuple[str, str], dict[str, object]]:
     done = subprocess.run(
-        [sys.executable, ROOT / "parsers" / "monitor_util.py", file, "--format", "json"],
+        [sys.executable, ROOT / "parsers" / "monitor_util.py", file, "--by", "quantity", "--json"],
         capture_output=True,
         text=True,
         check=False,

@@ -4,6 +4,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import detbench
 from detbench.errors import BadFileError
 from detbench.readers.log_clock import LogClock
 from detbench.readers.training_log import metrics_of, read_training_log
@@ -24,12 +25,16 @@ def report(iteration: int, time: float, data_time: float = 0.1) -> dict[str, flo
     return {"iteration": iteration, "time": time, "data_time": data_time, "total_loss": 1.0}
 
 
-def test_throughput_is_a_ratio_of_sums_after_the_warm_up(tmp_path: Path) -> None:
+def test_medians_make_no_mean(tmp_path: Path) -> None:
     path = metrics(tmp_path / "metrics.json", report(19, 9.0), report(39, 0.5), report(59, 1.5))
-    found = throughput(read_training_log(path).reports, batch_size=4, warmup=20)
-    # Two reports of 20 iterations: 160 images in 10 + 30 s; the mean of the rates would be 5.33.
-    assert found.images_per_second == pytest.approx(4.0)
-    assert found.data_wait_percent == pytest.approx(10.0)
+    found = throughput(read_training_log(path), batch_size=4, warmup=20)
+    # A report has the median of its iterations; no mean follows from 0.5 and 1.5 s.
+    assert found.images_per_second is None
+    assert found.mean_seconds is None
+    assert found.data_wait_percent is None
+    assert found.median_seconds == pytest.approx(1.0)
+    assert found.images_per_median_second == pytest.approx(4.0)
+    assert found.data_wait_median_percent == pytest.approx(10.0)
 
 
 def test_the_last_report_of_a_training_is_about_what_is_new(tmp_path: Path) -> None:
@@ -105,7 +110,7 @@ def test_a_log_without_iterations_is_refused(tmp_path: Path) -> None:
 def test_a_log_shorter_than_the_warm_up_has_no_throughput(tmp_path: Path) -> None:
     path = metrics(tmp_path / "metrics.json", report(19, 1))
     with pytest.raises(ValueError, match="iteration 19, inside the warm-up of 20"):
-        throughput(read_training_log(path).reports, 4, 20)
+        throughput(read_training_log(path), 4, 20)
 
 
 def test_a_logs_mean_is_over_the_process_and_restarts_with_it(tmp_path: Path) -> None:
@@ -127,9 +132,12 @@ def test_a_logs_mean_is_over_the_process_and_restarts_with_it(tmp_path: Path) ->
     reports = read_training_log(path).reports.set_index("iteration")
     # From 40 on: 18 timed iterations of 3 s, then 38 of 2.5 s, which leaves 41 s for the last 20.
     assert reports["time (s)"].to_dict() == pytest.approx({19: 18, 39: 20, 59: 54, 79: 41})
-    found = throughput(reports.reset_index(), batch_size=2, warmup=20)
+    found = throughput(read_training_log(path), batch_size=2, warmup=20)
     # Only [20, 40) and [60, 80) lie after their process's warm-up: 40 iterations in 61 s.
     assert found.images_per_second == pytest.approx(80 / 61)
+    assert found.mean_seconds == pytest.approx(61 / 40)
+    assert (found.median_seconds, found.images_per_median_second) == (None, None)
+    assert (found.num_iterations, found.num_untimed) == (40, 20)
 
 
 TRAINED = (
@@ -263,7 +271,9 @@ def test_metrics_count_iterations_only_and_a_new_training_anew(tmp_path: Path) -
     assert metrics_of(log.evaluations) == ["box AP"]
     first, second = time_to_train(log, {"box AP": 50.0}).to_dict("records")
     assert first["time (min)"] == pytest.approx(40 / 60)
-    assert second["clock"] == "iterations only: metrics.json has no clock"
+    assert (
+        second["clock"] == "iterations only: metrics.json has no clock, and medians of iterations"
+    )
 
 
 def test_datasets_evaluated_together_are_a_row_each(tmp_path: Path) -> None:
@@ -308,7 +318,7 @@ def test_the_batch_size_comes_from_beside_the_log_and_says_so(parser: Run, tmp_p
     def told(*options: str) -> tuple[object, object, object]:
         done = parser("throughput.py", path, "--format", "json", *options)
         (row,) = json.loads(done.stdout)
-        return row["batch size"], row["batch size source"], row["images/s"]
+        return row["batch size"], row["batch size source"], row["images/s (median)"]
 
     assert told() == (None, None, None)
     (tmp_path / "config.yaml").write_text(
@@ -381,3 +391,146 @@ def test_what_a_plot_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_target_that_is_none_is_a_line(parser: Run, tmp_path: Path, target: str) -> None:
     path = over_new_year(tmp_path / "log.txt")
     assert_refused(parser("throughput.py", path, "--target", target), 2, "NAME=PERCENT")
+
+
+SPEED = "[{} d2.utils.events]:  iter: {}  total_loss: 1.5  time: {}  data_time: 0.1  lr: 0.01  \n"
+AP = """[{0} d2.evaluation.testing]: copypaste: Task: bbox
+[{0} d2.evaluation.testing]: copypaste: AP,AP50
+[{0} d2.evaluation.testing]: copypaste: {1},50.0000
+"""
+
+
+def joined(path: Path, second: tuple[str, str]) -> Path:
+    """Two processes of 40 iterations; no line says where the second one begins."""
+    return written(
+        path,
+        SPEED.format("01/01 10:00:20", 19, "1.0000"),
+        SPEED.format("01/01 10:00:40", 39, "1.0000"),
+        AP.format("01/01 10:00:50", "10.0000"),
+        SPEED.format("01/01 11:00:30", 59, second[0]),
+        SPEED.format("01/01 11:01:00", 79, second[1]),
+        AP.format("01/01 11:01:10", "20.0000"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("second", "seconds"),
+    [
+        (("0.5000", "0.5000"), 10.0),  # the sum falls: 58 of 0.5 s are less than 38 of 1 s
+        (("0.7000", "0.6000"), 38 * 0.6 - 18 * 0.7),  # it would leave 0.13 s for an iteration
+        (("1.5000", "1.5000"), 30.0),  # and here 2.45 s, in an hour of silence
+        (("1.0000", "1.0000"), 20.0),  # the silence alone
+    ],
+)
+def test_a_process_that_no_line_announces_is_timed_by_itself(
+    tmp_path: Path, second: tuple[str, str], seconds: float
+) -> None:
+    log = read_training_log(joined(tmp_path / "log.txt", second))
+    assert log.num_restarts == 1
+    assert log.notes == (
+        "no line announces 1 of the restarts: the mean, the clock or the iterations show it",
+    )
+    found = throughput(log, batch_size=2, warmup=20)
+    # [20, 40) and [60, 80); between them lies the second process's warm-up.
+    assert found.mean_seconds == pytest.approx((20 + seconds) / 40)
+    assert (found.num_iterations, found.num_untimed) == (40, 20)
+
+
+def test_the_pause_before_a_process_is_no_training(tmp_path: Path) -> None:
+    path = joined(tmp_path / "log.txt", ("0.5000", "0.5000"))
+    (row,) = time_to_train(read_training_log(path), {"box AP": 20.0}).to_dict("records")
+    # From 10:00:00, when iteration 0 began, to the first AP at 10:00:50; then from 11:00:20 on.
+    assert row["excluded pauses (min)"] == pytest.approx((3600 - 30) / 60)
+    assert row["time (min)"] == pytest.approx((50 + 50) / 60)
+
+
+@pytest.mark.parametrize(
+    ("lines", "restarts"),
+    [
+        # 18 of 1 s, then 20 that took 40 s: slower, and the clock says so too.
+        ([("10:00:20", 19, "1.0000"), ("10:01:00", 39, "1.5263")], 0),
+        # The same mean within 20 s cannot be.
+        ([("10:00:20", 19, "1.0000"), ("10:00:40", 39, "1.5263")], 1),
+        # Reports alone, as of grep: what lies between may be an evaluation.
+        ([("10:00:20", 19, "1.0000"), ("11:00:40", 39, "1.0000")], 0),
+        # A report is missing in the silence.
+        ([("10:00:20", 19, "1.0000"), ("10:00:40", 39, "1.0000"), ("11:00:40", 79, "1.0000")], 1),
+    ],
+)
+def test_what_one_process_can_have_written_is_one(
+    tmp_path: Path, lines: list[tuple[str, int, str]], restarts: int
+) -> None:
+    path = tmp_path / "log.txt"
+    written(path, *(SPEED.format(f"01/01 {at}", *rest) for at, *rest in lines))
+    assert read_training_log(path).num_restarts == restarts
+
+
+TABLE = """[01/02 03:04:05 d2.evaluation.coco_evaluation]: Evaluation results for segm: \n\
+|   AP   |  AP50  |  APl  |
+|:------:|:------:|:-----:|
+| 37.900 | 58.800 |  nan  |
+"""
+
+
+def test_ap_is_read_from_tables_where_no_copypaste_line_is(tmp_path: Path) -> None:
+    box = TABLE.replace("segm", "bbox")
+    log = read_training_log(written(tmp_path / "log.txt", box, TABLE, box))
+    assert log.evaluations["box AP50"].tolist() == [58.8, 58.8]
+    assert log.evaluations["mask AP"].tolist()[0] == 37.9
+    assert log.evaluations["mask APl"].isna().all()
+    # An evaluation prints both, and is one.
+    both = EVALUATED.format("01/02 03:04:05", "01/02 03:05:00", "10.0000")
+    head, rest = both.split("[01/02 03:05:00 d2.engine.defaults]")
+    head += box
+    log = read_training_log(
+        written(tmp_path / "both.txt", head, "[01/02 03:05:00 d2.engine.defaults]", rest)
+    )
+    assert log.evaluations["box AP"].tolist() == [10.0]
+    assert log.evaluations["dataset"].tolist() == ["val"]
+
+
+@pytest.mark.parametrize("cut", [1, 9, 12])
+def test_a_table_cut_by_the_kill_is_left_out(tmp_path: Path, cut: int) -> None:
+    path = written(tmp_path / "log.txt", TRAINED.format("01/01 00:02:00", 19), TABLE[:-cut])
+    left = read_training_log(path).evaluations
+    assert left.empty == (cut > 1)  # the end of the line is nothing of the row
+
+
+def test_an_evaluation_without_ap_has_its_speed(parser: Run, tmp_path: Path) -> None:
+    stamp = "[01/02 03:04:{} d2.evaluation.evaluator]: "
+    path = written(
+        tmp_path / "log.txt",
+        stamp.format("05") + "Start inference on 100 batches\n",
+        stamp.format("15") + "Total inference time: 0:00:09 "
+        "(0.100000 s / iter per device, on 2 devices)\n",
+        stamp.format("15") + "Total inference pure compute time: 0:00:08 "
+        "(0.080000 s / iter per device, on 2 devices)\n",
+    )
+    done = parser("throughput.py", path, "--by", "evaluation", "--json")
+    (row,) = json.loads(done.stdout)
+    assert (row["inference (s/batch)"], row["pure compute (s/batch)"]) == (0.1, 0.08)
+    assert (row["devices"], row["evaluation (s)"], row["training"]) == (2, 10, None)
+    assert "no AP in it" in done.stderr
+
+
+def test_without_a_batch_size_the_iteration_is_told(parser: Run, tmp_path: Path) -> None:
+    lines = [SPEED.format(f"01/01 10:00:{n:02}", n - 1, "0.5000") for n in (20, 40)]
+    path = written(tmp_path / "log.txt", *lines)
+    done = parser("throughput.py", path, "--json")
+    (row,) = json.loads(done.stdout)
+    assert row["s / iteration (mean)"] == pytest.approx(0.5)
+    assert (row["s / iteration (median)"], row["images/s"]) == (None, None)
+    assert "batch size of" in done.stderr
+    assert "--batch-size N" in done.stderr
+
+
+def test_the_two_logs_of_a_training_share_no_name_for_two_figures(tmp_path: Path) -> None:
+    lines = [SPEED.format(f"01/01 10:00:{n:02}", n - 1, "0.4000") for n in (20, 40)]
+    text = written(tmp_path / "log.txt", *lines)
+    medians = metrics(tmp_path / "metrics.json", report(19, 0.2), report(39, 0.2))
+    table = detbench.throughput([text, medians], batch_size=2)
+    assert table["images/s"].tolist() == pytest.approx([5, float("nan")], nan_ok=True)
+    assert table["images/s (median)"].tolist() == pytest.approx([float("nan"), 10], nan_ok=True)
+    assert table.attrs["units"]["images/s (median)"] == "images/s"
+    assert table.attrs["units"]["s / iteration (mean)"] == "s"
+    assert any("medians" in note for note in table.attrs["notes"])

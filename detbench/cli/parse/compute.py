@@ -44,9 +44,10 @@ def compute_util(
     FILE is a measurement of `profile.sh nvprof` or `profile.sh torch`: an Nsight Systems export
     (.sqlite), an nvprof file (.nvvp, or CSV of --print-gpu-trace), or a PyTorch profiler trace
     (.json or .json.gz). It may also be a trace of `nsys stats` (cuda_gpu_trace) or DLProf's
-    iteration report. Summaries (nsys stats, nvprof, DLProf's kernel report) have tables by class
-    and kernel only. `--by tensor` needs DLProf's reports, which say what uses Tensor Cores. A
-    trace recorded without a GPU has no kernels; `--device cpu` shows its operators.
+    iteration report. Summaries (nsys stats, nvprof, DLProf's kernel report, the PyTorch profiler's
+    key_averages().table()) have tables by class and kernel only. `--by tensor` needs DLProf's
+    reports, which say what uses Tensor Cores. A trace recorded without a GPU has no kernels;
+    `--device cpu` shows its operators.
 
     \b
     Example:
@@ -58,17 +59,18 @@ def compute_util(
     refusals = Refusals()
     found = refusals.read(files, lambda file: read(file, "timeline", launches=level in BY_LAUNCH))
     is_summary = isinstance(found[0], Summary)
-    levels: tuple[str, ...] = ("kernel",) if is_summary else ("device",)
     if level is not None:
-        levels = (level,)
-    elif style in ("table", "md"):
+        levels: tuple[str, ...] = (level,)
+    elif style == "csv":  # a table with one header
+        levels = ("kernel",) if is_summary else ("device",)
+    else:
         levels = _SHOWN_OF_SUMMARIES if is_summary else _SHOWN
     tables = refusals.tables(
         found,
-        lambda found: [
-            compute_utilization(found, name, device=device, range=range_, top=top)
+        lambda found: {
+            name: compute_utilization(found, name, device=device, range=range_, top=top)
             for name in levels
-        ],
+        },
     )
     show(tables, style, output)
     refusals.finish()

@@ -82,7 +82,7 @@ def core_util(
     if is_plain and "levels" not in found[0].tables:
         _print_four_lines(table)
     else:
-        show([table], style or "table", output)
+        show({"cores": table}, style or "table", output)
     refusals.finish()
 
 

@@ -80,7 +80,8 @@ def memory_util(
     are_snapshots = all("allocator" in each.tables for each in found)
     levels = (level,) if level else _SHOWN_OF_SNAPSHOTS if are_snapshots else _SHOWN
     tables = refusals.tables(
-        found, lambda found: [memory(found, name, phase=phase, top=top) for name in levels]
+        found,
+        lambda found: {name: memory(found, name, phase=phase, top=top) for name in levels},
     )
     if timeline is not None and are_snapshots:
         draw_events(allocator_curves(found), timeline)

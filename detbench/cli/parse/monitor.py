@@ -51,9 +51,10 @@ def monitor_util(
     names = columns.split(",") if columns else None
     refusals = Refusals()
     found = refusals.read(files, lambda file: read(file, "monitoring", columns=names))
-    levels = (level,) if level else _SHOWN if style in ("table", "md") else _SHOWN[:1]
+    levels = (level,) if level else _SHOWN[:1] if style == "csv" else _SHOWN
     tables = refusals.tables(
-        found, lambda found: [monitoring(found, name, device=device) for name in levels]
+        found,
+        lambda found: {name: monitoring(found, name, device=device) for name in levels},
     )
     show(tables, style, output)
     refusals.finish()

@@ -52,8 +52,9 @@ def throughput_util(
 ) -> None:
     """Throughput from a training's own log, warm-up excluded; AP over time; time-to-train.
 
-    FILE is the `metrics.json` or `log.txt` of detectron2 or of a detbench run. If the log lacks
-    the batch size, it is taken from run.json or config.yaml beside it.
+    FILE is the `metrics.json` or `log.txt` of detectron2 or of a detbench run, maskrcnn-benchmark's
+    log.txt, or mmdetection's log, text or JSON. If the log lacks the batch size, it is taken from
+    run.json or config.yaml beside it. metrics.json has medians only: images/s (median).
 
     \b
     Examples:
@@ -63,6 +64,7 @@ def throughput_util(
     """
     from detbench.api.files import read
     from detbench.api.histories import (
+        MEASURED,
         OPTIONAL,
         evaluations,
         throughput,
@@ -80,13 +82,14 @@ def throughput_util(
         table = refusals.tables(logs, lambda logs: time_to_train(logs, goals))
     elif level == "evaluation":
         table = refusals.tables(logs, evaluations)
-        if style in ("table", "md"):  # print no columns that all logs lack
-            table = table.drop(columns=[c for c in OPTIONAL if table[c].isna().all()])
     else:
         table = refusals.tables(
             logs, lambda logs: throughput(logs, batch_size=batch_size, warmup=warmup)
         )
+    if style in ("table", "md"):  # print no columns that all logs lack
+        lacking = [c for c in (*OPTIONAL, *MEASURED) if c in table and table[c].isna().all()]
+        table = table.drop(columns=lacking)
     if plot is not None:
         draw(training_curves(logs), plot)
-    show([table], style, output)
+    show({"throughput": table}, style, output)
     refusals.finish()
