@@ -37,7 +37,7 @@ def is_dlprof_database(path: Path) -> bool:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as base:
             found = base.execute("select 1 from sqlite_master where name = ?", (KERNELS,))
             return found.fetchone() is not None
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):  # the reader of other databases says what is wrong
         return False
 
 
@@ -84,7 +84,7 @@ def version_of(connection: sqlite3.Connection) -> str:
     """The version of DLProf, as the database says it; empty if it does not."""
     try:
         row = connection.execute("select dlprof_version from read_only_system_config").fetchone()
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):
         return ""
     return str(row[0]).removeprefix("v") if row else ""
 

@@ -53,7 +53,6 @@ _KNOWN: dict[bytes, Foreign] = {
     rb"# HELP DCGM_FI_": Foreign("metrics of DCGM's exporter", _MONITOR),
     rb"rocprofiler-sdk": Foreign("rocprofv3 JSON", _TRACE),
     rb'\A"Kind","Agent_Id"': Foreign("a CSV of rocprofv3", _TRACE),
-    rb'\A"?Index"?,"?KernelName"?': Foreign("a CSV of rocprof", _TRACE),
     rb"brain\.Event:\d": Foreign(
         "TensorBoard's events", "ask for the training's log: metrics.json or log.txt"
     ),

@@ -169,7 +169,7 @@ def _of_device(
     if before < 0:
         raise BadFileError(path, f"GPU {number}: its events and its blocks disagree", _AGAIN)
     recorded = {event.addr for event in _held(events)}
-    moment = f"event {peak} of {len(events)}" if peak else "before the first event"
+    moment = f"at event {peak} of {len(events)}" if peak else "before the first event"
     if peak and not np.isnan(seconds[peak - 1]):
         moment += f", {seconds[peak - 1]:.6g} s after the first"
     rest = int(reserved[peak] - requested[peak])
@@ -177,7 +177,7 @@ def _of_device(
     parts = [
         *_rows(f"{prefix}{moment}", at_peak | {BEFORE: before}, rest, 0),
         *_rows(
-            f"{prefix}the end",
+            f"{prefix}at the end",
             _by_frame(
                 (_label(b.frames, _NO_LINE if b.address in recorded else BEFORE), _requested(b))
                 for b in live

@@ -136,6 +136,14 @@ def test_the_database_has_dlprofs_own_iterations(tmp_path: Path) -> None:
     assert table["total (ms)"].to_dict() == {"yes": 0.004, "no": 0.002}
 
 
+def test_a_database_whose_schema_is_not_text_is_refused(tmp_path: Path) -> None:
+    path = database(tmp_path)
+    content = path.read_bytes().replace(b"CREATE TABLE dictionary", b"CREATE TABLX dictionary")
+    path.write_bytes(content.replace(b"tabledictionary", b"table\xa2ictionary"))
+    with pytest.raises(BadFileError, match="damaged"):
+        detbench.read(path)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -47,7 +47,7 @@ def test_peak_and_end(tmp_path: Path, protocol: int) -> None:
 def test_the_lines_that_allocated(tmp_path: Path) -> None:
     parts = read_snapshot(write(tmp_path, SNAPSHOT)).parts
     told = {(p, m): size for p, m, size in parts[["phase", "module", "bytes"]].to_numpy()}
-    peak, end = "event 3 of 6, 0.002 s after the first", "the end"
+    peak, end = "at event 3 of 6, 0.002 s after the first", "at the end"
     assert told == {
         (peak, "model.py:7 forward"): 2500,
         (peak, "(no line of Python)"): 500,
