@@ -116,12 +116,12 @@ def _json(comparison: Comparison, found: dict[str, pd.DataFrame]) -> str:
     import json
 
     from detbench.comparison.comparing import changes
-    from detbench.reporting.tables import render
+    from detbench.reporting.tables import rows_of
 
     document = {
         "a": comparison.a.name,
         "b": comparison.b.name,
-        **{name: json.loads(render(table, "json")) for name, table in found.items()},
+        **{name: rows_of(table) for name, table in found.items()},
         "changed": [{"name": n, "a": a, "b": b} for n, a, b in changes(comparison.pairs)],
         "notes": list(comparison.notes),
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from detbench.cli.options import format_option, print_table
+from detbench.cli.options import format_option, print_table, show
 from detbench.errors import RunFailedError
 
 if TYPE_CHECKING:
@@ -71,11 +71,13 @@ def gpu_check(
             results=results,
             on_event=on_event,
         )
-    if style in ("table", "md"):
-        for title, table in found.tables.items():
+    if style == "json":
+        show({**found.tables, "verdicts": found.verdicts}, style, None)
+    else:
+        for title, table in found.tables.items() if style != "csv" else ():
             print_table(table, style, title)
             click.echo()
-    print_table(found.verdicts, style)
+        print_table(found.verdicts, style)
     for line in found.left_out:
         click.echo(f"too large for the bundle: {line}", err=True)
     if style in ("table", "md"):

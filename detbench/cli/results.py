@@ -131,7 +131,7 @@ def _show_run(run: Run, style: str, output: Path | None) -> None:
 
     _, record = run
     table = _with_plain_times(run_table([run]))
-    if style in ("csv", "json"):
+    if style == "csv":
         show({"run": table}, style, output)
         return
     facts = [(n, v) for n, v in table.iloc[0].items() if not pd.isna(v)]
@@ -139,13 +139,16 @@ def _show_run(run: Run, style: str, output: Path | None) -> None:
     columns = ["what", "value"]
     left = [(m.path, m.bytes, m.sha256) for m in record.measurements]
     tables = [
-        ("Run", pd.DataFrame(facts, columns=columns)),
+        ("Run", table if style == "json" else pd.DataFrame(facts, columns=columns)),
         ("Environment", pd.DataFrame(around, columns=columns)),
         ("Measurements", pd.DataFrame(left, columns=["measurement", "bytes", "sha256"])),
     ]
     for title, each in tables:
         each.attrs["title"] = title
-    show({title: each for title, each in tables if len(each)}, style, output)
+    if style == "json":  # the same names in every run
+        show({title.lower(): each for title, each in tables}, style, output)
+    else:
+        show({title: each for title, each in tables if len(each)}, style, output)
 
 
 def _print_checked(

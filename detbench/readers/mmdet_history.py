@@ -80,7 +80,11 @@ class Epochs:
 
     def evaluation(self, values: Mapping[str, float], iteration: int | None = None) -> None:
         """Add an evaluation, if there is a metric in `values`; after the last report by default."""
-        figures = {name: 100 * value for key, value in values.items() if (name := _name(key))}
+        figures = {
+            name: math.nan if value < 0 else 100 * value  # -1: there is no such object
+            for key, value in values.items()
+            if (name := _name(key))
+        }
         if not figures:
             return
         history = self._history

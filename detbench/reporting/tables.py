@@ -93,16 +93,33 @@ def _draw(
     from rich.text import Text
 
     shown = Table(box=box.SIMPLE_HEAD)
-    for at in columns:
-        name = Text(str(table.columns[at]))
-        if _is_numeric(table, at):
-            shown.add_column(name, justify="right", min_width=_need(table, cells, at))
-        else:
-            shown.add_column(name, overflow="fold")
+    for at, width in zip(columns, _widths(table, cells, columns, console.width), strict=True):
+        justify: Literal["left", "right"] = "right" if _is_numeric(table, at) else "left"
+        shown.add_column(
+            Text(str(table.columns[at])), justify=justify, width=width, overflow="fold"
+        )
     for row in cells:
         # Text, not markup: kernel names contain brackets.
         shown.add_row(*(Text(row[at]) for at in columns))
     console.print(shown)
+
+
+def _widths(
+    table: pd.DataFrame, cells: list[list[str]], columns: list[int], width: int
+) -> list[int]:
+    """The widths of columns: what each needs, and of the room that is left what it can use.
+
+    Left to itself rich narrows the widest columns first, and breaks the numbers in them.
+    """
+    found = [_need(table, cells, at) for at in columns]
+    whole = [max(len(str(table.columns[at])), _longest(cells, at)) for at in columns]
+    left = width - _EDGES - sum(need + _PADDING for need in found)
+    while left > 0 and found != whole:
+        for index, most in enumerate(whole):
+            if left > 0 and found[index] < most:
+                found[index] += 1
+                left -= 1
+    return found
 
 
 def _folds(table: pd.DataFrame, cells: list[list[str]], width: int) -> list[list[int]]:
@@ -125,10 +142,14 @@ def _folds(table: pd.DataFrame, cells: list[list[str]], width: int) -> list[list
 
 
 def _need(table: pd.DataFrame, cells: list[list[str]], at: int) -> int:
-    """The least width of a column: numbers are not broken, texts and names between words."""
+    """The least width of a column: numbers are not broken, nor are the words of its name."""
     words = max((len(word) for word in str(table.columns[at]).split()), default=0)
-    longest = max((len(row[at]) for row in cells), default=0)
+    longest = _longest(cells, at)
     return max(words, longest if _is_numeric(table, at) else min(longest, _TEXT_WIDTH))
+
+
+def _longest(cells: list[list[str]], at: int) -> int:
+    return max((len(row[at]) for row in cells), default=0)
 
 
 def _is_numeric(table: pd.DataFrame, at: int) -> bool:

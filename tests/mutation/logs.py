@@ -88,7 +88,33 @@ def _of_intervals(reports: list[tuple[int, float]]) -> Any:
 _ONE_EPOCH = "".join(builders.MMDET_LOG.splitlines(keepends=True)[:2]).encode()
 _ONE_EPOCH_JSON = "".join(builders.MMDET_JSON.splitlines(keepends=True)[:3]).encode()
 
+_TABLE = (
+    b"[01/02 03:04:05 d2.evaluation.coco_evaluation]: Evaluation results for bbox: \n"
+    b"|   AP   |  AP50  |\n|:------:|:------:|\n| 37.900 | 58.800 |\n"
+)
+
+
+def _of_table(lines: list[bytes]) -> Any:
+    """A row with nothing over it, as the second of two, is no evaluation."""
+    return [[float(cell) for cell in lines[0].split(b"|")[1:3]]] if lines else None
+
+
+def _ap(rows: Rows) -> Any:
+    return [[row.get("box AP"), row.get("box AP50")] for row in rows]
+
+
 FORMATS = (
+    Format(
+        "detectron2 evaluation",
+        ("throughput-util", "--by", "evaluation"),
+        _TABLE,
+        has(b"37.900"),
+        _of_table,
+        _ap,
+        suffix=".txt",
+        leaves_out=True,
+        enough=b"58.800 |",
+    ),
     Format(
         "maskrcnn-benchmark",
         _VERB,

@@ -118,6 +118,24 @@ def test_ap_is_in_percent(tmp_path: Path, content: str, end: str) -> None:
     assert found.accuracy == {"box AP": 37.7, "box AP50": 58.0}
 
 
+def test_ap_of_what_there_is_not_is_missing(tmp_path: Path) -> None:
+    line = (
+        "2021-02-03 04:06:00,000 - mmdet - INFO - Epoch(val) [1][50]\tbbox_mAP: 0.5, {}: -1.0000\n"
+    )
+    found = log(tmp_path, MMDET_LOG + line.format("bbox_mAP_l"))
+    assert found.evaluations["box APl"].isna().all()
+    assert found.evaluations["box AP"].tolist() == [50]
+
+
+def test_time_to_train_is_of_the_iterations(tmp_path: Path) -> None:
+    line = "2021-02-03 04:06:00,000 - mmdet - INFO - Epoch(val) [1][50]\tbbox_mAP: 0.5000, x: 1\n"
+    path = tmp_path / "a.log"
+    path.write_text(MMDET_LOG + line)
+    (row,) = detbench.time_to_train(path, {"box AP": 40}).to_dict("records")
+    assert row["time (min)"] == pytest.approx(3 * (2 + 1 + 0.5 + 0.4) / 60)
+    assert row["clock"].startswith("iterations only: the clock of mmdetection")
+
+
 def test_a_run_by_iterations_counts_them_over_all_epochs(tmp_path: Path) -> None:
     line = (
         "2023/02/03 04:05:00 - mmengine - INFO - Iter(train) [{}/90]  lr: 0.1  time: {}  loss: 1\n"

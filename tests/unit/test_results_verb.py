@@ -176,7 +176,10 @@ def test_one_run_is_shown_with_all_it_has(root: Path) -> None:
     for words in ("OutOfMemoryError: CUDA out of memory", "python 'a b'", FILE, "sha256", "oom"):
         assert words in shown
     assert listed(root, "--show", str(root / "cpu" / name)).out == shown
-    assert rows(root, "--show", name)[0]["batch_size"] == 64
+    told = json.loads(listed(root, "--show", name, "--json").out)
+    assert told["run"][0]["batch_size"] == 64
+    assert FILE in told["measurements"][0]["measurement"]
+    assert told["environment"] == []
     listed(root, "--show", "nope").refused(2, "has no run 'nope'")
     listed(root, "--show", name, "--verify").refused(2, "--show, --sql and --verify")
     copied = root / "elsewhere" / name

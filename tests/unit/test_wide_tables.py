@@ -28,6 +28,16 @@ def test_a_table_that_fits_is_one() -> None:
     assert sum("iteration" in line for line in lines) == 1
 
 
+def test_no_column_is_squeezed_out_of_the_page() -> None:
+    """As wide as may be without being folded: names wrap, and the last column is there."""
+    for count in range(10, 24):
+        names = [f"of a long name {n}" for n in range(count)]
+        table = pd.DataFrame({"file": ["metrics.json"]} | {name: [123456.7] for name in names})
+        text = render(table, "table")
+        assert text.count("123,456.7") == count
+        assert max(map(len, text.splitlines())) <= 200
+
+
 def test_texts_fold_and_numbers_do_not() -> None:
     table = pd.DataFrame({"kernel": ["x" * 300], "total (ms)": [123456.7]})
     text = render(table, "table")
