@@ -25,8 +25,7 @@ COPY scripts/install_profilers.sh /opt/detbench/scripts/
 ARG PROFILERS="nsys ncu nvprof"
 RUN bash /opt/detbench/scripts/install_profilers.sh ${PROFILERS}
 
-# TORCH=image keeps the torch of BASE_IMAGE, such as one of NVIDIA's PyTorch images. DLProf ended
-# with that of 21.12, whose Python 3.8 is too old for this suite.
+# TORCH=image keeps the torch of BASE_IMAGE, such as one of NVIDIA's PyTorch images.
 COPY docker/base.lock /opt/detbench/docker/
 ARG TORCH=pinned
 ARG PIP_INDEX_URL

@@ -31,6 +31,7 @@ def build_image(
     arguments: Mapping[str, str] | None = None,
     extra_ca: Path | str | None = None,
     use_cache: bool = True,
+    dlprof: bool = False,
     on_event: OnEvent | None = None,
 ) -> BuiltImage:
     """Build the image of a family from docker/*.Dockerfile of the checkout.
@@ -42,6 +43,7 @@ def build_image(
         arguments: further arguments of the Dockerfiles.
         extra_ca: a PEM file of certificates to trust.
         use_cache: whether layers that were built before are taken.
+        dlprof: whether the image of mode dlprof is built instead, which all families share.
         on_event: called with `{"event": "output", "text": ..., "is_step": ...}` for every line.
 
     Raises:
@@ -67,9 +69,12 @@ def build_image(
         tell({"event": "output", "text": line, "is_step": is_step})
 
     with engine() as client:
-        image = images.build(client, root, family, recipe, say)
+        if dlprof:
+            image = images.build_dlprof(client, root, recipe, say)
+        else:
+            image = images.build(client, root, family, recipe, say)
         size = client.images.get(image).attrs["Size"]
-    return BuiltImage(tag(family), image, size)
+    return BuiltImage(tag(images.DLPROF if dlprof else family), image, size)
 
 
 def open_shell(

@@ -74,6 +74,9 @@ def _pairs(context: click.Context, parameter: click.Parameter, given: tuple[str,
     help="A PEM file of certificates to trust, as behind a company's proxy.",
 )
 @click.option("--no-cache", is_flag=True, help="Build every layer anew.")
+@click.option(
+    "--dlprof", is_flag=True, help="Build the image of mode dlprof instead, on NVIDIA's of 21.12."
+)
 def build(family: str, no_cache: bool, **options: Any) -> None:
     """Build the Docker image of a FAMILY, from docker/*.Dockerfile.
 
@@ -87,6 +90,7 @@ def build(family: str, no_cache: bool, **options: Any) -> None:
       detbench build maskrcnn
       detbench build maskrcnn --build-arg DETECTRON2=pypi
       detbench build maskrcnn --device cpu --base-image debian:bookworm
+      detbench build maskrcnn --dlprof
     """
     from detbench.api import containers
 

@@ -36,6 +36,7 @@ class ContainerLauncher:
         read_only: more files and folders that the training reads, at the same path inside.
         gpus: as `Wanted.gpus`.
         counters: whether it may read GPU performance counters.
+        image: another image than the family's; empty for that one.
     """
 
     family: str
@@ -46,6 +47,7 @@ class ContainerLauncher:
     limits: Limits = field(default_factory=Limits)
     counters: bool = False
     python: str = PYTHON
+    image: str = ""
 
     def seen(self, folder: Path) -> Path:
         """The folder under /scratch/measurements."""
@@ -71,7 +73,7 @@ class ContainerLauncher:
     def facts(self) -> dict[str, Any]:
         """The image, the engine and the limits."""
         with engine() as client:
-            return {**facts(client, tag(self.family)), "limits": self.at_most()}
+            return {**facts(client, self.image or tag(self.family)), "limits": self.at_most()}
 
     def run(
         self,
@@ -106,7 +108,7 @@ class ContainerLauncher:
         datasets = [(self.datasets, DATASET)] if self.datasets else []
         return Wanted(
             family=self.family,
-            image=tag(self.family),
+            image=self.image or tag(self.family),
             command=command,
             gpus=self.gpus,
             writable=((self.results, f"{SCRATCH}/measurements"),),

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _SOURCE = "detbench.source"
 _SUITE = "suite"
+DLPROF = "dlprof"
+"""The name of the image of mode dlprof, and of its Dockerfile."""
+
 _PARENT = re.compile(r"^ARG BASE=detbench/(\w+?)(-framework)?$", re.MULTILINE)
 _STEP = re.compile(r"^Step \d+/\d+ : ")
 _PASSED_ON = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
@@ -91,6 +94,16 @@ def build(
         if old.id != image and not client.images.get(str(old.id)).tags:
             with suppress(APIError):  # a container still uses it
                 client.images.remove(str(old.id))
+    return image
+
+
+def build_dlprof(
+    client: DockerClient, root: Path, recipe: Recipe, say: Callable[[str, bool], None]
+) -> str:
+    """Build the image of mode dlprof; returns its id. Parameters and errors as in `build`."""
+    arguments = recipe.all_arguments()
+    image = _build(client, _context(root, recipe), DLPROF, "", arguments, recipe, say, {})
+    client.images.get(image).tag(tag(DLPROF))
     return image
 
 

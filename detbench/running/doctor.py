@@ -50,8 +50,8 @@ _PROGRAMS = {
     "nsys": "install nsight-systems-cli, or use the family's image: bash build_image.sh",
     "ncu": "install nsight-compute, or use the family's image: bash build_image.sh",
     "nvprof": "install the CUDA toolkit, 12.x or older, or use the family's image",
-    "dlprof": "DLProf ended with NVIDIA's PyTorch image 21.12, whose Python 3.8 is too old for this"
-    " suite: take mode nvprof or torch, and parse DLProf's files from elsewhere",
+    "dlprof": "DLProf ended with NVIDIA's PyTorch image 21.12: bash build_image.sh --dlprof, then"
+    " --launcher docker",
 }
 
 

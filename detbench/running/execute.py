@@ -25,11 +25,13 @@ _ENVIRONMENT = {
 }
 
 _TORCHRUN = "torch.distributed.run"
+_DLPROF_TRAINING = "/opt/detbench/dlprof_train.py"  # in the image of mode dlprof
 
 
 def training_command(spec: RunSpec, attachment: Attachment, python: str, folder: Path) -> list[str]:
     """The command line of a run; `folder` is the run's folder as the training sees it."""
-    training = ["-m", "detbench.training", str(folder / store.SPEC), str(folder)]
+    program = [_DLPROF_TRAINING] if spec.mode == "dlprof" else ["-m", "detbench.training"]
+    training = [*program, str(folder / store.SPEC), str(folder)]
     if spec.world_size > 1:
         training = ["-m", _TORCHRUN, *_meeting(spec), *training]
     return attachment.command([python, *training], folder)

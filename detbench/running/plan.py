@@ -23,6 +23,7 @@ _SHORT_WARM_UP = 3  # iterations, after which allocators and autotuners have set
 _MOST_CHECKPOINTS, _CHECKPOINT_EVERY = 9, 5000  # the latter is detectron2's
 # The modes whose profilers follow a single process.
 _ONE_PROCESS = ("nvprof", "nsight", "dlprof")
+_DLPROF_BUILDERS = "_resnet50_fpn"
 
 Purpose = Literal["accuracy", "target", "window", "evaluation"]
 
@@ -133,6 +134,9 @@ def _spec(
     workers = _workers(mode, request, defaults)
     _check_kernels(mode, request)
     framework = _framework(family, name, model, request.framework)
+    if mode.name == "dlprof" and device == "cuda":  # elsewhere it is refused for lack of a GPU
+        _check_dlprof(family, name, model)
+        framework = "torchvision"
     if request.overrides and framework != "detectron2":
         raise UsageError(f"{name} is trained by {framework}", "--override changes detectron2 only")
     weights = _weights(request.weights or defaults.weights)
@@ -269,6 +273,20 @@ def _framework(family: Family, name: str, model: Model, wanted: str | None) -> s
         able = [n for n, m in family.models.items() if wanted in m.frameworks()]
         raise UsageError(f"{wanted} does not have {name}", f"it has: {', '.join(able)}")
     return wanted
+
+
+def _check_dlprof(family: Family, name: str, model: Model) -> None:
+    """Refuse a model that mode dlprof's image lacks: see benchmarks/dlprof_train.py."""
+    if model.torchvision is None or not model.torchvision.builder.endswith(_DLPROF_BUILDERS):
+        able = [
+            n
+            for n, m in family.models.items()
+            if m.torchvision and m.torchvision.builder.endswith(_DLPROF_BUILDERS)
+        ]
+        raise UsageError(
+            f"mode dlprof trains torchvision's models of an image of 2021, not {name}",
+            f"it has: {', '.join(able) or 'none of this family'}",
+        )
 
 
 def _window(

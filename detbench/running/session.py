@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from detbench.gpus import discovery
 from detbench.gpus.discovery import Gpu
 from detbench.launch.base import Launcher, OnEvent
 from detbench.launch.container import ContainerLauncher
-from detbench.launch.docker import COUNTERS_NOTE
+from detbench.launch.docker import COUNTERS_NOTE, tag
 from detbench.launch.local import LocalLauncher
 from detbench.records import store
 from detbench.records.modes import Mode
@@ -193,8 +193,10 @@ def prepare(
             limits=place.limits,
             counters=mode.name == "nsight" and bool(taken),
         )
+        if mode.name == "dlprof":
+            launcher = replace(launcher, image=tag("dlprof"), python="python3")
     session = Session(mode, taken, why_none, root, launcher, place, on_event)
-    if place.launcher == "docker" and not dry_run:
+    if place.launcher == "docker" and not dry_run and mode.name != "dlprof":
         _note_image(session, family_name)
     return session, specs
 

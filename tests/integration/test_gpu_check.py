@@ -29,7 +29,9 @@ def test_the_rehearsal(tmp_path: Path) -> None:
         timeout=900,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    rows = json.loads(done.stdout)
+    told = json.loads(done.stdout)
+    rows = told["verdicts"]
+    assert {"Throughput", "Predicted and measured memory"} <= set(told)
     verdicts: dict[str, set[str]] = {}
     for row in rows:
         verdicts.setdefault(row["step"], set()).add(row["verdict"])

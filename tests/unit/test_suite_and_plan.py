@@ -194,3 +194,13 @@ def test_kernels_are_chosen_in_mode_nsight_only() -> None:
             one(request, "torch", V100)
     with pytest.raises(UsageError, match=r"--kernels '\(' is no regular expression"):
         one(Request(kernels="("), "nsight", V100)
+
+
+def test_mode_dlprof_trains_what_its_image_has() -> None:
+    spec = one(Request(), "dlprof", V100)
+    assert (spec.model, spec.framework) == ("mask_rcnn_R_50_FPN_1x", "torchvision")
+    with pytest.raises(UsageError, match=r"not mask_rcnn_R_101_FPN_3x; it has: mask_rcnn_R_50"):
+        one(Request(model="mask_rcnn_R_101_FPN_3x"), "dlprof", V100)
+    family = load_family("efficientdet")
+    with pytest.raises(UsageError, match="it has: none of this family"):
+        plan(family, MODES["dlprof"], Request(), V100, purpose="window")
