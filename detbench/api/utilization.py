@@ -288,6 +288,7 @@ def _core_notes(chosen: dict[Path, pd.DataFrame]) -> list[str]:
     """Distinct lines `core: reason` for what is missing, and what the line `tensor` is."""
     found = [core.core_utilization(launches) for launches in chosen.values()]
     lines = [f"{name}: {f.reason[name]}" for f in found for name in CORES if name in f.reason]
+    lines += [note for each in found for note in each.notes]
     if any(each.tensor_is_cycles for each in found):
         lines.append(core.TENSOR_IS_CYCLES)
     return list(dict.fromkeys(lines))

@@ -13,6 +13,14 @@ CYCLES = "gpc__cycles_elapsed.max"
 """A kernel's length in cycles: the weight of its utilization."""
 
 ELAPSED = ".avg.pct_of_peak_sustained_elapsed"
+ACTIVE = ".avg.pct_of_peak_sustained_active"
+"""The same peak over the cycles in which the unit worked, of which `SM_ACTIVE` are a share."""
+
+SM_ACTIVE = "sm__cycles_active.avg"
+"""Of a kernel's cycles those in which a multiprocessor had work."""
+
+WEIGHTS = (CYCLES, "sm__cycles_elapsed.max", "sm__cycles_elapsed.avg", "gpu__time_duration.sum")
+"""What can weigh the kernels, in the order of preference."""
 
 CORES = ("fma", "fp16", "tensor", "sfu")
 """The four lines of the core utilization table, in their order."""
@@ -41,6 +49,8 @@ cycles, and issue says nothing of its use: a public report of an attention kerne
 cycles active and 2.9 % of issue. There the line `tensor` is the cycles."""
 
 BESIDE: dict[str, tuple[str, ...]] = {
+    # Sections of Nsight Compute hold the pipe's cycles, and not the issue that is `fma`.
+    "fma cycles": (f"sm__pipe_fma_cycles_active{ELAPSED}",),
     "tensor cycles": TENSOR_CYCLES,
     "tensor issue": METRICS["tensor"],
     "wgmma issue": (f"{_ISSUE}tensor_op_gmma{ELAPSED}",),
@@ -54,18 +64,16 @@ BESIDE: dict[str, tuple[str, ...]] = {
 }
 """By name: what is shown beside the four cores, where it was collected."""
 
-ALL = (
-    CYCLES,
-    *dict.fromkeys(
-        metric for choices in (*METRICS.values(), *BESIDE.values()) for metric in choices
-    ),
+_SHARES = tuple(
+    dict.fromkeys(m for choices in (*METRICS.values(), *BESIDE.values()) for m in choices)
 )
+ALL = (*WEIGHTS, SM_ACTIVE, *_SHARES, *(m.replace(ELAPSED, ACTIVE) for m in _SHARES))
 """Every metric that the table of core utilization is made of."""
 
 CLOCKS = ("smsp__cycles_elapsed.avg.per_second", "dram__cycles_elapsed.avg.per_second")
 """The clocks of the multiprocessors and of the memory while a kernel ran, which nobody locked."""
 
-DURATION = "gpu__time_duration.sum"
+DURATION = WEIGHTS[-1]
 """A kernel's time, in ns."""
 
 BYTES: tuple[tuple[str, ...], ...] = (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from detbench.readers import ncu_messages, ncu_rep, nvprof_metrics
+from detbench.readers import ncu_messages, ncu_rep, ncu_text, nvprof_metrics
 from detbench.readers.ncu_csv import read_ncu_csv
 from detbench.readers.text import open_text, read_head
 
@@ -36,7 +36,7 @@ class Levels:
 
 
 def read_counters(path: Path, metrics: Collection[str]) -> Launches | Levels:
-    """Read those of `metrics` in a report or CSV of Nsight Compute, or levels from nvprof.
+    """Read those of `metrics` in a report, CSV or text of Nsight Compute, or levels from nvprof.
 
     Raises:
         BadFileError: it is none of these, or it is damaged.
@@ -48,6 +48,8 @@ def read_counters(path: Path, metrics: Collection[str]) -> Launches | Levels:
         for line in lines:
             if line.startswith('"ID"'):
                 break
+            if ncu_text.is_launch(line):
+                return Launches(ncu_text.read_ncu_text(path, metrics))
             if nvprof_metrics.is_nvprof(line):
                 return Levels(nvprof_metrics.read_nvprof_metrics(path))
     return Launches(read_ncu_csv(path, metrics))

@@ -24,6 +24,7 @@ from detbench.readers import (
     memory_curve,
     memory_snapshot,
     ncu_messages,
+    ncu_text,
     nvprof_csv,
     printed,
     tbd_memory,
@@ -200,7 +201,7 @@ def _monitor(lines: Iterable[str]) -> str:
 
 def _of_header(line: str) -> Identity | None:
     """The identity of a file with this table header."""
-    if line.startswith('"ID"'):
+    if line.startswith('"ID"') or ncu_text.is_launch(line):
         return Identity("counters", "Nsight Compute")
     if _NVPROF_METRICS.search(line):
         return Identity("counters", "nvprof")

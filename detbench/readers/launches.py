@@ -24,10 +24,12 @@ class Launches:
 
     Attributes:
         process, launch: process and launch ID of each.
+        may_lack: metrics that some launches do not show; elsewhere a missing one means damage.
     """
 
     def __init__(self, metrics: Collection[str]) -> None:
         self.process, self.launch = array("q"), array("q")
+        self.may_lack: set[str] = set()
         self._kernel, self._device, self._capability = _Names(), _Names(), _Names()
         # (table in the file, process) -> launch ID -> its number here
         self._index: dict[tuple[int, int], dict[int, int]] = {}
@@ -100,7 +102,7 @@ class Launches:
         column[place] = numbers
         is_there = np.zeros(len(self.launch), bool)
         is_there[place] = True
-        if not is_there.all():
+        if not is_there.all() and name not in self.may_lack:
             raise BadLaunchError(
                 f"lacks {name}, which other launches have: cut short?",
                 self.launch[int(is_there.argmin())],

@@ -1,9 +1,10 @@
 """Nsight Compute CSV: long, one row per kernel and metric, or wide, one row per kernel.
 
-`ncu --csv --metrics ...` writes the long form; the wide one comes from `--page raw` and has a row
-of units under its header. The columns vary by version; those named here are in all versions since
-2020. Other lines around and between the rows (`==PROF==`, the output of the program) are skipped. A
-second header begins another table, for instance when several processes wrote one log.
+`ncu --csv --metrics ...` writes the long form, and so does `ncu --csv` alone, with labels in place
+of metrics (the details page). The wide one comes from `--page raw` and has a row of units under its
+header. The columns vary by version; those named here are in all versions since 2020. Other lines
+around and between the rows (`==PROF==`, the output of the program) are skipped. A second header
+begins another table, for instance when several processes wrote one log.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import pandas as pd
 from detbench.errors import BadFileError
 from detbench.readers.launches import BadLaunchError, Launches
 from detbench.readers.ncu_messages import cause
+from detbench.readers.ncu_names import metric_of
 from detbench.readers.schema import Column, Schema
 from detbench.readers.text import csv_cells, open_text
 
@@ -109,6 +111,7 @@ def _values(
 ) -> Iterator[tuple[int, str, str, str]]:
     """For each value: number of the launch, metric, unit, cell. Adds new launches to `launches`."""
     table, header = 0, None
+    known: dict[str, str] = {}  # what is written -> the metric; empty if it is not wanted
     for number, line in enumerate(lines, 1):
         if not line.startswith('"') and not (header and header.is_like(line)):
             continue
@@ -148,8 +151,14 @@ def _values(
                 raise BadFileError(path, f"no ID in it: {error}", _AGAIN, place=place) from error
             if header.metric:
                 name, unit, value = header.metric
-                if cells[name] in metrics:
-                    yield launch, cells[name], cells[unit], cells[value]
+                metric = known.get(cells[name])
+                if metric is None:
+                    metric = metric_of(cells[name])
+                    metric = known[cells[name]] = metric if metric in metrics else ""
+                    if metric != cells[name]:  # a label of the details page, which shows a choice
+                        launches.may_lack.add(metric)
+                if metric:
+                    yield launch, metric, cells[unit], cells[value]
             for metric, index in header.wide:
                 yield launch, metric, header.units[index], cells[index]
 

@@ -26,6 +26,7 @@ class CoreUtilization:
             (`counters.BESIDE`), cycle-weighted; None if the file does not have it.
         reason: by core, why its utilization is None.
         tensor_is_cycles: whether `tensor` is the pipe's active cycles, not the issue.
+        notes: what the percentages are, where it is not the definition to the letter.
     """
 
     num_kernels: int
@@ -33,6 +34,7 @@ class CoreUtilization:
     percent: dict[str, float | None]
     reason: dict[str, str]
     tensor_is_cycles: bool
+    notes: tuple[str, ...] = ()
 
 
 def core_utilization(launches: pd.DataFrame) -> CoreUtilization:
@@ -41,18 +43,33 @@ def core_utilization(launches: pd.DataFrame) -> CoreUtilization:
     Raises:
         ValueError: cycles were not collected, or no metric of any core was.
     """
-    if counters.CYCLES not in launches or launches[counters.CYCLES].isna().all():
-        raise ValueError(f"it has no {counters.CYCLES}, which weights the kernels")
-    percent, reason = _percents(launches)
-    if all(percent[core] is None for core in counters.CORES):
+    weight = weight_of(launches)
+    percent, reason, of_active = _percents(launches, weight)
+    if all(value is None for value in percent.values()):
         raise ValueError(f"it holds none of {', '.join(counters.CORES)}: {reason['fma']}")
+    notes = [] if weight == counters.CYCLES else [f"kernels are weighted by {weight}"]
+    if of_active:
+        notes.append(f"of the cycles in which an SM was active, not of all: {', '.join(of_active)}")
     return CoreUtilization(
         num_kernels=len(launches),
-        cycles=float(launches[counters.CYCLES].sum()),
+        cycles=float(launches[weight].sum()),
         percent=percent,
         reason=reason,
         tensor_is_cycles=_tensor_is_cycles(launches),
+        notes=tuple(notes),
     )
+
+
+def weight_of(launches: pd.DataFrame) -> str:
+    """The metric by which kernels are weighted.
+
+    Raises:
+        ValueError: the file has none.
+    """
+    found = [w for w in counters.WEIGHTS if w in launches and launches[w].notna().any()]
+    if not found:
+        raise ValueError(f"it has no {counters.CYCLES}, which weights the kernels")
+    return found[0]
 
 
 def by(
@@ -67,30 +84,36 @@ def by(
         ValueError: as in `core_utilization` for the whole file.
     """
     core_utilization(launches)  # raises for the whole file before it is split into groups
+    weight = weight_of(launches)
+    unit = "time (ns)" if weight == counters.DURATION else "cycles"
     groups: list[tuple[object, pd.DataFrame]] = [("", launches)]
     if level != "file":
         key = launches["kernel"].map(kernel_class) if level == "class" else launches[level]
         groups = list(launches.groupby(key, observed=True))
-        groups.sort(key=lambda group: -group[1][counters.CYCLES].sum())
-    total = launches[counters.CYCLES].sum()
+        groups.sort(key=lambda group: -group[1][weight].sum())
+    total = launches[weight].sum()
     beside = [
         name
         for name, metrics in counters.BESIDE.items()
         if name == "tensor cycles"
-        or (any(metric in launches for metric in metrics) and name != "tensor issue")
+        or (_is_there(launches, metrics) and name != "tensor issue")
         or (name == "tensor issue" and _tensor_is_cycles(launches))
     ]
     rows = []
     for name, group in groups[:top]:
-        percent, _ = _percents(group)
-        cycles = group[counters.CYCLES].sum()
+        percent, _, _ = _percents(group, weight)
+        cycles = group[weight].sum()
         wall = {f"{c} of wall (%)": _times(percent[c], busy_percent) for c in counters.CORES}
         rows.append(
             {
                 **({level: name} if level != "file" else {}),
                 "kernels": len(group),
-                "cycles": int(cycles),
-                **({"cycles (%)": 100 * cycles / total} if level != "file" else {}),
+                unit: int(cycles),
+                **(
+                    {f"{unit.partition(' ')[0]} (%)": 100 * cycles / total}
+                    if level != "file"
+                    else {}
+                ),
                 **{f"{core} (%)": percent[core] for core in counters.CORES},
                 **{f"{name} (%)": percent[name] for name in beside},
                 **(wall if busy_percent is not None else {}),
@@ -99,26 +122,58 @@ def by(
     return pd.DataFrame(rows)
 
 
-def _percents(launches: pd.DataFrame) -> tuple[dict[str, float | None], dict[str, str]]:
-    """Cycle-weighted utilization by core and beside the cores, and the reasons for None."""
+def _percents(
+    launches: pd.DataFrame, weight: str
+) -> tuple[dict[str, float | None], dict[str, str], list[str]]:
+    """Weighted utilization by core and beside the cores, and the reasons for None.
+
+    The last of the three lists those whose percentages are of active cycles only.
+    """
     choices = {**counters.METRICS, **counters.BESIDE}
     if _tensor_is_cycles(launches):
         choices["tensor"] = counters.TENSOR_CYCLES
     percent: dict[str, float | None] = {}
     reason: dict[str, str] = {}
+    of_active: list[str] = []
     for core, metrics in choices.items():
-        metric = next((m for m in metrics if m in launches), None)
-        if metric is None:
+        values, is_of_active = _values(launches, metrics)
+        if values is None:
             percent[core], reason[core] = None, f"{metrics[0]} was not collected"
             continue
         # A kernel without this value counts neither in the numerator nor in the denominator.
-        known = launches[[counters.CYCLES, metric]].dropna()
-        cycles = known[counters.CYCLES].sum()
-        if known.empty or cycles == 0:
-            percent[core], reason[core] = None, f"{metric} is n/a for every kernel"
+        known = values.notna() & launches[weight].notna()
+        total = launches.loc[known, weight].sum()
+        if not known.any() or total == 0:
+            percent[core], reason[core] = None, f"{metrics[0]} is n/a for every kernel"
             continue
-        percent[core] = float((known[counters.CYCLES] * known[metric]).sum() / cycles)
-    return percent, reason
+        percent[core] = float((launches.loc[known, weight] * values[known]).sum() / total)
+        if is_of_active:
+            of_active.append(core)
+    return percent, reason, of_active
+
+
+def _values(
+    launches: pd.DataFrame, metrics: tuple[str, ...]
+) -> tuple[pd.Series[float] | None, bool]:
+    """The first of the metrics that was collected, and whether it is a share of active cycles.
+
+    A share of active cycles becomes one of all cycles where the file tells how many were active.
+    """
+    for metric in metrics:
+        if metric in launches:
+            return launches[metric], False
+        active = metric.replace(counters.ELAPSED, counters.ACTIVE)
+        if active not in launches:
+            continue
+        if counters.SM_ACTIVE in launches and counters.CYCLES in launches:
+            share = launches[counters.SM_ACTIVE] / launches[counters.CYCLES]
+            return launches[active] * share, False
+        return launches[active], True
+    return None, False
+
+
+def _is_there(launches: pd.DataFrame, metrics: tuple[str, ...]) -> bool:
+    return _values(launches, metrics)[0] is not None
 
 
 def _tensor_is_cycles(launches: pd.DataFrame) -> bool:

@@ -91,7 +91,6 @@ def _print_four_lines(table: pd.DataFrame) -> None:
     import pandas as pd
 
     from detbench.gpus.counters import CORES
-    from detbench.utilization.core import TENSOR_IS_CYCLES
 
     reasons = {note.partition(":")[0]: note for note in table.attrs["notes"]}
     for core in CORES:
@@ -100,5 +99,6 @@ def _print_four_lines(table: pd.DataFrame) -> None:
         click.echo(f"{core}\t{shown}")
         if pd.isna(percent):
             click.echo(reasons[core], err=True)
-    if TENSOR_IS_CYCLES in table.attrs["notes"]:
-        click.echo(TENSOR_IS_CYCLES, err=True)
+    for note in table.attrs["notes"]:
+        if note.partition(":")[0] not in CORES:
+            click.echo(note, err=True)
