@@ -29,6 +29,8 @@ _COPIES = {
     9: "HtoH", 10: "PtoP",
 }  # fmt: skip
 _KERNELS = ("CUPTI_ACTIVITY_KIND_KERNEL", "CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL")
+# A whole CUDA graph as one activity: nsys's default, with --cuda-graph-trace=graph.
+_GRAPHS = "CUPTI_ACTIVITY_KIND_GRAPH_TRACE"
 _NAME_COLUMNS = ("demangledName", "shortName", "name")
 _LIMIT = 1 << 62  # in ns; no time since an epoch is larger
 _PUSH_POP, _START_END = 59, 60  # NVTX_EVENTS.eventType
@@ -45,6 +47,10 @@ def read_cupti(path: Path, *, launches: bool = False) -> Timeline:
         names |= database.strings("StringTable", "_id_", "value")
         kernel_tables = _tables(database, *_KERNELS)
         kernels = [_kernels(database, table, names) for table in kernel_tables]
+        graph_tables = _tables(database, _GRAPHS)
+        graphs = [_activities(database, t, "kernel", "", {}, "CUDA graph") for t in graph_tables]
+        kernel_tables += graph_tables
+        kernels += graphs
         if not any(len(part.start) for part in kernels):
             raise BadFileError(
                 path, _why_no_kernel(database), "profile a window that runs on a GPU"
@@ -57,13 +63,43 @@ def read_cupti(path: Path, *, launches: bool = False) -> Timeline:
             *(_activities(database, t, "copy", "copyKind", copies) for t in copy_tables),
             *(_activities(database, t, "copy", "", {}) for t in set_tables),
         ]
-        return Timeline(
-            _table(parts),
-            _ranges(database, names),
-            read_launches(database, [*kernel_tables, *copy_tables, *set_tables])
-            if launches
-            else None,
+        called = None
+        if launches:
+            called = read_launches(database, [*kernel_tables, *copy_tables, *set_tables])
+        table, called, untimed = _timed(_table(parts), called)
+        num_graphs = sum(len(part.start) for part in graphs)
+        return Timeline(table, _ranges(database, names), called, _note_of(num_graphs, untimed))
+
+
+def _timed(
+    table: pd.DataFrame, launches: pd.DataFrame | None
+) -> tuple[pd.DataFrame, pd.DataFrame | None, int]:
+    """The activities whose times were collected, their launches, and how many were not.
+
+    CUPTI writes 0 for both times of an activity that it could not time (cupti_activity.h).
+    """
+    is_timed = (table["start (ns)"] != 0) | (table["duration (ns)"] != 0)
+    if is_timed.all():
+        return table, launches, 0
+    kept = table[is_timed].reset_index(drop=True)
+    if launches is not None:
+        place = np.cumsum(is_timed.to_numpy()) - 1
+        launches = launches[is_timed.to_numpy()[launches["activity"]]]
+        launches = launches.assign(activity=place[launches["activity"]])
+    return kept, launches, int((~is_timed).sum())
+
+
+def _note_of(num_graphs: int, untimed: int) -> str:
+    """What the reader of a figure has to know of these activities."""
+    notes = []
+    if num_graphs:
+        notes.append(
+            f"CUDA graphs are a row each ({num_graphs:,}), busy from start to end: their kernels were"
+            " not recorded (nsys profile --cuda-graph-trace=node)"
         )
+    if untimed:
+        notes.append(f"without times, as these could not be collected, and left out: {untimed:,}")
+    return "; ".join(notes)
 
 
 class _Activities(NamedTuple):
@@ -104,9 +140,14 @@ def _kernels(database: Database, table: str, names: dict[int, str]) -> _Activiti
 
 
 def _activities(
-    database: Database, table: str, kind: str, name_column: str, names: dict[int, str]
+    database: Database,
+    table: str,
+    kind: str,
+    name_column: str,
+    names: dict[int, str],
+    one_name: str = "Memset",
 ) -> _Activities:
-    """The rows of one CUPTI table; without a name column they are all called `Memset`."""
+    """The rows of one CUPTI table; without a name column they are all called `one_name`."""
     columns = ["start", "end", "deviceId", "streamId", *([name_column] if name_column else [])]
     start, end, device, stream, *ids = database.integers(table, columns)
     wrong = (end < start) | (start < -_LIMIT) | (end > _LIMIT) | (end - start > LONGEST)
@@ -119,7 +160,7 @@ def _activities(
             "export it again",
             place=f"table {table}, row {int(wrong.argmax()) + 1}",
         )
-    label = named(ids[0], names) if ids else named(np.zeros_like(start), {0: "Memset"})
+    label = named(ids[0], names) if ids else named(np.zeros_like(start), {0: one_name})
     return _Activities(
         kind,
         label,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import shlex
 import shutil
 import subprocess
@@ -31,6 +32,8 @@ _STATS = (
     "copy it again, or have it written again:"
     " nsys stats --report cuda_gpu_trace --format csv, or nvprof --csv"
 )
+# A line of text may begin with a bracket too: [5/8] Executing ...
+_JSON = re.compile(rb"[\xef\xbb\xbf \t\r\n]*(\{|\[\s*[\[{\]])")
 _NSYS_REPORTS = {".nsys-rep", ".qdrep"}
 
 
@@ -48,7 +51,7 @@ def read_timeline(path: Path, *, launches: bool = False) -> Timeline | KernelSum
         if is_dlprof_database(path):
             return read_dlprof_database(path)
         return read_cupti(path, launches=launches)
-    if head.startswith(b"\x1f\x8b") or head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
+    if head.startswith(b"\x1f\x8b") or _JSON.match(head):
         return read_kineto(path, launches=launches)
     if b"<session" in head:
         raise BadFileError(

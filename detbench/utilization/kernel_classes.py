@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _PATTERNS = (
+    ("CUDA graph", r"^CUDA graph$"),
     ("communication", r"nccl|rccl|all_?reduce|all_?gather|reduce_?scatter|^c10d::|^gloo"),
     ("copy", r"^\[?(cuda )?mem(cpy|set)|^aten::(copy_|to|_to_copy|clone|contiguous|fill_|zero_)$"),
     ("nms", r"nms"),
@@ -39,5 +40,8 @@ def names_a_tensor_core(name: str) -> bool:
 
 
 def kernel_class(name: str) -> str:
-    """conv, gemm, elementwise, norm, pooling, roi_align, nms, communication, copy or other."""
+    """conv, gemm, elementwise, norm, pooling, roi_align, nms, communication, copy or other.
+
+    A whole CUDA graph, whose kernels were not recorded, is a class of its own.
+    """
     return next((found for found, pattern in _COMPILED if pattern.search(name)), "other")

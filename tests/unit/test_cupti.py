@@ -125,3 +125,42 @@ def test_a_damaged_nvprof_trace_is_refused(tmp_path: Path, old: str, new: str, w
     path.write_text(NVPROF_TRACE.replace(old, new))
     with pytest.raises(BadFileError, match=words):
         read(path)
+
+
+GRAPHS = """
+create table CUPTI_ACTIVITY_KIND_GRAPH_TRACE
+    ("start" int, "end" int, deviceId int, streamId int, correlationId int);
+insert into CUPTI_ACTIVITY_KIND_GRAPH_TRACE values (300, 450, 0, 7, 90);
+"""
+
+
+def test_a_cuda_graph_keeps_the_gpu_busy(make: Make) -> None:
+    timeline = read(make(NSYS_TABLES + GRAPHS))
+    (row,) = compute.by_device(timeline, ["0"]).to_dict("records")
+    # [100, 250) as before, and the graph's [300, 450): 300 of 500.
+    assert row["busy (%)"] == 60
+    assert timeline.note.startswith("CUDA graphs are a row each (1)")
+    classes = compute.by_name(timeline, ["0"], "class").set_index("class")
+    assert classes.loc["CUDA graph", "total (ms)"] == pytest.approx(150e-6)
+
+
+def test_an_activity_without_times_is_left_out_and_counted(make: Make) -> None:
+    zero = "insert into CUPTI_ACTIVITY_KIND_KERNEL select 0, 0, "
+    before = read(make(NSYS_TABLES))
+    columns = "select * from CUPTI_ACTIVITY_KIND_KERNEL limit 1"
+    with sqlite3.connect(make(NSYS_TABLES)) as connection:
+        names = [d[0] for d in connection.execute(columns).description]
+    connection.close()
+    rest = ", ".join(f'"{name}"' for name in names if name not in ("start", "end"))
+    order = [
+        *(n for n in names if n in ("start", "end")),
+        *(n for n in names if n not in ("start", "end")),
+    ]
+    assert order[:2] == ["start", "end"]
+    script = f"{zero}{rest} from CUPTI_ACTIVITY_KIND_KERNEL limit 1;"
+    into = ", ".join(f'"{name}"' for name in order)
+    timeline = read(
+        make(NSYS_TABLES + script.replace("KERNEL select", f"KERNEL ({into}) select", 1))
+    )
+    assert len(timeline.activities) == len(before.activities)
+    assert timeline.note == "without times, as these could not be collected, and left out: 1"
