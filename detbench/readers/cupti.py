@@ -94,8 +94,8 @@ def _note_of(num_graphs: int, untimed: int) -> str:
     notes = []
     if num_graphs:
         notes.append(
-            f"CUDA graphs are a row each ({num_graphs:,}), busy from start to end: their kernels were"
-            " not recorded (nsys profile --cuda-graph-trace=node)"
+            f"CUDA graphs are a row each ({num_graphs:,}), busy from start to end: their kernels"
+            " were not recorded (nsys profile --cuda-graph-trace=node)"
         )
     if untimed:
         notes.append(f"without times, as these could not be collected, and left out: {untimed:,}")
