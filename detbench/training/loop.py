@@ -155,14 +155,15 @@ class LoopTrainer:
                 hook.before_train(self)
             for iteration in range(self._start, spec.num_iterations):
                 self._iterate(iteration)
-                if self._is_due(spec.checkpoint_every, iteration) and self._job.world.is_main:
-                    self._save(iteration)
                 if self._is_due(spec.evaluate_every, iteration):
                     self._evaluate(iteration + 1)
                     if evaluations.reached:
                         break
                 if (iteration + 1) % REPORT_EVERY == 0:  # after the evaluation, as in detectron2
                     self._report()
+                # Last, so that whoever goes on from here has lost no evaluation and no report.
+                if self._is_due(spec.checkpoint_every, iteration) and self._job.world.is_main:
+                    self._save(iteration)
             self._report()
         finally:
             for hook in self._hooks:

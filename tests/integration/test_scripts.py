@@ -117,7 +117,9 @@ def test_a_gpu_mode_shows_its_command_and_stops_where_it_can_measure_nothing(
     script("switch.sh", mode)
     shown = script("profile.sh", mode, "--dry-run")
     assert shown.returncode == 0
-    assert "-m detbench.training" in shown.stdout
+    # The image of mode dlprof is too old for the suite: one file trains there.
+    training = "dlprof_train.py" if mode == "dlprof" else "-m detbench.training"
+    assert training in shown.stdout
     assert_refused(script("profile.sh", mode), 3, f"mode {mode} lacks an NVIDIA GPU", "GPU host")
     assert not (checkout / "results").exists()
 

@@ -103,7 +103,7 @@ FORMATS = (
     ),
     Format(
         "dmon with dates",
-        ("monitor-util",),
+        ("monitor-util", "--by", "quantity"),
         builders.DMON_DATED.encode(),
         lambda line: line.startswith(b" "),
         lambda lines: _of_dmon([b" ".join(line.split()[2:]) for line in lines]),
@@ -113,7 +113,7 @@ FORMATS = (
     ),
     Format(
         "dcgmi",
-        ("monitor-util",),
+        ("monitor-util", "--by", "quantity"),
         builders.DCGMI.encode(),
         has(b"GPU 0", b"GPU-I"),
         _of_dcgmi,
@@ -122,7 +122,7 @@ FORMATS = (
     ),
     Format(
         "pmon",
-        ("monitor-util",),
+        ("monitor-util", "--by", "quantity"),
         builders.PMON.encode(),
         lambda line: line.startswith(b" "),
         _of_pmon,

@@ -221,14 +221,17 @@ class _Trainer(DefaultTrainer):  # type: ignore[misc]
         writers = [h for h in upstream if isinstance(h, PeriodicWriter)]
         # Ours first, so that an iteration ends before checkpoints and writers begin.
         found = [_Forward(self._detbench_hooks), *(h for h in upstream if not isinstance(h, ours))]
-        if spec.save_weights and self._job.world.is_main:
-            period = self.cfg.SOLVER.CHECKPOINT_PERIOD
-            kept = checkpoints.KEPT
-            found.append(PeriodicCheckpointer(self.checkpointer, period, max_to_keep=kept))
         if spec.evaluate:
             # Upstream's hook also calls this at the end of the training.
             found.append(EvalHook(self.cfg.TEST.EVAL_PERIOD, self._evaluate))
-        return [*found, *writers, _StopAtTarget(self._job.evaluations)]
+        found += writers
+        if spec.save_weights and self._job.world.is_main:
+            # Behind the evaluation and its report, unlike upstream's: whoever goes on from here
+            # has lost neither.
+            period = self.cfg.SOLVER.CHECKPOINT_PERIOD
+            kept = checkpoints.KEPT
+            found.append(PeriodicCheckpointer(self.checkpointer, period, max_to_keep=kept))
+        return [*found, _StopAtTarget(self._job.evaluations)]
 
     def train(self) -> None:
         try:
