@@ -153,8 +153,9 @@ def _values(
                 name, unit, value = header.metric
                 metric = known.get(cells[name])
                 if metric is None:
-                    metric = metric_of(cells[name])
-                    metric = known[cells[name]] = metric if metric in metrics else ""
+                    said = cells[name]
+                    metric = said if said in metrics else metric_of(said)
+                    metric = known[said] = metric if metric in metrics else ""
                     if metric != cells[name]:  # a label of the details page, which shows a choice
                         launches.may_lack.add(metric)
                 if metric:

@@ -46,7 +46,8 @@ def core_utilization(launches: pd.DataFrame) -> CoreUtilization:
     weight = weight_of(launches)
     percent, reason, of_active = _percents(launches, weight)
     if all(value is None for value in percent.values()):
-        raise ValueError(f"it holds none of {', '.join(counters.CORES)}: {reason['fma']}")
+        also = "" if counters.CYCLES in launches else f", and neither was {counters.CYCLES}"
+        raise ValueError(f"it holds none of {', '.join(counters.CORES)}: {reason['fma']}{also}")
     notes = [] if weight == counters.CYCLES else [f"kernels are weighted by {weight}"]
     if of_active:
         notes.append(f"of the cycles in which an SM was active, not of all: {', '.join(of_active)}")
