@@ -116,11 +116,8 @@ def _run(spec: RunSpec, output: Path) -> Outcome:
     set_precision(spec.precision)
     evaluations = Evaluations(spec.target)  # starts the clock
     emit("progress", phase="opening the dataset", done=0, total=0)
-    schedule = model.schedule.scaled(spec.batch_size)
-    if spec.learning_rate is not None:
-        schedule = schedule.model_copy(update={"learning_rate": spec.learning_rate})
     dataset = open_dataset(spec.dataset)
-    job = Job(spec, model, schedule, dataset, output, world, evaluations)
+    job = Job.of(spec, dataset, output, world, evaluations)
     if spec.weights == "random":
         job = untrained(job)
 

@@ -1,7 +1,8 @@
 """Upstream's trainer without a line of ours: `python -m detbench.training.bare SPEC FOLDER`.
 
-The other side of a comparison that shows the suite's own overhead: the same detectron2 config, and
-a clock at the window's edges. Emits the event `clock` with the `seconds` between them.
+The other side of a comparison that shows the suite's own overhead: the same detectron2 config,
+weights and numbers, and a clock at the window's edges. Emits the event `clock` with the `seconds`
+between them.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from detectron2.engine import DefaultTrainer, HookBase
 from detbench.datasets import open_dataset
 from detbench.records.events import emit
 from detbench.records.spec import RunSpec, Window
-from detbench.suite import load_family
 from detbench.training.distributed import World
 from detbench.training.evaluations import Evaluations
 from detbench.training.frameworks.detectron2 import config_of
+from detbench.training.numbers import lay_out, set_precision
 from detbench.training.protocol import Job
+from detbench.training.random_weights import settle, untrained
 
 
 class Clock(HookBase):  # type: ignore[misc]
@@ -56,16 +58,18 @@ def _now() -> float:
 def main(spec_path: Path, folder: Path) -> None:
     """Train the spec's window with upstream's trainer."""
     spec = RunSpec.model_validate_json(spec_path.read_bytes())
-    model = load_family(spec.family).model(spec.model)
-    schedule = model.schedule.scaled(spec.batch_size)
-    if spec.learning_rate is not None:
-        schedule = schedule.model_copy(update={"learning_rate": spec.learning_rate})
-    job = Job(spec, model, schedule, open_dataset(spec.dataset), folder, World(), Evaluations({}))
+    set_precision(spec.precision)
+    job = Job.of(spec, open_dataset(spec.dataset), folder, World(), Evaluations({}))
+    if spec.weights == "random":
+        job = untrained(job)
     cfg = config_of(job).clone()
     cfg.defrost()
     cfg.DATASETS.TEST = ()
     trainer = DefaultTrainer(cfg)
     trainer.resume_or_load(resume=False)
+    if spec.weights == "random":
+        settle(trainer.model)
+    lay_out(trainer.model, spec)
     clock = Clock(spec.window)
     trainer.register_hooks([clock])
     trainer.train()

@@ -15,7 +15,7 @@ import torch
 
 from detbench.datasets.coco import CocoDataset
 from detbench.records.spec import RunSpec
-from detbench.suite import Model, Schedule
+from detbench.suite import Model, Schedule, load_family
 from detbench.training.distributed import World
 from detbench.training.evaluations import Evaluations
 
@@ -31,6 +31,22 @@ class Job:
     output: Path
     world: World
     evaluations: Evaluations
+
+    @classmethod
+    def of(
+        cls,
+        spec: RunSpec,
+        dataset: CocoDataset,
+        output: Path,
+        world: World,
+        evaluations: Evaluations,
+    ) -> Job:
+        """The job of a spec, at the spec's learning rate or its schedule's."""
+        model = load_family(spec.family).model(spec.model)
+        schedule = model.schedule.scaled(spec.batch_size)
+        if spec.learning_rate is not None:
+            schedule = schedule.model_copy(update={"learning_rate": spec.learning_rate})
+        return cls(spec, model, schedule, dataset, output, world, evaluations)
 
     @property
     def device(self) -> torch.device:

@@ -4,6 +4,8 @@ import csv
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +14,11 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import assert_refused
+from detbench.records.events import parse
+from detbench.records.modes import MODES
+from detbench.running.plan import Request, plan
+from detbench.suite import load_family
+from tests.conftest import ROOT, assert_refused
 from tests.integration.conftest import (
     FRAMEWORKS,
     NUM_ITERATIONS,
@@ -429,6 +435,26 @@ def test_without_a_network_a_benchmark_starts_from_random_weights(checkout: Path
                    "--iterations", "9", env=nowhere)  # fmt: skip
     assert refused.returncode == 3, refused.stderr
     assert "R-50.pkl cannot be read" in refused.stderr.splitlines()[-1]
+
+
+def test_bare_upstream_trains_what_the_suite_trains(tmp_path: Path) -> None:
+    """From the same random weights at the same rate: else R50-FPN is NaN, and upstream stops."""
+    request = Request(
+        model="mask_rcnn_R_50_FPN_1x", batch_sizes=(1,), device="cpu", dataset="embedded",
+        weights="random", start=6, count=2,
+        overrides={"INPUT.MIN_SIZE_TRAIN": [96], "INPUT.MAX_SIZE_TRAIN": 128},
+    )  # fmt: skip
+    (spec,) = plan(load_family("maskrcnn"), MODES["noprofile"], request, None, purpose="window")
+    file = tmp_path / "spec.json"
+    file.write_text(spec.model_dump_json())
+    done = subprocess.run(
+        [sys.executable, "-m", "detbench.training.bare", file, tmp_path],
+        capture_output=True, text=True, check=False, cwd=ROOT, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    events = filter(None, map(parse, done.stdout.splitlines()))
+    (seconds,) = [event["seconds"] for event in events if event["event"] == "clock"]
+    assert seconds > 0
 
 
 def test_precision_and_layout_are_recorded(checkout: Path) -> None:
