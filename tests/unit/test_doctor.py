@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,11 @@ def test_a_program_that_holds_the_counters_is_named(tmp_path: Path) -> None:
     shutil.copy2(shutil.which("sleep") or "", program)
     with subprocess.Popen([program, "60"]) as process:
         try:
+            # On a busy machine the kernel names a process only after Popen has returned.
+            name = Path(f"/proc/{process.pid}/comm")
+            while name.read_text().strip() != program.name:
+                assert process.poll() is None
+                time.sleep(0.001)
             check = doctor._counter_holders()
         finally:
             process.kill()
