@@ -15,7 +15,7 @@ import pandas as pd
 from detbench.errors import BadFileError, UsageError
 from detbench.gpus import counters
 from detbench.readers import counters_file, timeline, timeline_file
-from detbench.readers.identity import Identity, Kind, identify, is_unknown
+from detbench.readers.identity import ForeignFileError, Identity, Kind, identify
 from detbench.readers.memory_file import read_memory_tables
 from detbench.readers.monitoring import read_monitoring
 from detbench.readers.training_log import TrainingLog, read_training_log
@@ -199,8 +199,10 @@ def _told(file: Path, kind: Kind | None, error: BadFileError) -> BadFileError:
         return error
     try:
         found = identify(file)
-    except BadFileError as unknown:
-        return error if is_unknown(unknown) else unknown
+    except ForeignFileError as foreign:
+        return foreign
+    except BadFileError:
+        return error
     if found.kind == kind or found.is_guess:
         return error
     held, script = _HOLDS[found.kind]

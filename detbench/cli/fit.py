@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from detbench.cli.completion import of_gpu_profiles, of_models
-from detbench.cli.options import family_argument, format_option, print_table
+from detbench.cli.options import PRECISIONS, family_argument, format_option, print_table
 from detbench.cli.run_options import whole_numbers
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _size(context: click.Context, parameter: click.Parameter, value: str) -> tup
 )
 @click.option(
     "--precision",
-    type=click.Choice(["fp32", "tf32", "amp", "bf16"]),
+    type=click.Choice(PRECISIONS),
     default="fp32",
     show_default=True,
 )

@@ -22,6 +22,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # Repeats reporting.tables.FORMATS: that module imports pandas, and --help has to be instant.
 FORMATS = ("table", "csv", "json", "md")
+# Repeats records.spec.Precision: that module imports pydantic.
+PRECISIONS = ("fp32", "tf32", "amp", "bf16")
 _JSON = "detbench.json"
 
 

@@ -10,7 +10,7 @@ import click
 
 from detbench.cli.completion import of_gpu_profiles, of_models, of_modes
 from detbench.cli.container import folder_option, limit_options
-from detbench.cli.options import family_argument, format_option
+from detbench.cli.options import PRECISIONS, family_argument, format_option
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -71,7 +71,7 @@ _HOW = (
     click.option("--device", type=click.Choice(["cpu", "cuda"]), help="[default: cuda if there]"),
     click.option(
         "--precision",
-        type=click.Choice(["fp32", "tf32", "amp", "bf16"]),
+        type=click.Choice(PRECISIONS),
         default="fp32",
         show_default=True,
         help="fp32 has no TF32 anywhere; amp is fp16 with scaled gradients.",

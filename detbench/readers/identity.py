@@ -56,6 +56,10 @@ class Identity(NamedTuple):
     is_guess: bool = False
 
 
+class ForeignFileError(BadFileError):
+    """The file is whole, and of a known format that is not read."""
+
+
 _HEAD = 1 << 16
 _GZIP = b"\x1f\x8b"
 _KNOWN = (
@@ -77,6 +81,7 @@ def identify(path: Path) -> Identity:
     """Identify a file.
 
     Raises:
+        ForeignFileError: it is of a known format that is not read.
         BadFileError: it cannot be read, or its format is unknown.
     """
     head = read_head(path, _HEAD)
@@ -91,7 +96,7 @@ def identify(path: Path) -> Identity:
     if found is not None and not found.is_guess:
         return found
     if (other := foreign(head)) is not None:
-        raise BadFileError(path, f"it is {other.name}", other.instead)
+        raise ForeignFileError(path, f"it is {other.name}", other.instead)
     if found is None:
         what = "the file is empty" if not head else "its format is unknown"
         raise BadFileError(path, what if is_text(head) or not head else f"{what}: no text", _KNOWN)
@@ -110,11 +115,6 @@ def _of_content(path: Path, head: bytes) -> Identity | None:
     if "<session" in text:
         return Identity("timeline", "NVIDIA Visual Profiler")
     return _of_text(path) if is_text(head) else None
-
-
-def is_unknown(refusal: BadFileError) -> bool:
-    """Whether `identify` found nothing in the file that it could name."""
-    return refusal.remedy == _KNOWN or "cannot be read" in refusal.problem
 
 
 def _unpacked(head: bytes) -> bytes:

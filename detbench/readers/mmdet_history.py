@@ -95,14 +95,6 @@ class Epochs:
         history.evaluated(found)
 
 
-def curve_of(values: Mapping[str, float]) -> dict[str, float]:
-    """The learning rate and the losses among the values of a report."""
-    curve = {k: v for k, v in values.items() if k == "lr" or "loss" in k}
-    if "loss" in curve:
-        curve["total_loss"] = curve.pop("loss")
-    return curve
-
-
 def whole(values: Mapping[str, object], key: str) -> int:
     """A count from 1.
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from detbench.readers.json_lines import take_entries
-from detbench.readers.mmdet_history import Epochs, curve_of, whole
-from detbench.readers.training_history import History
+from detbench.readers.mmdet_history import Epochs, whole
+from detbench.readers.training_history import History, curve_of
 
 HEADER = '{"env_info"'
 """How a log of 2.x begins, whose first line may be long."""

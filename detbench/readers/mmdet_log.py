@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from detbench.errors import BadFileError
-from detbench.readers.mmdet_history import Epochs, curve_of, whole
-from detbench.readers.training_history import History
+from detbench.readers.mmdet_history import Epochs, whole
+from detbench.readers.training_history import History, curve_of
 
 _COUNT = r"\d{1,15}"
 LINE = re.compile(

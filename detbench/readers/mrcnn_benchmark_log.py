@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from detbench.readers.running_mean import RunningMean, Seen
-from detbench.readers.training_history import History, Report
+from detbench.readers.training_history import History, Report, curve_of
 
 _FIGURE = r"(\d+\.\d+) \((\d+\.\d+)\)"
 # The learning rate comes after all times: a line that is cut before it lacks some.
@@ -71,9 +71,7 @@ class _Reader:
         since = iteration + 1 - history.processes[-1].start
         num, spent = self._mean.add(since, mean)
         waited = self._wait.add(since, wait)[1]
-        curve = {name: float(value) for name, value in _CURVE.findall(line)}
-        if "loss" in curve:
-            curve["total_loss"] = curve.pop("loss")
+        curve = curve_of({name: float(value) for name, value in _CURVE.findall(line)})
         history.report(
             Report(iteration, num, since, spent, float(found[2]), max(0.0, waited)), curve
         )

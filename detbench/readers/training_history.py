@@ -7,6 +7,7 @@ training before it; one that begins at iteration 0 begins a new training.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -73,6 +74,14 @@ class Evaluation:
     compute_per_image: float = math.nan
     compute_per_batch: float = math.nan
     figures: dict[str, float] = field(default_factory=dict)
+
+
+def curve_of(values: Mapping[str, float]) -> dict[str, float]:
+    """The learning rate and the losses among the values of a report, their sum `total_loss`."""
+    curve = {k: v for k, v in values.items() if k == "lr" or "loss" in k}
+    if "loss" in curve:
+        curve["total_loss"] = curve.pop("loss")
+    return curve
 
 
 def figure(task: str, metric: str) -> str:

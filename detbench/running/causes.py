@@ -74,9 +74,7 @@ def classify(
 
 def notes(folder: Path) -> tuple[str, ...]:
     """What a run that ended well has to be read with, from its log."""
-    log = folder / store.LOG
-    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
-    moved = _ON_CPU.findall(text)
+    moved = _ON_CPU.findall(_log_of(folder))
     if not moved:
         return ()
     times = "once" if len(moved) == 1 else f"{len(moved)} times"
@@ -85,9 +83,7 @@ def notes(folder: Path) -> tuple[str, ...]:
 
 def _killed_process(folder: Path) -> re.Match[str] | None:
     """The torchrun process that a signal ended first, from torchrun's report."""
-    log = folder / store.LOG
-    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
-    _, root_cause, report = text.partition("Root Cause (first observed failure)")
+    _, root_cause, report = _log_of(folder).partition("Root Cause (first observed failure)")
     return _KILLED.search(report) if root_cause else None
 
 
@@ -129,10 +125,12 @@ def _killed(ended: Exit, folder: Path) -> tuple[Status, str]:
         return "failed", f"killed by signal {number} ({signal.Signals(number).name})"
     if shutil.disk_usage(folder).free < _FULL_BYTES:
         return "failed", f"No space left on device: the disk of {folder.parent} is full"
-    last = _last_line(folder / store.LOG)
+    lines = reversed(_log_of(folder).splitlines())
+    last = next((line.strip() for line in lines if line.strip()), "")
     return "failed", f"the process ended with code {ended.code}; its last line: {last or 'none'}"
 
 
-def _last_line(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+def _log_of(folder: Path) -> str:
+    """All that the run printed; empty if it never began."""
+    log = folder / store.LOG
+    return log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""

@@ -12,7 +12,7 @@ from detbench.records.modes import resolve_mode
 from detbench.records.spec import RunSpec
 from detbench.records.store import LOG, Run, all_runs
 
-_PROFILED = re.compile(r"^==PROF== Profiling .*?(?:(\d+) pass(?:es)?)?$", re.MULTILINE)
+_PROFILED = re.compile(r"^==PROF== Profiling .*?(\d+) pass(?:es)?$", re.MULTILINE)
 
 
 def expectation(root: Path, spec: RunSpec) -> str:
@@ -63,7 +63,7 @@ def _pace(runs: Sequence[Run], spec: RunSpec) -> tuple[float, float] | None:
             continue
         files = (folder / LOG, folder / f"nsight_bs{record.spec.batch_size}.csv")
         text = "".join(f.read_text(errors="replace") for f in files if f.is_file())
-        passes = [int(found[1]) for found in _PROFILED.finditer(text) if found[1]]
+        passes = [int(number) for number in _PROFILED.findall(text)]
         if passes:
             seconds = (record.ended - record.started).total_seconds()
             return seconds / len(passes), sum(passes) / len(passes)

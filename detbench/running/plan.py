@@ -135,7 +135,7 @@ def _spec(
     _check_kernels(mode, request)
     framework = _framework(family, name, model, request.framework)
     if mode.name == "dlprof" and device == "cuda":  # elsewhere it is refused for lack of a GPU
-        _check_dlprof(family, name, model)
+        _check_dlprof(family, name)
         framework = "torchvision"
     if request.overrides and framework != "detectron2":
         raise UsageError(f"{name} is trained by {framework}", "--override changes detectron2 only")
@@ -275,14 +275,14 @@ def _framework(family: Family, name: str, model: Model, wanted: str | None) -> s
     return wanted
 
 
-def _check_dlprof(family: Family, name: str, model: Model) -> None:
+def _check_dlprof(family: Family, name: str) -> None:
     """Refuse a model that mode dlprof's image lacks: see benchmarks/dlprof_train.py."""
-    if model.torchvision is None or not model.torchvision.builder.endswith(_DLPROF_BUILDERS):
-        able = [
-            n
-            for n, m in family.models.items()
-            if m.torchvision and m.torchvision.builder.endswith(_DLPROF_BUILDERS)
-        ]
+    able = [
+        n
+        for n, m in family.models.items()
+        if m.torchvision and m.torchvision.builder.endswith(_DLPROF_BUILDERS)
+    ]
+    if name not in able:
         raise UsageError(
             f"mode dlprof trains torchvision's models of an image of 2021, not {name}",
             f"it has: {', '.join(able) or 'none of this family'}",

@@ -81,8 +81,8 @@ class Session:
             )
         if attachment.reason:
             self.note(f"{self.mode.name}: {attachment.reason}")
+        limit = self.place.time_limit or self.mode.time_limit
         if self.mode.name == "nsight":
-            limit = self.place.time_limit or self.mode.time_limit
             ahead = expectation(self.root, spec)
             self.note(
                 f"nsight: {ahead}{'; ' if ahead else ''}every kernel is replayed several times;"
@@ -102,7 +102,7 @@ class Session:
                 self.launcher,
                 root=self.root,
                 on_event=self.on_event,
-                time_limit=self.place.time_limit or self.mode.time_limit,
+                time_limit=limit,
                 continues=unfinished,
                 gpus=self.gpus,
                 monitor_every=self.place.monitor_every,

@@ -23,6 +23,10 @@ _PATIENCE = 20.0  # seconds for a server that does not answer
 _FROZEN = "FrozenBatchNorm2d"  # of detectron2 and of torchvision
 
 
+OTHER_WEIGHTS = "--weights none starts from scratch, --weights FILE from a downloaded file"
+"""The remedy where the weights to start from cannot be had."""
+
+
 class ZooUnreachableError(MissingError):
     """The zoo's weights can neither be found here nor fetched; the message says why."""
 

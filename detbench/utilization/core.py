@@ -93,12 +93,11 @@ def by(
         groups = list(launches.groupby(key, observed=True))
         groups.sort(key=lambda group: -group[1][weight].sum())
     total = launches[weight].sum()
+    decided = {"tensor cycles": True, "tensor issue": _tensor_is_cycles(launches)}
     beside = [
         name
         for name, metrics in counters.BESIDE.items()
-        if name == "tensor cycles"
-        or (_is_there(launches, metrics) and name != "tensor issue")
-        or (name == "tensor issue" and _tensor_is_cycles(launches))
+        if decided.get(name, _is_there(launches, metrics))
     ]
     rows = []
     for name, group in groups[:top]:

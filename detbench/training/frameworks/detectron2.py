@@ -42,7 +42,7 @@ from detbench.training.frameworks.detectron2_panoptic import (
 )
 from detbench.training.numbers import lay_out
 from detbench.training.protocol import Hook, Job, Step, Trainer
-from detbench.training.random_weights import ZooUnreachableError, settle
+from detbench.training.random_weights import OTHER_WEIGHTS, ZooUnreachableError, settle
 
 # AR is for proposals; PQ, SQ, RQ and the mean IoU of stuff are for panoptic segmentation.
 _PROBE_IOU = 0.3
@@ -98,7 +98,7 @@ def build(job: Job, hooks: Sequence[Hook]) -> Trainer:
         kind = ZooUnreachableError if job.spec.weights == "zoo" else MissingError
         raise kind(
             f"weights {cfg.MODEL.WEIGHTS} cannot be read: {error}",
-            "--weights none starts from scratch, --weights FILE from a downloaded file",
+            OTHER_WEIGHTS,
         ) from error
     if job.spec.weights == "random":
         settle(trainer.model)

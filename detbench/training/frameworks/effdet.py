@@ -35,7 +35,7 @@ from detbench.datasets.coco import Split
 from detbench.training.coco_data import CocoImages
 from detbench.training.loop import Detections, LoopTrainer, Recipe, in_batches
 from detbench.training.protocol import Hook, Job, Trainer
-from detbench.training.random_weights import ZooUnreachableError
+from detbench.training.random_weights import OTHER_WEIGHTS, ZooUnreachableError
 
 _MOMENTUM = 0.9
 _DETECTED_AT_ONCE = 8  # images: enough to keep a GPU busy, while D7 still fits
@@ -103,7 +103,7 @@ def _bench(job: Job, config: Any) -> Any:
     except OSError as error:
         raise ZooUnreachableError(
             f"weights of the backbone cannot be fetched: {' '.join(str(error).split())}",
-            "--weights none starts from scratch, --weights FILE from a downloaded file",
+            OTHER_WEIGHTS,
         ) from error
 
 

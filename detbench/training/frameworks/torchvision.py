@@ -32,7 +32,7 @@ from detbench.datasets.coco import Split
 from detbench.training.coco_data import CocoImages
 from detbench.training.loop import Detections, LoopTrainer, Recipe
 from detbench.training.protocol import Hook, Job, Trainer
-from detbench.training.random_weights import ZooUnreachableError
+from detbench.training.random_weights import OTHER_WEIGHTS, ZooUnreachableError
 
 _MOMENTUM, _WEIGHT_DECAY = 0.9, 1e-4  # as in detectron2's and torchvision's references
 _MASK_THRESHOLD = 0.5
@@ -54,7 +54,7 @@ def build(job: Job, hooks: Sequence[Hook]) -> Trainer:
     except OSError as error:
         raise ZooUnreachableError(
             f"weights of torchvision's zoo cannot be fetched: {error}",
-            "--weights none starts from scratch, --weights FILE from a downloaded file",
+            OTHER_WEIGHTS,
         ) from error
     masks, seed = "segm" in builder.tasks, job.spec.seed
     recipe = Recipe(
