@@ -34,11 +34,18 @@ def refuse_existing(path: Path, what: str) -> None:
 def new_file(path: Path, what: str) -> Iterator[BinaryIO]:
     """Open a new file for writing; `what` is the option that named it, such as `--output`.
 
+    Nothing is left of a file that cannot be written to its end.
+
     Raises:
         UsageError: the file exists already, or cannot be written.
     """
     try:
-        with path.open("xb") as stream:  # never overwrites
-            yield stream
+        stream = path.open("xb")  # never overwrites
+        try:
+            with stream:
+                yield stream
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise UsageError(f"{what} {path} cannot be written: {error.strerror}", _REMEDY) from error

@@ -24,16 +24,18 @@ class Checked(NamedTuple):
         verdicts: a row a claim: `step`, `claim`, `expected`, `measured`, `verdict` (`passed`,
             `failed` or `not possible here`) and `reason`.
         tables: what was measured, by title: throughput, predicted and measured memory and others.
-        bundle: one archive of all of it, under 16 MiB.
+        bundle: one archive of all of it, under 16 MiB; None if it could not be written.
         runs: the folder that keeps the runs.
         left_out: a line for each measurement that was too large for the bundle.
+        problem: why there is no bundle; None if there is one.
     """
 
     verdicts: pd.DataFrame
     tables: Mapping[str, pd.DataFrame]
-    bundle: Path
+    bundle: Path | None
     runs: Path
     left_out: list[str]
+    problem: UsageError | None = None
 
 
 def gpu_check(
@@ -100,6 +102,9 @@ def gpu_check(
         denominator="each claim's own tolerance",
         count=f"{len(bench.runs)} runs in {(datetime.now(timezone.utc) - made).seconds} s",
     )
-    with new_file(path, "--bundle") as stream:
-        left_out = archives.write(stream, verdicts, bench.tables, bench.runs, made)
+    try:
+        with new_file(path, "--bundle") as stream:
+            left_out = archives.write(stream, verdicts, bench.tables, bench.runs, made)
+    except UsageError as problem:  # a full disk, and the verdicts are worth minutes of a GPU
+        return Checked(verdicts, bench.tables, None, root, [], problem)
     return Checked(verdicts, bench.tables, path, root, left_out)

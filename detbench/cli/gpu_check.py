@@ -83,8 +83,11 @@ def gpu_check(
     if style in ("table", "md"):
         counts = found.verdicts["verdict"].value_counts()
         click.echo(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
-        click.echo(f"{found.bundle}: {found.bundle.stat().st_size / 2**20:.1f} MiB")
+        if found.bundle:
+            click.echo(f"{found.bundle}: {found.bundle.stat().st_size / 2**20:.1f} MiB")
         click.echo(f"runs kept in {found.runs}")
+    if found.problem:
+        raise found.problem
     bad = found.verdicts[found.verdicts["verdict"] == "failed"]
     if len(bad):
         raise RunFailedError(

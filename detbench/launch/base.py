@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import IO, Any, Literal, Protocol
 from detbench.records import events
 
 GRACE_SECONDS = 10.0  # for a training to finish its log after Ctrl-C
+_TURN_SECONDS = 1.0  # between two looks at what may end a training early
 
 OnEvent = Callable[[Mapping[str, Any]], None]
 """Takes an event: a mapping with its name under `event` and its content under other keys."""
@@ -28,15 +30,28 @@ class Exit:
 
     Attributes:
         code: its exit code, or the negative number of the signal that ended it.
-        by: whether it ended by itself, at its time limit, by the user's Ctrl-C, or because the
-            engine that ran it went away.
+        by: whether it ended by itself, at its time limit, by the user's Ctrl-C, by a halt, or
+            because the engine that ran it went away.
         oom_kills: how many processes the kernel killed meanwhile for lack of memory; None if this
             system does not count them.
+        why: the reason of a halt.
     """
 
     code: int
-    by: Literal["itself", "timeout", "interrupt", "engine"]
+    by: Literal["itself", "timeout", "interrupt", "halt", "engine"]
     oom_kills: int | None
+    why: str = ""
+
+
+@dataclass
+class Halt:
+    """Whether a training has to end because of something seen from outside it.
+
+    Attributes:
+        why: the reason; empty while there is none. Any thread may set it.
+    """
+
+    why: str = ""
 
 
 class Launcher(Protocol):
@@ -73,11 +88,32 @@ class Launcher(Protocol):
         environment: Mapping[str, str],
         on_event: OnEvent,
         time_limit: float | None,
+        halt: Halt | None = None,
     ) -> Exit:
         """Run `command`, write its output to `log` and pass its events to `on_event`.
 
-        SIGINT or SIGTERM to this process ends the training, gracefully at first.
+        SIGINT or SIGTERM to this process ends the training, gracefully at first; so do
+        `time_limit` seconds, and `halt` within a second of having a reason.
         """
+
+
+def wait(
+    ended: Callable[[float], bool], time_limit: float | None, halt: Halt | None
+) -> Literal["itself", "timeout", "halt"]:
+    """Wait for a training to end by itself, or for `time_limit` or `halt` that have to end it.
+
+    `ended` waits for at most so many seconds, and says whether the training has ended.
+    """
+    begun = time.monotonic()
+    while halt is None or not halt.why:
+        left = _TURN_SECONDS
+        if time_limit is not None:
+            left = min(left, begun + time_limit - time.monotonic())
+            if left <= 0:
+                return "timeout"
+        if ended(left):
+            return "itself"
+    return "halt"
 
 
 def take_line(line: bytes, sink: IO[bytes], on_event: OnEvent) -> None:

@@ -5,10 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-from detbench.launch.base import GRACE_SECONDS, Exit, OnEvent, take_line, terminate_as_interrupt
+from detbench.launch.base import (
+    GRACE_SECONDS,
+    Exit,
+    Halt,
+    OnEvent,
+    take_line,
+    terminate_as_interrupt,
+    wait,
+)
 from detbench.launch.docker import (
     DATASET,
     PYTHON,
@@ -83,6 +92,7 @@ class ContainerLauncher:
         environment: Mapping[str, str],
         on_event: OnEvent,
         time_limit: float | None,
+        halt: Halt | None = None,
     ) -> Exit:
         """Run the command; a signal stops the container.
 
@@ -100,9 +110,9 @@ class ContainerLauncher:
                 target=_copy_output, args=(output, sink, on_event), daemon=True
             )
             reader.start()
-            ended = _wait(container, time_limit)
+            ended = _wait(container, time_limit, halt)
             reader.join(GRACE_SECONDS)
-            return _exit(container, ended)
+            return _exit(container, ended, halt.why if halt else "")
 
     def _wanted(self, command: Sequence[str], environment: Mapping[str, str] = {}) -> Wanted:
         datasets = [(self.datasets, DATASET)] if self.datasets else []
@@ -119,30 +129,42 @@ class ContainerLauncher:
         )
 
 
-_End = Literal["itself", "timeout", "interrupt", "engine"]
+_End = Literal["itself", "timeout", "interrupt", "halt", "engine"]
 
 
-def _wait(container: Container, time_limit: float | None) -> _End:
-    """Wait for the container's end, or end it at the time limit or on a signal."""
+def _wait(container: Container, time_limit: float | None, halt: Halt | None) -> _End:
+    """Wait for the container's end, or end it at the time limit, on a signal or a halt."""
     import requests
     from docker.errors import DockerException
 
-    ended: _End = "itself"
+    ended: _End
     with terminate_as_interrupt():
         try:
-            container.wait(timeout=time_limit)
+            ended = wait(partial(_ended, container), time_limit, halt)
         except KeyboardInterrupt:
             ended = "interrupt"
-        except (requests.RequestException, DockerException) as error:
-            # The request ends at the client's own time limit, or because the engine is gone.
-            timed_out = "timed out" in str(error).lower()
-            ended = "timeout" if timed_out else "engine"
+        except (requests.RequestException, DockerException):
+            ended = "engine"
         try:
-            if ended in ("timeout", "interrupt"):
+            if ended in ("timeout", "interrupt", "halt"):
                 container.stop(timeout=round(GRACE_SECONDS))
         except (requests.RequestException, DockerException):
             ended = "engine"
     return ended
+
+
+def _ended(container: Container, within: float) -> bool:
+    import requests
+    from docker.errors import DockerException
+
+    try:
+        container.wait(timeout=within)
+    except (requests.RequestException, DockerException) as error:
+        # The request ends at the client's own time limit, or because the engine is gone.
+        if "timed out" in str(error).lower():
+            return False
+        raise
+    return True
 
 
 def _started(container: Container) -> dict[str, Any]:
@@ -158,7 +180,7 @@ def _started(container: Container) -> dict[str, Any]:
     return {"event": "started", "pid": pid if is_here else None, "why": why}
 
 
-def _exit(container: Container, ended: _End) -> Exit:
+def _exit(container: Container, ended: _End, why: str) -> Exit:
     import requests
     from docker.errors import DockerException
 
@@ -167,7 +189,7 @@ def _exit(container: Container, ended: _End) -> Exit:
     except (requests.RequestException, DockerException):
         return Exit(-1, "engine", None)
     state = container.attrs["State"]
-    return Exit(int(state["ExitCode"]), ended, int(state["OOMKilled"]))
+    return Exit(int(state["ExitCode"]), ended, int(state["OOMKilled"]), why)
 
 
 def _copy_output(blocks: Iterable[bytes], sink: IO[bytes], on_event: OnEvent) -> None:

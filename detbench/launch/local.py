@@ -13,12 +13,21 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Literal
 
 from detbench.gpus.discovery import may_read_counters
 from detbench.launch import cgroup
-from detbench.launch.base import GRACE_SECONDS, Exit, OnEvent, take_line, terminate_as_interrupt
+from detbench.launch.base import (
+    GRACE_SECONDS,
+    Exit,
+    Halt,
+    OnEvent,
+    take_line,
+    terminate_as_interrupt,
+    wait,
+)
 
 _log = logging.getLogger(__name__)
 _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
@@ -65,8 +74,11 @@ class LocalLauncher:
         environment: Mapping[str, str],
         on_event: OnEvent,
         time_limit: float | None,
+        halt: Halt | None = None,
     ) -> Exit:
         """Run the command; a signal ends its whole process group.
+
+        A process that even SIGKILL does not end, because it hangs in a driver, is left behind.
 
         Raises:
             FileNotFoundError: the program does not exist.
@@ -91,19 +103,17 @@ class LocalLauncher:
                 target=_copy_output, args=(process.stdout, sink, on_event), daemon=True
             )
             reader.start()
-            ended: Literal["itself", "timeout", "interrupt"] = "itself"
+            ended: Literal["itself", "timeout", "interrupt", "halt"]
             with terminate_as_interrupt():
                 try:
-                    process.wait(time_limit)
-                except subprocess.TimeoutExpired:
-                    ended = "timeout"
+                    ended = wait(partial(_ended, process), time_limit, halt)
                 except KeyboardInterrupt:
                     ended = "interrupt"
-                _end_group(process)
+                code = _end_group(process)
             reader.join(GRACE_SECONDS)
             kills_after = count_kills()
         kills = None if kills_before is None or kills_after is None else kills_after - kills_before
-        return Exit(process.returncode, ended, kills)
+        return Exit(code, ended, kills, halt.why if halt else "")
 
 
 def _python_path() -> str:
@@ -117,16 +127,28 @@ def _copy_output(source: IO[bytes], sink: IO[bytes], on_event: OnEvent) -> None:
         take_line(line, sink, on_event)
 
 
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End what is left of the process's group: SIGINT, a grace period, then SIGKILL."""
+def _ended(process: subprocess.Popen[bytes], within: float) -> bool:
+    try:
+        process.wait(within)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> int:
+    """End what is left of the process's group: SIGINT, a grace period, then SIGKILL.
+
+    Returns the process's exit code.
+    """
     if process.poll() is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGINT)
-        with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
-            process.wait(GRACE_SECONDS)
+        with suppress(KeyboardInterrupt):
+            _ended(process, GRACE_SECONDS)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    _ended(process, GRACE_SECONDS)
+    return -signal.SIGKILL if process.returncode is None else process.returncode
 
 
 def _oom_kills() -> int | None:

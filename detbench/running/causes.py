@@ -56,6 +56,8 @@ def classify(
         return "timeout", "it did not end within its time limit"
     if ended.by == "interrupt":
         return "interrupted", "the user ended it (SIGINT or SIGTERM)"
+    if ended.by == "halt":
+        return "failed", ended.why
     if ended.by == "engine":
         return "failed", "Docker's engine went away during the run"
     if ended.code > 0 and (found := _killed_process(folder)):

@@ -11,7 +11,7 @@ from pathlib import Path
 from detbench.checkout import commit
 from detbench.errors import DetbenchError, MissingError, RunFailedError
 from detbench.gpus.discovery import Gpu
-from detbench.launch.base import Launcher, OnEvent
+from detbench.launch.base import Halt, Launcher, OnEvent
 from detbench.records import store
 from detbench.records.spec import Failure, Outcome, RunRecord, RunSpec, outcome_name
 from detbench.running.attach import Attachment
@@ -97,13 +97,15 @@ def execute(
         # Asked now: after the run the engine may be gone, and nothing may cost what was measured.
         facts = {**launcher.facts(), "detbench_commit": commit()}
         gpu_facts = gpus[0].facts() if gpus else {}
-        with _monitored(folder, on_event, gpus, monitor_every) as notice:
+        halt = Halt()
+        with _monitored(folder, on_event, gpus, monitor_every, halt) as notice:
             ended_as = launcher.run(
                 command,
                 log=folder / store.LOG,
                 environment=_environment(spec),
                 on_event=notice,
                 time_limit=time_limit,
+                halt=halt,
             )
     except DetbenchError:  # the training never began
         store.discard(folder)
@@ -160,12 +162,12 @@ def execute(
 
 @contextmanager
 def _monitored(
-    folder: Path, on_event: OnEvent, gpus: tuple[Gpu, ...], every: float
+    folder: Path, on_event: OnEvent, gpus: tuple[Gpu, ...], every: float, halt: Halt
 ) -> Iterator[OnEvent]:
     if not every:
         yield on_event
         return
-    with Monitor(folder / MONITORING, every=every, gpus=gpus) as monitor:
+    with Monitor(folder / MONITORING, every=every, gpus=gpus, halt=halt) as monitor:
         yield monitor.watching(on_event)
 
 

@@ -128,6 +128,9 @@ class GpuSampler:
 
     The instance reports memory, processes and, from Hopper on, its activity; the whole GPU power,
     energy, clocks and temperature.
+
+    Attributes:
+        lost: that a GPU was lost, in words; empty while none is.
     """
 
     def __init__(self, gpus: Iterable[Gpu]) -> None:
@@ -144,6 +147,7 @@ class GpuSampler:
         self._handles: dict[str, Any] = {}
         self._gpms: dict[str, gpm.Gpm] = {}
         self._why_none = ""
+        self.lost = ""
         try:
             pynvml.nvmlInit()
         except pynvml.NVMLError as error:
@@ -175,18 +179,24 @@ class GpuSampler:
         try:
             device = self._handle(watched.uuid)
         except self._nvml.NVMLError as error:
-            return dict.fromkeys(COLUMNS, not_told(error))
+            return dict.fromkeys(COLUMNS, self._not_told(watched, error))
         cells: dict[str, str] = {}
         for names, read in _READ:
             try:
                 values = read(self._nvml, device)
             except self._nvml.NVMLError as error:
-                values = (not_told(error),) * len(names)
+                values = (self._not_told(watched, error),) * len(names)
             cells.update(zip(names, values, strict=True))
         try:
             return cells | self._gpm(watched, device).cells()
         except self._nvml.NVMLError as error:
             return cells | dict.fromkeys(gpm.COLUMNS, not_told(error))
+
+    def _not_told(self, watched: _Watched, error: Exception) -> str:
+        gone = (self._nvml.NVMLError_GpuIsLost, self._nvml.NVMLError_ResetRequired)
+        if isinstance(error, gone):
+            self.lost = f"the GPU was lost during the run: GPU {watched.label}: {error}; see dmesg"
+        return not_told(error)
 
     def _handle(self, uuid: str) -> Any:
         if uuid not in self._handles:

@@ -44,38 +44,57 @@ class HostSampler:
         self._tree = _Tree()
 
     def sample(self) -> dict[str, str]:
-        """The row of the host."""
-        now = time.monotonic()
-        memory = psutil.virtual_memory()
+        """The row of the host. What the kernel does not tell, without /proc say, costs no other."""
+        cells: dict[str, str] = {}
+        for names, read in (
+            (COLUMNS[:1], self._cpu),
+            (COLUMNS[1:2], self._load),
+            (COLUMNS[2:3], self._memory),
+            (COLUMNS[3:5], self._disks),
+            (COLUMNS[5:6], self._free),
+            (COLUMNS[6:], self._run),
+        ):
+            try:
+                values = read()
+            except (OSError, psutil.Error, _UntoldError) as error:
+                values = (not_told(error),) * len(names)
+            cells.update(zip(names, values, strict=True))
+        return cells
+
+    def _cpu(self) -> tuple[str, ...]:
         busy, all_time = _cpu_seconds()
         cpu = self._rates.since("cpu", busy, all_time)
-        cells = {
-            "cpu.util [%]": "" if cpu is None else f"{min(100 * cpu, 100):.1f}",
-            "load.1m": f"{os.getloadavg()[0]:.2f}",
-            "memory.host.used [MiB]": f"{(memory.total - memory.available) / _MIB:.0f}",
-            "disk.free [MiB]": f"{psutil.disk_usage(str(self._folder)).free / _MIB:.0f}",
-            **self._disks(now),
-        }
-        if self.why_no_run:
-            names = (name for name in COLUMNS if name.startswith("run."))
-            return {**cells, **dict.fromkeys(names, not_told(self.why_no_run))}
-        cores, resident, count = self._tree.sample(self.roots)
-        used = self._rates.since("run", cores, now)
-        return {
-            **cells,
-            "run.cpu [cores]": "" if used is None else f"{used:.2f}",
-            "run.memory [MiB]": f"{resident / _MIB:.0f}",
-            "run.processes": str(count),
-        }
+        return ("" if cpu is None else f"{min(100 * cpu, 100):.1f}",)
 
-    def _disks(self, now: float) -> dict[str, str]:
+    def _load(self) -> tuple[str, ...]:
+        return (f"{os.getloadavg()[0]:.2f}",)
+
+    def _memory(self) -> tuple[str, ...]:
+        memory = psutil.virtual_memory()
+        return (f"{(memory.total - memory.available) / _MIB:.0f}",)
+
+    def _disks(self) -> tuple[str, ...]:
         counted = psutil.disk_io_counters(nowrap=False)
-        names = ("disk.read [MiB/s]", "disk.write [MiB/s]")
         if counted is None:
-            return dict.fromkeys(names, not_told("no disk can be seen from here"))
-        done = (counted.read_bytes, counted.write_bytes)
-        rates = [self._rates.since(n, b / _MIB, now) for n, b in zip(names, done, strict=True)]
-        return {n: "" if r is None else f"{r:.2f}" for n, r in zip(names, rates, strict=True)}
+            raise _UntoldError("no disk can be seen from here")
+        now = time.monotonic()
+        done = {"read": counted.read_bytes, "write": counted.write_bytes}
+        rates = [self._rates.since(name, count / _MIB, now) for name, count in done.items()]
+        return tuple("" if rate is None else f"{rate:.2f}" for rate in rates)
+
+    def _free(self) -> tuple[str, ...]:
+        return (f"{psutil.disk_usage(str(self._folder)).free / _MIB:.0f}",)
+
+    def _run(self) -> tuple[str, ...]:
+        if self.why_no_run:
+            raise _UntoldError(self.why_no_run)
+        cores, resident, count = self._tree.sample(self.roots)
+        used = self._rates.since("run", cores, time.monotonic())
+        return "" if used is None else f"{used:.2f}", f"{resident / _MIB:.0f}", str(count)
+
+
+class _UntoldError(Exception):
+    """A quantity is not available, for the reason that it gives."""
 
 
 class _Rates:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from detbench.gpus.discovery import Gpu
-from detbench.launch.base import OnEvent
+from detbench.launch.base import Halt, OnEvent
 from detbench.telemetry import gpu, host
 
 MONITORING = "monitoring.csv"
@@ -34,10 +34,13 @@ class Monitor:
     Args:
         file: a new file.
         gpus: the GPUs of the run.
+        halt: is told when a GPU is lost, as a training that used it may hang for good.
     """
 
-    def __init__(self, file: Path, *, every: float, gpus: Iterable[Gpu] = ()) -> None:
-        self._file, self._every, self._gpus = file, every, tuple(gpus)
+    def __init__(
+        self, file: Path, *, every: float, gpus: Iterable[Gpu] = (), halt: Halt | None = None
+    ) -> None:
+        self._file, self._every, self._gpus, self._halt = file, every, tuple(gpus), halt
         self._host = host.HostSampler(file.parent)
         self._over, self._abandoned = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="monitor", daemon=True)
@@ -81,6 +84,8 @@ class Monitor:
             stamp = {"time [s]": f"{at:.3f}", "utc": utc.isoformat(timespec="milliseconds")}
             rows = [{"gpu": "host", "gpus": sampler.count, **self._host.sample()}]
             rows += sampler.sample()
+            if self._halt and sampler.lost:
+                self._halt.why = sampler.lost
             if self._abandoned.is_set():
                 return
             _write(sink, [{**stamp, **row} for row in rows])

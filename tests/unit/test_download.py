@@ -3,7 +3,6 @@
 import hashlib
 import io
 import re
-import subprocess
 import tarfile
 import threading
 import zipfile
@@ -159,17 +158,6 @@ def test_a_missing_file_and_a_silent_server(server: Server, tmp_path: Path) -> N
         fetch(wanted, tmp_path, mirror="http://127.0.0.1:9", on_bytes=quiet)
     with pytest.raises(UsageError, match="is not a URL"):
         fetch(wanted, tmp_path, mirror="http://", on_bytes=quiet)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("needs the right to mount a small file system")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_full_disk(server: Server, small_disk: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import subprocess
+import sys
 import tarfile
 import time
 from collections.abc import Iterator
@@ -186,6 +187,24 @@ def test_every_model_of_the_check_can_be_planned() -> None:
         assert load_family("maskrcnn").model(scale.model)
         assert load_family("maskrcnn").model(scale.learner)
     assert sum(len(sized.batch_sizes) for sized in SCALES["cuda"].predicted) >= 12
+
+
+def test_a_bundle_that_does_not_fit_on_the_disk_costs_no_verdict(
+    small_disk: Path, tmp_path: Path
+) -> None:
+    (small_disk / "others").write_bytes(bytes(60 << 10))
+    bundled = small_disk / "check.tar.gz"
+    done = subprocess.run(
+        [sys.executable, "-m", "detbench", "gpu-check", "--device", "cpu", "--minutes", "0.0001",
+         "--bundle", str(bundled), "--results", str(tmp_path / "runs")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == UsageError.exit_code
+    assert "the time is up; pass more --minutes" in done.stdout
+    assert f"runs kept in {tmp_path / 'runs'}" in done.stdout
+    told = f"--bundle {bundled} cannot be written: No space left on device; name a new file"
+    assert done.stderr.splitlines()[-1] == f"detbench: {told}"
+    assert not bundled.exists()
 
 
 def test_the_script_names_a_missing_folder_of_wheels() -> None:

@@ -52,6 +52,30 @@ print(folder)
 """
 
 
+# A run whose training never ends, on GPUs of which one is lost meanwhile.
+HANGING = """
+import sys
+from pathlib import Path
+from detbench.gpus.discovery import survey
+from detbench.launch.local import LocalLauncher
+from detbench.records.modes import MODES
+from detbench.running.attach import attach
+from detbench.running.plan import Request, plan
+from detbench.running.execute import execute
+from detbench.suite import load_family
+
+hanging = Path(sys.argv[1]) / "hanging"
+hanging.write_text("#!/bin/sh\\nexec sleep 600\\n")
+hanging.chmod(0o755)
+gpus = survey().gpus
+family, mode = load_family("maskrcnn"), MODES["noprofile"]
+(spec,) = plan(family, mode, Request(batch_sizes=(2,)), gpus[0], purpose="window")
+attachment = attach(mode, gpus[0], spec.batch_size, spec.window)
+_, record = execute(spec, attachment, LocalLauncher(python=str(hanging)), root=Path(sys.argv[1]),
+                    on_event=print, gpus=gpus, monitor_every=0.05)
+print(record.status, record.cause, sep="|")
+"""
+
 # Two processes on the two MIG instances of a GPU.
 TWO_INSTANCES = """
 from detbench.launch.base import ignore
@@ -436,6 +460,31 @@ def test_a_gpu_that_is_lost_midway_says_so_and_the_other_goes_on(
     assert power["1"] == ["250.50"] * len(power["0"])
     lost = f"GPU is lost ({len(power['0']) - 2} of {len(power['0'])})"
     assert by_quantity(file)["0", "power (W)"]["reason for n/a"] == lost
+
+
+def test_a_run_that_hangs_on_a_lost_gpu_is_ended_and_says_so(library: Path, tmp_path: Path) -> None:
+    done = ran(library, "lost_midway", "-c", HANGING, tmp_path)
+    status, cause = done.stdout.splitlines()[-1].split("|")
+    assert status == "failed"
+    assert cause == "the GPU was lost during the run: GPU 0: GPU is lost; see dmesg"
+    (samples,) = tmp_path.glob("*/*/monitoring.csv")
+    assert by_quantity(samples)["1", "power (W)"]["mean"] == 250.5
+
+
+def test_without_proc_the_other_samples_go_on(tmp_path: Path) -> None:
+    file = tmp_path / "monitoring.csv"
+    without = "import psutil; psutil.PROCFS_PATH = '/nowhere'\n"
+    done = subprocess.run(
+        [sys.executable, "-c", without + MONITORED, str(file), f"[ $(wc -l < {file}) -gt 3 ]"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = by_quantity(file)
+    assert "No such file" in rows["host", "host memory used (MiB)"]["reason for n/a"]
+    assert rows["host", "disk free (MiB)"]["mean"] > 0
 
 
 def test_what_nvml_will_not_tell_has_its_words(library: Path, tmp_path: Path) -> None:

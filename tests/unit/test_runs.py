@@ -13,7 +13,7 @@ import pytest
 from detbench.checkout import commit
 from detbench.gpus import discovery
 from detbench.gpus.discovery import Gpu
-from detbench.launch.base import Exit
+from detbench.launch.base import Exit, Halt
 from detbench.launch.local import LocalLauncher
 from detbench.records import measured
 from detbench.records.spec import Failure, Outcome
@@ -177,6 +177,15 @@ def test_a_time_limit_ends_the_whole_group(tmp_path: Path) -> None:
     pid = int((tmp_path / "log").read_text().splitlines()[0])
     state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
     assert state.stdout.strip() in ("", "Z", "Zs")
+
+
+def test_a_halt_ends_a_training_that_hangs_and_its_reason_is_the_cause(tmp_path: Path) -> None:
+    halt = Halt()
+    timer = threading.Timer(1.0, lambda: setattr(halt, "why", "the GPU was lost: dmesg tells"))
+    timer.start()
+    ended, _ = python("import time; time.sleep(600)", tmp_path / "log", halt=halt)
+    assert (ended.by, ended.code) == ("halt", -signal.SIGINT)
+    assert classified(tmp_path, ended) == ("failed", "the GPU was lost: dmesg tells")
 
 
 def test_ctrl_c_ends_the_process_and_says_so(tmp_path: Path) -> None:
