@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _PIPE = "sm__inst_executed_pipe_{}.avg.pct_of_peak_sustained_elapsed"
+_SASS = "smsp__sass_thread_inst_executed_op_{}_pred_on.sum"
 CORES = {"fma": "fma", "fp16": "fp16", "tensor": "tensor", "sfu": "xu"}
 _COLUMNS = (
     "ID", "Process ID", "Process Name", "Host Name", "Kernel Name", "Kernel Time", "Context",
@@ -42,8 +43,8 @@ def expected(num_kernels: int) -> dict[str, float]:
     }
 
 
-def lines(num_kernels: int) -> Iterator[str]:
-    """The log, line by line."""
+def lines(num_kernels: int, *, roofline: bool = False) -> Iterator[str]:
+    """The log, line by line; with `roofline` also operations, memory traffic and durations."""
     yield "==PROF== Connected to process 4711 (/usr/bin/python3.11)"
     yield "[11/24 12:00:00 d2.engine.train_loop]: Starting training from iteration 0"
     yield ",".join(f'"{name}"' for name in _COLUMNS)
@@ -53,15 +54,21 @@ def lines(num_kernels: int) -> Iterator[str]:
         values = [("gpc__cycles_elapsed.max", "cycle", f"{cycles(kernel):,}")]
         for core, pipe in CORES.items():
             values.append((_PIPE.format(pipe), "%", f"{percent(kernel, core):.2f}"))
+        if roofline:  # a GHz, two operations a cycle and thread of 1024, and some bytes
+            values += [
+                ("gpu__time_duration.sum", "nsecond", f"{cycles(kernel):,}"),
+                ("dram__bytes.sum", "byte", f"{cycles(kernel) * (1 + kernel % 97) * 4:,}"),
+                (_SASS.format("ffma"), "inst", f"{cycles(kernel) * 1024:,}"),
+            ]
         for value in values:
             yield ",".join(f'"{cell}"' for cell in (*start, *where, *value))
     yield "==PROF== Disconnected from process 4711"
 
 
-def write(path: Path, num_kernels: int) -> None:
+def write(path: Path, num_kernels: int, *, roofline: bool = False) -> None:
     """Write the log."""
     with path.open("w", encoding="utf-8") as stream:
-        stream.writelines(line + "\n" for line in lines(num_kernels))
+        stream.writelines(line + "\n" for line in lines(num_kernels, roofline=roofline))
 
 
 if __name__ == "__main__":

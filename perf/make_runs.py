@@ -176,7 +176,8 @@ def _trace(folder: Path, batch_size: int, number: int, num_kernels: int) -> None
 
 
 def _counters(folder: Path, batch_size: int, number: int, num_kernels: int) -> None:
-    make_ncu_log.write(folder / f"nsight_bs{batch_size}.csv", num_kernels + number)
+    file = folder / f"nsight_bs{batch_size}.csv"
+    make_ncu_log.write(file, num_kernels + number, roofline=True)
 
 
 def _memory(folder: Path, batch_size: int, _: int, __: int) -> None:

@@ -13,6 +13,7 @@ from detbench.api.memory_tables import memory
 from detbench.api.tables import short_names
 from detbench.api.utilization import compute_utilization, core_utilization
 from detbench.errors import UsageError
+from detbench.gpus.peaks import Peaks
 from detbench.readers.counters_file import Launches
 from detbench.readers.timeline import CPU
 from detbench.records.gather import gather
@@ -20,6 +21,7 @@ from detbench.reporting.charts.bars import busy_and_cores, gap_bars, share_stack
 from detbench.reporting.charts.lines import curves, drawn_samples, sample_lines, speed_lines
 from detbench.reporting.charts.memory import peak_stacks, phase_stacks
 from detbench.reporting.charts.parts import Chart
+from detbench.reporting.charts.roofline import roofline_points
 from detbench.reporting.charts.status_map import status_map
 from detbench.reporting.figure import figure_of
 from detbench.reporting.labels import ACCURACIES, device_name
@@ -117,6 +119,10 @@ def _cores(table: pd.DataFrame, *named: str) -> Chart:
     return busy_and_cores(_rows(table, *named))
 
 
+def _roofline(table: pd.DataFrame) -> Chart:
+    return roofline_points(_rows(table), Peaks(**table.attrs["peaks"]))
+
+
 def _categories(table: pd.DataFrame) -> Chart:
     return peak_stacks(_rows(table))
 
@@ -170,6 +176,7 @@ _MAKERS: dict[str, Callable[[pd.DataFrame], Chart]] = {
     "core_utilization by device": _busy_by("device"),
     "core_utilization by class": _busy_by("class"),
     "core_utilization by kernel": _busy_by("kernel"),
+    "core_utilization by roofline": _roofline,
     "memory by category": _categories,
     "memory by module": _modules,
     "memory by phase": _phases,

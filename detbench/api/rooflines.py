@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +12,7 @@ from detbench.api.tables import of_file, stack
 from detbench.gpus.peaks import Peaks, peaks
 from detbench.gpus.profiles import profile_named
 from detbench.utilization.described import described
-from detbench.utilization.roofline import roofline
+from detbench.utilization.roofline import beyond_peaks, roofline
 
 _COLLECT = "collect them: profile.sh nsight --roofline"
 
@@ -31,15 +32,18 @@ def roofline_table(
         for file, found in launches.items()
     }
     kernels = sum(len(found) for found in launches.values())
-    return described(
-        stack(tables, always=True),
+    stacked = stack(tables, always=True)
+    table = described(
+        stacked,
         kind="core_utilization by roofline",
         title="Roofline, by kernel class",
         window=window,
         denominator="the kernels' own time (gpu__time_duration), and the peaks of the GPU",
         count=f"{kernels:,} kernels",
-        notes=[_of_peaks(gpu, most)],
+        notes=[_of_peaks(gpu, most), *beyond_peaks(stacked)],
     )
+    table.attrs["peaks"] = asdict(most)  # for its chart
+    return table
 
 
 def _of_peaks(gpu: str | None, most: Peaks) -> str:

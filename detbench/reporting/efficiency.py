@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from detbench.gpus.peaks import peaks
+from detbench.gpus.peaks import Peaks, peaks
 from detbench.gpus.profiles import find
 from detbench.records.spec import RunRecord
 
@@ -41,14 +41,24 @@ def mfu_of(record: RunRecord) -> Mfu:
     if most < _OF_ONE_TYPE * total:
         return Mfu(None, why_not=f"{100 * most / total:.0f} % of the FLOPs are {kind}, others not")
     name, word = str(record.environment.get("gpu", "")), _PEAK_OF.get((spec.precision, kind))
-    profile = find(str(record.environment.get("gpu_profile") or name))
-    if profile is None or word is None:
+    best, profile = peaks_of(record)
+    if not profile or word is None:
         return Mfu(None, why_not=f"{name or 'a CPU'} has no peak for {kind} in {spec.precision}")
-    most_of_one = getattr(peaks(profile, name.partition(" MIG ")[0]), word)
+    most_of_one = getattr(best, word)
     if most_of_one is None:
         return Mfu(None, why_not=f"no source states the {word} peak of {name}")
     available = most_of_one * spec.world_size
     return Mfu(
         100 * total * speed.images_per_second / available,
-        f"{available / 1e12:.4g} TFLOP/s, dense {word} of {spec.world_size} x {profile.name}",
+        f"{available / 1e12:.4g} TFLOP/s, dense {word} of {spec.world_size} x {profile}",
     )
+
+
+def peaks_of(record: RunRecord) -> tuple[Peaks, str]:
+    """The peaks of the GPU or slice that a run had, and its profile's name; empty if unknown."""
+    name = str(record.environment.get("gpu", ""))
+    told = (record.environment.get("gpu_profile"), name, record.spec.gpu_profile)
+    profile = next((known for text in told if text and (known := find(str(text)))), None)
+    if profile is None:
+        return Peaks(), ""
+    return peaks(profile, name.partition(" MIG ")[0]), profile.name

@@ -22,6 +22,7 @@ from detbench.readers.training_log import TrainingLog, read_training_log
 from detbench.records.spec import RunRecord
 from detbench.records.store import Run
 from detbench.utilization import compute, core, memory
+from detbench.utilization.roofline import has_roofline
 from detbench.utilization.window import devices
 
 T = TypeVar("T")
@@ -74,6 +75,14 @@ class TimelineTables:
 
 
 @dataclass(frozen=True)
+class Counted:
+    """Core utilization, and the launches if their operations and memory traffic were counted."""
+
+    cores: core.CoreUtilization
+    for_roofline: pd.DataFrame | None
+
+
+@dataclass(frozen=True)
 class MemoryTables:
     """Memory tables: `memory.by` category at the peak, and `memory.by` phase."""
 
@@ -104,7 +113,7 @@ class Runs:
         return self._read(_TIMELINES, _timeline)
 
     @cached_property
-    def counters(self) -> Readings[core.CoreUtilization]:
+    def counters(self) -> Readings[Counted]:
         """The counters of mode nsight."""
         return self._read({"nsight": ("nsight_bs*.csv", "nsight_bs*.ncu-rep")}, _counters)
 
@@ -183,13 +192,14 @@ def _timeline(file: Path) -> TimelineTables:
     )
 
 
-def _counters(file: Path) -> core.CoreUtilization:
-    found = read_counters(file, counters.ALL)
+def _counters(file: Path) -> Counted:
+    found = read_counters(file, (*counters.ALL, *counters.ROOFLINE))
     if isinstance(found, Levels):
         raise BadFileError(
             file, "has levels from 0 to 10, not percentages", "collect them: profile.sh nsight"
         )
-    return core.core_utilization(found.table)
+    launches = found.table
+    return Counted(core.core_utilization(launches), launches if has_roofline(launches) else None)
 
 
 def _memory(file: Path) -> MemoryTables:

@@ -137,10 +137,13 @@ def of_engine() -> list[Check]:
             version, told = client.version()["Version"], client.info()
     except MissingError as error:
         return [Check("Docker engine", MISSING, str(error))]
-    found = [Check("Docker engine", OK, str(version)), _gpu_access(told)]
+    return [Check("Docker engine", OK, str(version)), _gpu_access(told), *_rootless(told)]
+
+
+def _rootless(told: Mapping[str, Any]) -> list[Check]:
     if "name=rootless" in (told.get("SecurityOptions") or ()):
-        found.append(Check("Docker rootless", OK, _ROOTLESS))
-    return found
+        return [Check("Docker rootless", OK, _ROOTLESS)]
+    return []
 
 
 def _gpu_access(told: Mapping[str, Any]) -> Check:

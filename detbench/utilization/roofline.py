@@ -14,6 +14,7 @@ from detbench.utilization.kernel_classes import kernel_class
 METRICS = counters.ROOFLINE
 """The metrics that this module uses."""
 
+_MOST_PERCENT = 102.0  # counters and durations are of different passes
 _COLLECT = "collect with mode nsight and --roofline"
 
 
@@ -30,16 +31,11 @@ def roofline(launches: pd.DataFrame, peaks: Peaks, top: int | None = None) -> pd
     Raises:
         ValueError: durations, or all of the operations, or the traffic were not collected.
     """
+    traffic, counted = _traffic(launches), _counted(launches)
     if counters.DURATION not in launches:
         raise ValueError(f"it has no {counters.DURATION}: {_COLLECT}")
-    traffic = next((way for way in counters.BYTES if set(way) <= set(launches)), None)
-    if traffic is None:
+    if not traffic:
         raise ValueError(f"it has no {counters.BYTES[0][0]}: {_COLLECT}")
-    counted = {
-        precision: {m: weight for m, weight in weights.items() if m in launches}
-        for precision, weights in counters.OPERATIONS.items()
-    }
-    counted = {precision: weights for precision, weights in counted.items() if weights}
     if not counted:
         raise ValueError(f"it has no operations: {_COLLECT}")
     # A launch without one of the figures counts in none of the sums.
@@ -51,6 +47,38 @@ def roofline(launches: pd.DataFrame, peaks: Peaks, top: int | None = None) -> pd
     return table.sort_values("time (ms)", ascending=False, ignore_index=True).head(
         top if top is not None else len(table)
     )
+
+
+def beyond_peaks(table: pd.DataFrame) -> list[str]:
+    """A note for each kind of peak that classes in a table of `roofline` exceed: none can."""
+    notes = []
+    for share in ("arithmetic peak (%)", "bandwidth peak (%)"):
+        beyond = table.loc[table[share] > _MOST_PERCENT, "class"].unique()
+        if len(beyond):
+            notes.append(
+                f"{share} above 100 cannot be: {', '.join(map(str, beyond))}. Either this is"
+                " another GPU's file, or its counts are wrong."
+            )
+    return notes
+
+
+def has_roofline(launches: pd.DataFrame) -> bool:
+    """Whether `launches` have what `roofline` needs."""
+    return bool(counters.DURATION in launches and _traffic(launches) and _counted(launches))
+
+
+def _traffic(launches: pd.DataFrame) -> tuple[str, ...]:
+    """The metrics whose sum is the memory traffic; none if it was not collected."""
+    return next((way for way in counters.BYTES if set(way) <= set(launches)), ())
+
+
+def _counted(launches: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """The collected metrics of operations and what their counts stand for, by precision."""
+    found = {
+        precision: {m: weight for m, weight in weights.items() if m in launches}
+        for precision, weights in counters.OPERATIONS.items()
+    }
+    return {precision: weights for precision, weights in found.items() if weights}
 
 
 def _row(

@@ -23,8 +23,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 SECTIONS = [
     "Results", "Throughput against batch size", "GPU compute utilization and core utilization",
-    "Kernel classes", "Idle gaps", "Memory", "Feasibility", "Training curves and AP", "Monitoring",
-    "Profiler overhead", "Failed runs", "Environment, and how to reproduce",
+    "Roofline", "Kernel classes", "Idle gaps", "Memory", "Feasibility", "Training curves and AP",
+    "Monitoring", "Profiler overhead", "Failed runs", "Environment, and how to reproduce",
 ]  # fmt: skip
 SCRIPT = "<script>document.title='stolen'</script>"
 HOSTILE = f"{SCRIPT}</script><b>bold</b> &lt;i&gt; \U0001f40d " + "/very/long/path" * 40

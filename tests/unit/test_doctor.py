@@ -115,3 +115,10 @@ def test_folders_of_runs_whose_process_is_gone(tmp_path: Path) -> None:
         (tmp_path / "cpu" / name).mkdir()
     found = {folder.name for folder in store.abandoned(tmp_path)}
     assert found == {name for name, is_gone in names.items() if is_gone}
+
+
+def test_a_rootless_engine_is_said_to_be_one() -> None:
+    rootless = {"SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless"]}
+    (check,) = doctor._rootless(rootless)
+    assert "NVreg_RestrictProfilingToAdminUsers=0" in check.detail
+    assert doctor._rootless(NOT_REGISTERED) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import make_ncu_log
 import pytest
 
 import detbench
@@ -81,6 +82,15 @@ def test_every_level_that_is_drawn(workspace: Path, by: str, rows: int | None) -
     table = detbench.compute_utilization(TRACE, by=by)
     figure = detbench.plot(table)
     assert len(figure.data) == (rows or len(table))
+
+
+def test_a_roofline_has_the_roofs_of_the_named_gpu(workspace: Path) -> None:
+    make_ncu_log.write(Path("counted.csv"), 20, roofline=True)
+    table = detbench.core_utilization("counted.csv", by="roofline", gpu="A100-40GB")
+    *roofs, points = detbench.plot(table).data
+    assert [roof.name for roof in roofs] == ["peak of fp32", "peak of tf32", "peak of fp16, bf16"]
+    assert [max(roof.y) for roof in roofs] == [19.5, 156, 312]  # TFLOP/s of the A100
+    assert points.y == pytest.approx([2.048])  # 1024 fused operations a cycle, at a GHz
 
 
 def test_samples_over_time(workspace: Path) -> None:

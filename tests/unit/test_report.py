@@ -21,6 +21,7 @@ from detbench.reporting.parts import LeftOut, Section
 from detbench.reporting.reproduce import command as again
 from detbench.reporting.sections.monitoring import monitoring
 from detbench.reporting.sections.overhead import overhead
+from detbench.reporting.sections.roofline import roofline
 from detbench.reporting.sections.throughput import throughput
 from detbench.running.plan import Purpose, Request, plan
 from detbench.suite import load_family
@@ -133,6 +134,16 @@ def test_overhead_compares_with_the_same_model_and_batch_size(root: Path) -> Non
     table = section.exhibits[0].table.set_index("mode")
     # torch is run 3: (10 + 2 + 0.3) / 2 images/s, against 12.1
     assert table.loc["torch", "slowdown (x)"] == pytest.approx(12.1 / 6.15)
+
+
+def test_counted_operations_are_drawn_below_the_roofs_of_the_slice(root: Path) -> None:
+    section = roofline(runs(root))
+    assert isinstance(section, Section)
+    (exhibit,) = section.exhibits
+    assert exhibit.chart is not None
+    *_, points = exhibit.chart.traces
+    assert points["y"] == pytest.approx([2.048])  # 1024 fused operations a cycle, at a GHz
+    assert exhibit.basis.count == "24 kernels in 1 file of counters"
 
 
 def test_overhead_needs_noprofile(root: Path) -> None:

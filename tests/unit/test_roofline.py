@@ -8,7 +8,8 @@ import pytest
 
 from detbench.gpus import counters
 from detbench.gpus.peaks import Peaks
-from detbench.utilization.roofline import roofline
+from detbench.reporting.charts.roofline import roofline_points
+from detbench.utilization.roofline import beyond_peaks, roofline
 from tests.conftest import Run, assert_refused
 
 FFMA, FADD = "ffma", "fadd"
@@ -85,3 +86,38 @@ def test_the_verb_prints_it_with_the_peaks_of_a_named_gpu(parser: Run, tmp_path:
     assert float(row["arithmetic peak (%)"]) == pytest.approx(50)
     assert float(row["bandwidth (GB/s)"]) == pytest.approx(500)
     assert_refused(parser("core_util.py", log), 5, "gpc__cycles_elapsed")
+
+
+def test_a_share_above_its_peak_is_said_to_be_impossible() -> None:
+    table = roofline(LAUNCHES, Peaks(fp32=10e12, tf32=300e12, fp16=300e12, memory=2e12))
+    assert table["arithmetic peak (%)"][1] == pytest.approx(110)  # 22 GFLOP in 2 ms, of 10 TFLOP/s
+    (note,) = beyond_peaks(table)
+    assert note.startswith("arithmetic peak (%) above 100 cannot be: gemm.")
+
+
+def test_classes_are_points_below_the_roofs_of_the_gpu() -> None:
+    table = roofline(LAUNCHES, PEAKS).assign(run="a")
+    *roofs, points = roofline_points(table, PEAKS).traces
+    assert [roof["name"] for roof in roofs] == ["peak of fp32", "peak of fp16"]
+    fp32 = roofs[0]
+    # 20 TFLOP/s over 2 TB/s: the roof bends at 10 FLOP/byte.
+    assert fp32["x"][1] == pytest.approx(10)
+    assert fp32["y"][1:] == pytest.approx([20, 20])
+    assert fp32["y"][0] == pytest.approx(2 * fp32["x"][0])  # 2 TB/s are 2 TFLOP/s at 1 FLOP/byte
+    assert dict(zip(points["text"], zip(points["x"], points["y"], strict=True), strict=True)) == {
+        "conv": (pytest.approx(150), pytest.approx(150)),
+        "gemm": (pytest.approx(11), pytest.approx(11)),
+    }
+    assert "55 % of the arithmetic peak" in points["hovertext"][1]
+
+
+def test_without_peaks_there_are_points_and_no_roof() -> None:
+    table = roofline(LAUNCHES, Peaks()).assign(run="a")
+    (points,) = roofline_points(table, Peaks()).traces
+    assert points["text"] == ["conv", "gemm"]
+
+
+def test_without_a_bandwidth_the_roofs_are_flat() -> None:
+    table = roofline(LAUNCHES, Peaks(fp32=20e12)).assign(run="a")
+    roof, _ = roofline_points(table, Peaks(fp32=20e12)).traces
+    assert roof["y"] == pytest.approx([20, 20])

@@ -12,6 +12,7 @@ from detbench.reporting.sections.memory import memory
 from detbench.reporting.sections.monitoring import monitoring
 from detbench.reporting.sections.outcomes import outcomes
 from detbench.reporting.sections.overhead import overhead
+from detbench.reporting.sections.roofline import roofline
 from detbench.reporting.sections.throughput import throughput
 from detbench.reporting.sections.training import training
 from detbench.reporting.sections.utilization import utilization
@@ -20,6 +21,7 @@ SECTIONS: tuple[Callable[[Runs], Section | LeftOut], ...] = (
     outcomes,
     throughput,
     utilization,
+    roofline,
     kernel_classes,
     idle_gaps,
     memory,

@@ -41,8 +41,8 @@ def utilization(runs: Runs) -> Section | LeftOut:
         key = next((known for known in rows if known[:-1] == same), (*same, ""))
         first.setdefault(key, counted.record)
         rows.setdefault(key, {"device": ""}).update(
-            {f"{name} (%)": counted.value.percent[name] for name in CORES}
-            | {"profiled kernels": counted.value.num_kernels}
+            {f"{name} (%)": counted.value.cores.percent[name] for name in CORES}
+            | {"profiled kernels": counted.value.cores.num_kernels}
         )
     if not rows:
         return LeftOut(_TITLE, _why_none(runs), problems)
