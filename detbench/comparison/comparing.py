@@ -13,8 +13,10 @@ from detbench.comparison.parts import largest, memory_parts, time_parts
 from detbench.comparison.sides import Side
 from detbench.comparison.soft import Soft, soft_numbers
 from detbench.comparison.verdicts import Repeats, Verdict, verdicts
+from detbench.records.spec import mean_energy
 from detbench.records.store import Run
 
+_ENERGY = ("A (J/image)", "B (J/image)")
 _NO_PARTS = ("no difference shown",)  # parts of a difference that may be chance mislead
 
 
@@ -86,7 +88,10 @@ def tables(comparison: Comparison) -> dict[str, pd.DataFrame]:
 
 
 def _verdict_table(pairs: Sequence[Compared]) -> pd.DataFrame:
-    """One row per verdict; images/s are geometric means over the repeats."""
+    """One row per verdict; images/s are geometric means over the repeats.
+
+    J/image are means, and left out where no side's energy is told.
+    """
     rows = []
     for pair in pairs:
         verdict = pair.verdict
@@ -99,6 +104,8 @@ def _verdict_table(pairs: Sequence[Compared]) -> pd.DataFrame:
                 "processes": int(work["processes"]),
                 "A (images/s)": _speed(verdict.a),
                 "B (images/s)": _speed(verdict.b),
+                "A (J/image)": _energy(verdict.a),
+                "B (J/image)": _energy(verdict.b),
                 "repeats": f"{_count(verdict.a)} / {_count(verdict.b)}",
                 "B / A": found and found.value,
                 "from (95 %)": found and found.low,
@@ -107,8 +114,12 @@ def _verdict_table(pairs: Sequence[Compared]) -> pd.DataFrame:
                 "reason": verdict.because or reason,
             }
         )
-    numbers = ("A (images/s)", "B (images/s)", "B / A", "from (95 %)", "to (95 %)")
-    return pd.DataFrame(rows).astype(dict.fromkeys(numbers, "float64")) if rows else pd.DataFrame()
+    if not rows:
+        return pd.DataFrame()
+    numbers = ("A (images/s)", "B (images/s)", *_ENERGY, "B / A", "from (95 %)", "to (95 %)")
+    table = pd.DataFrame(rows).astype(dict.fromkeys(numbers, "float64"))
+    told = any(table[name].notna().any() for name in _ENERGY)
+    return table if told else table.drop(columns=list(_ENERGY))
 
 
 def soft_table(soft: Sequence[Soft]) -> pd.DataFrame:
@@ -190,6 +201,10 @@ def _stacked(parts: Sequence[tuple[Verdict, pd.DataFrame | None]]) -> pd.DataFra
 
 def _speed(repeats: Repeats | None) -> float | None:
     return geometric_mean(repeats.speeds) if repeats else None
+
+
+def _energy(repeats: Repeats | None) -> float | None:
+    return mean_energy(repeats.throughputs) if repeats else None
 
 
 def _count(repeats: Repeats | None) -> int:

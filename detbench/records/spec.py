@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from datetime import datetime
+from statistics import mean
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -192,6 +194,12 @@ class Throughput(_Document):
     def joules_per_image(self) -> float | None:
         """The energy of the window over its images; None if the energy is not told."""
         return None if self.energy_joules is None else self.energy_joules / self.images
+
+
+def mean_energy(repeats: Iterable[Throughput]) -> float | None:
+    """The mean J/image of repeats; None if that of any is not told."""
+    told = [speed.joules_per_image for speed in repeats]
+    return None if None in told else mean(each for each in told if each is not None)
 
 
 class Evaluation(_Document):

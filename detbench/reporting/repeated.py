@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from detbench.records.spec import RunRecord
+from detbench.records.spec import RunRecord, mean_energy
 from detbench.records.store import Run
 from detbench.reporting.labels import facts, series
 from detbench.reporting.measurements import Runs
-from detbench.reporting.run_summaries import mean_energy
 from detbench.utilization.repeats import interval
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from statistics import mean
 from typing import Any
 
 import pandas as pd
 
 from detbench.records.modes import MODES
-from detbench.records.spec import RunRecord, Throughput
+from detbench.records.spec import RunRecord, mean_energy
 from detbench.records.store import Run
 from detbench.reporting.efficiency import mfu_of
 from detbench.utilization.described import described
@@ -100,12 +100,6 @@ def speed_table(runs: Sequence[Run]) -> pd.DataFrame:
             *_without_energy(runs),
         ],
     )
-
-
-def mean_energy(speeds: Iterable[Throughput]) -> float | None:
-    """The mean J/image of repeats; None if that of any is not told."""
-    told = [speed.joules_per_image for speed in speeds]
-    return None if None in told else mean(each for each in told if each is not None)
 
 
 def time_table(runs: Sequence[Run]) -> pd.DataFrame:

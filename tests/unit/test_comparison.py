@@ -33,6 +33,7 @@ def run(speed: float | None, number: int = 0, **facts: Any) -> Run:
     environment = {"torch": "2.9", "dataset_sha256": "d" * 64, **facts.pop("environment", {})}
     told = {k: facts.pop(k) for k in ("status", "cause", "memory", "measurements") if k in facts}
     wait, p90 = facts.pop("wait", 0.1), facts.pop("p90", 1.1)
+    energy = facts.pop("energy", None)
     keys = {"batch_size": 4, "window": Window(start=5, count=20), "num_iterations": 25, **facts}
     spec = RunSpec.model_validate(
         {"family": "maskrcnn", "framework": "detectron2", "model": "m", "mode": "noprofile",
@@ -59,6 +60,7 @@ def run(speed: float | None, number: int = 0, **facts: Any) -> Run:
             iteration_seconds_p10=spec.batch_size / speed,
             iteration_seconds_p90=p90 * spec.batch_size / speed,
             data_wait_share=wait,
+            energy_joules=energy,
         ),
         **{"status": "ok", **told},
     )  # fmt: skip
@@ -280,6 +282,16 @@ def test_the_verb_says_who_is_slower_and_why(fast: Path, slow: Path) -> None:
     assert found["changed"] == [{"name": "torch", "a": "2.9", "b": "2.10"}]
     assert compare(fast, slow, "--format", "csv").splitlines()[1].startswith("m,4,1,")
     assert "| --- |" in compare(fast, slow, "--format", "md")
+
+
+def test_energy_stands_beside_the_speed_where_a_side_has_it(slow: Path, tmp_path: Path) -> None:
+    counted = keep(tmp_path / "counted", [run(10.0, 0, energy=160.0), run(10.1, 1, energy=480.0)])
+    (row,) = json.loads(compare(counted, slow, "--format", "json"))["verdicts"]
+    assert row["A (J/image)"] == 4.0  # 2 and 6 J an image: 20 iterations of 4 images
+    assert row["B (J/image)"] is None
+    other = keep(tmp_path / "other", runs(FAST))
+    (row,) = json.loads(compare(other, slow, "--format", "json"))["verdicts"]
+    assert "A (J/image)" not in row
 
 
 def test_no_parts_where_no_difference_is_shown(fast: Path, tmp_path: Path) -> None:
