@@ -180,9 +180,10 @@ def _of_text(path: Path) -> Identity | None:
         if next(printed.rows(path, lines, _is_table, _KNOWN), None) is not None:
             return Identity("timeline", "Nsight Systems (nsys stats)")
         lines.seek(0)
-        log = log_format.of_text(lines)
-        if log is None:
+        told = log_format.of_text(lines)
+        if told is None:
             return None
+        log, _ = told
         lines.seek(0)
         version = _DETECTRON2_VERSION.search(lines.read(_HEAD))
     is_told = log is log_format.DETECTRON2 and version
@@ -190,13 +191,8 @@ def _of_text(path: Path) -> Identity | None:
 
 
 def _monitor(lines: Iterable[str]) -> str:
-    """The monitor whose samples these are, if only empty lines and comments precede its header."""
-    for line in islice(lines, _FEW):
-        if tool := tool_of(line):
-            return tool
-        if line.strip() and not line.startswith("#"):
-            break
-    return ""
+    """The monitor whose samples these are, if few lines of anything else precede its header."""
+    return next(filter(None, map(tool_of, islice(lines, _FEW))), "")
 
 
 def _of_header(line: str) -> Identity | None:

@@ -15,6 +15,7 @@ from detbench.readers import (
     mmdet_log,
     mrcnn_benchmark_log,
 )
+from detbench.readers.line_prefix import prefix_of
 from detbench.readers.training_history import History
 
 _FEW = 8  # lines of JSON
@@ -40,12 +41,14 @@ _TEXTS = (
 )
 
 
-def of_text(lines: Iterable[str]) -> LogFormat | None:
-    """The format of a log of text; None if no line is a trainer's."""
+def of_text(lines: Iterable[str]) -> tuple[LogFormat, str] | None:
+    """A log's format, and what stands before its lines; None if no line is a trainer's."""
     for line in lines:
         for words, is_its, found in _TEXTS:
-            if any(word in line for word in words) and is_its(line):
-                return found
+            if any(word in line for word in words):
+                prefix = prefix_of(line)
+                if is_its(line[len(prefix) :]):
+                    return found, prefix
     return None
 
 

@@ -2,16 +2,20 @@
 
 Four forms are told apart by the header. `nvidia-smi --query-gpu` and detbench write CSV, `dmon` and
 `pmon` columns of text or CSV whose header begins with `#`, `dcgmi dmon` columns of text whose first
-one, the entity, may hold a space. A header may be repeated before every sample.
+one, the entity, may hold a space. A header may be repeated before every sample. What a terminal
+showed before the first header, and the prompts of its shell, are passed over.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from detbench.errors import BadFileError
+from detbench.readers.line_prefix import prefix_of, without
 from detbench.readers.text import csv_cells, open_text
 
 ENTITY = "entity"
@@ -25,6 +29,11 @@ _NAMELESS = (
     " --columns timestamp,index,utilization.gpu"
 )
 _MOMENT = ("date", "time")
+_MOST_BEFORE = 1000  # lines before the first header
+# `root@node01:~# nvidia-smi dmon`, `(base) me@gpu:/data$`, `$ nvidia-smi pmon`, `^C`
+_SAMPLE = re.compile(r'\s*(?:"?\d|GPU)')
+_FENCE = "```"
+_PROMPT = re.compile(r"(?:\(\S+\) )?\S+@\S+[#$%>](?:\s|$)|[$>] |\^C")
 
 IsHeader = Callable[[Sequence[str]], bool]
 
@@ -40,7 +49,7 @@ class Line(NamedTuple):
 def column_names(line: str) -> list[str]:
     """What would be the names of columns, in lower case and without units, if it is a header."""
     text = line.strip()
-    if text.startswith("#"):
+    if _is_marked(text):
         text = text.lstrip("# ")
         return [name.strip().lower() for name in (text.split("," if "," in text else None))]
     return [_name(cell.strip().strip('"')) for cell in text.split(",")]
@@ -61,10 +70,19 @@ def lines_of(path: Path, is_header: IsHeader, columns: Sequence[str] | None) -> 
         BadFileError: the file has no header, or a row has more or fewer cells than its header.
     """
     form = None if columns is None else _Form.of([name.strip().lower() for name in columns], "")
+    is_text = False
+    begin, prefix = (1, "") if form else _first_header(path, is_header)
     with open_text(path) as stream:
-        for number, line in enumerate(stream, 1):
-            if not line.strip():
+        lines = enumerate(without(stream, prefix) if prefix else stream, 1)
+        for number, line in islice(lines, begin - 1, None):
+            if not line.strip() or _PROMPT.match(line):
                 continue
+            if line.startswith(_FENCE):  # of a page: text, until the next table
+                form, is_text = None, form is not None
+                continue
+            if is_text and not is_header(column_names(line)):
+                continue
+            is_text = False
             place = f"line {number}"
             if form is not None and line[-1].isdigit():
                 raise BadFileError(
@@ -73,7 +91,7 @@ def lines_of(path: Path, is_header: IsHeader, columns: Sequence[str] | None) -> 
                     f"if it is whole, end it: echo >> {path}",
                     place=place,
                 )
-            if line.startswith("#"):  # names, then units
+            if _is_marked(line):  # names, then units
                 names = column_names(line)
                 if is_header(names):
                     form = _Form.of(names, line)
@@ -95,6 +113,29 @@ def lines_of(path: Path, is_header: IsHeader, columns: Sequence[str] | None) -> 
                 yield Line(number, form.names, [])
             else:
                 yield Line(number, form.names, form.cells(path, cells, place))
+
+
+def _first_header(path: Path, is_header: IsHeader) -> tuple[int, str]:
+    """The line of the first header, and what stands before the lines.
+
+    Line 1 if there is no header, or if a line before it may be a sample, which has lost its own.
+    """
+    with open_text(path) as stream:
+        for number, line in enumerate(islice(stream, _MOST_BEFORE), 1):
+            prefix = prefix_of(line)
+            inner = line[len(prefix) :]
+            is_commented = prefix and _is_marked(inner)  # its own mark is behind the prefix
+            if not is_commented and is_header(column_names(line)):
+                return number, ""
+            if is_header(column_names(inner)):
+                return number, prefix
+            if _SAMPLE.match(line):
+                break
+    return 1, ""
+
+
+def _is_marked(line: str) -> bool:
+    return line.lstrip().startswith("#")
 
 
 class _Form(NamedTuple):
@@ -122,7 +163,7 @@ class _Form(NamedTuple):
             for index, name in enumerate(given)
             if index != date
         ]
-        return cls(given, names, date, time, "," in header if header.startswith("#") else None)
+        return cls(given, names, date, time, "," in header if _is_marked(header) else None)
 
     def is_csv(self, line: str) -> bool:
         if self.comma is None:

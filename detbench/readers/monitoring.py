@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from detbench.errors import BadFileError
+from detbench.readers.line_prefix import prefix_of
 from detbench.readers.monitor_cells import Times, not_told, number
 from detbench.readers.monitor_gpus import apart
 from detbench.readers.monitor_lines import ENTITY, PROCESS, RECORD, STAMP, column_names, lines_of
@@ -151,11 +152,13 @@ def read_monitoring(path: Path, columns: Sequence[str] | None = None) -> pd.Data
 
 def tool_of(line: str) -> str:
     """The tool whose samples a line is the header of; empty if it is none."""
-    names = column_names(line)
-    if not _is_header(names):
-        return ""
-    own = next((tool for name, tool in _TOOLS.items() if name in names), "")
-    return own or ("nvidia-smi dmon" if line.startswith("#") else "nvidia-smi")
+    prefix = prefix_of(line)
+    for header in (line, line[len(prefix) :]):
+        names = column_names(header)
+        if _is_header(names):
+            own = next((tool for name, tool in _TOOLS.items() if name in names), "")
+            return own or ("nvidia-smi dmon" if header.lstrip().startswith("#") else "nvidia-smi")
+    return ""
 
 
 def _is_header(names: Sequence[str]) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from detbench.errors import BadFileError
+from detbench.readers.line_prefix import without
 from detbench.readers.log_format import DETECTRON2, METRICS, of_json, of_text
 from detbench.readers.text import open_text
 from detbench.readers.training_history import EVALUATIONS, REPORTS, Evaluation, History, Process
@@ -77,9 +78,12 @@ def read_training_log(path: Path) -> TrainingLog:
     with open_text(path) as stream:
         is_json = stream.read(1) == "{"
         stream.seek(0)
-        found = (of_json(stream) or METRICS) if is_json else (of_text(stream) or DETECTRON2)
+        if is_json:
+            found, prefix = of_json(stream) or METRICS, ""
+        else:
+            found, prefix = of_text(stream) or (DETECTRON2, "")
         stream.seek(0)
-        history = found.read(path, stream)
+        history = found.read(path, without(stream, prefix) if prefix else stream)
     if history.reports or history.evaluations:
         return _tables(history)
     if history.rank or path.name.rpartition(".rank")[2].isdigit():

@@ -223,3 +223,28 @@ def test_samples_at_one_time_without_a_pattern_have_no_energy(tmp_path: Path) ->
 def test_damage_is_refused(tmp_path: Path, content: str, words: str) -> None:
     with pytest.raises(BadFileError, match=words):
         read_monitoring(file(tmp_path, content))
+
+
+def test_what_a_terminal_showed_around_the_samples_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "terminal.txt"
+    path.write_text(
+        "Last login: Fri Nov 27\n"
+        "root@node01:~# nvidia-smi dmon -c 2\n"
+        "# gpu   pwr    sm\n# Idx     W     %\n    0    47    10\n    0    50    30\n"
+        "^C\nroot@node01:~# exit\n"
+    )
+    assert read_monitoring(path)["power (W)"].tolist() == [47, 50]
+
+
+def test_tables_of_a_page_are_read_and_its_text_is_not(tmp_path: Path) -> None:
+    table = "```\n# gpu   pwr    sm\n# Idx     W     %\n    0    {}    10\n```\n"
+    path = tmp_path / "page.md"
+    path.write_text(f"# Idle\n\nIt draws:\n\n{table.format(47)}\nand busy\n{table.format(250)}.\n")
+    assert read_monitoring(path)["power (W)"].tolist() == [47, 250]
+
+
+def test_samples_before_the_first_header_are_never_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "tail.txt"
+    path.write_text("    0    47    10\n# gpu   pwr    sm\n# Idx     W     %\n    0    50    30\n")
+    with pytest.raises(BadFileError, match="no header"):
+        read_monitoring(path)
