@@ -9,7 +9,7 @@ import pandas as pd
 
 from detbench.errors import BadFileError
 from detbench.readers.schema import Column, Schema
-from detbench.readers.text import open_text
+from detbench.readers.text import csv_cells, open_text
 
 SCHEMA = Schema(
     (
@@ -34,12 +34,14 @@ def read_memory_csv(path: Path) -> pd.DataFrame:
         BadFileError: it is not such a file, a row is damaged, or a snapshot's parts do not add up
             to its total, for instance in a truncated file.
     """
-    table = read_cells(path)
     names = [column.name for column in SCHEMA.columns]
-    if list(table.columns) != names:
+    with open_text(path) as stream:
+        header = stream.readline()
+    if csv_cells(path, header, "line 1") != names:
         raise BadFileError(
             path, f"the header is not {','.join(names)}: not a memory CSV of detbench", AGAIN
         )
+    table = read_cells(path)
     to_whole(path, table, ["iteration", "bytes"])
     table["iteration"] = table["iteration"].astype("Int64")
     is_total = table["category"] == TOTAL

@@ -29,6 +29,7 @@ _NAMELESS = (
     " --columns timestamp,index,utilization.gpu"
 )
 _MOMENT = ("date", "time")
+_FIRST = ("gpu", *_MOMENT, ENTITY)  # of a header that begins with `#`: it may be a page's heading
 _MOST_BEFORE = 1000  # lines before the first header
 # `root@node01:~# nvidia-smi dmon`, `(base) me@gpu:/data$`, `$ nvidia-smi pmon`, `^C`
 _SAMPLE = re.compile(r'\s*(?:"?\d|GPU)')
@@ -51,7 +52,8 @@ def column_names(line: str) -> list[str]:
     text = line.strip()
     if _is_marked(text):
         text = text.lstrip("# ")
-        return [name.strip().lower() for name in (text.split("," if "," in text else None))]
+        names = [name.strip().lower() for name in (text.split("," if "," in text else None))]
+        return names if names and names[0] in _FIRST else []
     return [_name(cell.strip().strip('"')) for cell in text.split(",")]
 
 

@@ -248,3 +248,10 @@ def test_samples_before_the_first_header_are_never_dropped(tmp_path: Path) -> No
     path.write_text("    0    47    10\n# gpu   pwr    sm\n# Idx     W     %\n    0    50    30\n")
     with pytest.raises(BadFileError, match="no header"):
         read_monitoring(path)
+
+
+def test_a_heading_of_a_page_is_no_header(tmp_path: Path) -> None:
+    path = tmp_path / "README.md"
+    path.write_text("#### AKA CPU spends as much time launching as GPU spends executing\n")
+    with pytest.raises(BadFileError, match="no sample"):
+        read_monitoring(path)
