@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from detbench.api.files import PathLike
-from detbench.errors import MissingError, UsageError
+from detbench.errors import DetbenchError, MissingError, UsageError
 from detbench.launch.base import OnEvent, ignore
 from detbench.records.spec import Device
 
@@ -27,6 +27,7 @@ class Checked(NamedTuple):
         bundle: one archive of all of it, under 16 MiB; None if it could not be written.
         runs: the folder that keeps the runs.
         left_out: a line for each measurement that was too large for the bundle.
+        interrupted: whether the user ended it.
         problem: why there is no bundle; None if there is one.
     """
 
@@ -35,7 +36,8 @@ class Checked(NamedTuple):
     bundle: Path | None
     runs: Path
     left_out: list[str]
-    problem: UsageError | None = None
+    interrupted: bool = False
+    problem: DetbenchError | None = None
 
 
 def gpu_check(
@@ -73,8 +75,10 @@ def gpu_check(
     from detbench.records.store import default_root
     from detbench.utilization.described import described
 
-    if minutes <= 0:
+    if not minutes > 0:  # not a number, too
         raise UsageError(f"minutes is above 0, not {minutes}")
+    if device == "cpu" and gpu not in ("", "none"):
+        raise UsageError(f"gpu {gpu}: the rehearsal is on the CPU", "leave out gpu, or device")
     found, why_none = discovery.several("none" if device == "cpu" else str(gpu))
     if device == "cpu":
         why_none = "the check is a rehearsal on the CPU"
@@ -105,6 +109,8 @@ def gpu_check(
     try:
         with new_file(path, "--bundle") as stream:
             left_out = archives.write(stream, verdicts, bench.tables, bench.runs, made)
-    except UsageError as problem:  # a full disk, and the verdicts are worth minutes of a GPU
-        return Checked(verdicts, bench.tables, None, root, [], problem)
-    return Checked(verdicts, bench.tables, path, root, left_out)
+    except (Exception, KeyboardInterrupt) as error:  # no verdict is lost to any of them
+        problem = error if isinstance(error, DetbenchError) else None
+        problem = problem or DetbenchError(f"--bundle {path}: {type(error).__name__}: {error}")
+        return Checked(verdicts, bench.tables, None, root, [], bench.interrupted, problem)
+    return Checked(verdicts, bench.tables, path, root, left_out, bench.interrupted)

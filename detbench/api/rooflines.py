@@ -12,7 +12,7 @@ from detbench.api.tables import of_file, stack
 from detbench.gpus.peaks import Peaks, peaks
 from detbench.gpus.profiles import profile_named
 from detbench.utilization.described import described
-from detbench.utilization.roofline import beyond_peaks, roofline
+from detbench.utilization.roofline import beyond_peaks, roofline, uncounted
 
 _COLLECT = "collect them: profile.sh nsight --roofline"
 
@@ -40,7 +40,11 @@ def roofline_table(
         window=window,
         denominator="the kernels' own time (gpu__time_duration), and the peaks of the GPU",
         count=f"{kernels:,} kernels",
-        notes=[_of_peaks(gpu, most), *beyond_peaks(stacked)],
+        notes=[
+            _of_peaks(gpu, most),
+            *dict.fromkeys(note for found in launches.values() for note in uncounted(found)),
+            *beyond_peaks(stacked),
+        ],
     )
     table.attrs["peaks"] = asdict(most)  # for its chart
     return table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,17 @@ import pandas as pd
 from detbench.checking.claims import ImpossibleError
 from detbench.checking.scale import SCALES, Scale
 from detbench.errors import RunFailedError
+from detbench.fitting.need import answer, capacity
 from detbench.gpus.discovery import Gpu
-from detbench.launch.base import OnEvent
+from detbench.launch.base import OnEvent, ignore
+from detbench.launch.local import LocalLauncher
 from detbench.records.modes import resolve_mode
-from detbench.records.spec import Device, Window
+from detbench.records.spec import Device, RunSpec, Window
 from detbench.records.store import Run
 from detbench.running import session
 from detbench.running.place import Place
 from detbench.running.plan import Purpose, Request
+from detbench.sweeping.predicting import need_of
 
 _LEAST = 15.0  # seconds: a training that has less is not begun
 
@@ -78,10 +81,7 @@ class Bench:
             ImpossibleError: too little is left.
         """
         if not self.has_time:
-            is_last = self.step_ends >= self.ends
-            raise ImpossibleError(
-                "the time is up; pass more --minutes" if is_last else "the step's time is up"
-            )
+            raise ImpossibleError(self._time_is_up())
         return min(self.ends, self.step_ends) - time.monotonic()
 
     def run(
@@ -148,11 +148,48 @@ class Bench:
         run = self.run(mode, **wanted)
         spec, status = run.record.spec, run.record.status
         what = f"{spec.model} batch size {spec.batch_size} {spec.precision} {mode}"
-        if status == "timeout" and time.monotonic() >= self.ends:
-            raise ImpossibleError(f"{what}: the time is up; pass more --minutes")
+        if status == "timeout":
+            raise ImpossibleError(f"{what}: {self._time_is_up()}")
+        if status == "oom" and (beyond := self._beyond(spec)):
+            raise ImpossibleError(f"{what}: {beyond}")
         if status != "ok":
             raise RunFailedError(f"{what}: {status}: {run.record.cause}")
         return run
+
+    def launch(self, command: Sequence[str], log: Path, on_event: OnEvent = ignore) -> None:
+        """Run a program that is no run of the suite, on the bench's device.
+
+        Raises:
+            ImpossibleError: there is too little time for it.
+            KeyboardInterrupt: the user ended it.
+        """
+        ended = LocalLauncher((self.gpu.uuid,) if self.gpu else ()).run(
+            command,
+            log=log,
+            environment={"PYTHONUNBUFFERED": "1", "LC_ALL": "C.UTF-8"},
+            on_event=on_event,
+            time_limit=self.seconds(),
+        )
+        if ended.by == "interrupt":
+            raise KeyboardInterrupt
+        if ended.by == "timeout":
+            raise ImpossibleError(self._time_is_up())
+
+    def _time_is_up(self) -> str:
+        is_last = self.step_ends >= self.ends
+        return "the time is up; pass more --minutes" if is_last else "the step's time is up"
+
+    def _beyond(self, spec: RunSpec) -> str:
+        """Why a training that ran out of memory is none of the suite's faults; empty if it is one.
+
+        A slice of a GPU holds fewer images than the check was made for.
+        """
+        need = need_of(spec)
+        if self.gpu is None or self.gpu.catalogued is None or need is None:
+            return ""
+        if answer(need, capacity(self.gpu.catalogued)) == "yes":
+            return ""
+        return f"needs about {need.total.middle / 2**30:.1f} GiB, more than {self.gpu.profile} has"
 
     def _notice(self, event: Mapping[str, Any]) -> None:
         if event["event"] == "progress" and "loss" in event:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import traceback
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -72,8 +73,10 @@ def _files(
                 yield _place(folder, folder / name), (folder / name).read_bytes()
     try:
         page = build(Runs(runs), (), Path(), made)
-    except DetbenchError as error:  # the packages of the page are not everywhere
-        yield "no_report.txt", _text(str(error))
+    except Exception as error:  # packages that are not everywhere; figures as never seen before
+        if not isinstance(error, DetbenchError):
+            traceback.print_exc()
+        yield "no_report.txt", _text(f"{type(error).__name__}: {error}")
     else:
         yield "report.html", page.encode("utf-8", "backslashreplace")
     measured = [

@@ -88,6 +88,8 @@ def gpu_check(
         click.echo(f"runs kept in {found.runs}")
     if found.problem:
         raise found.problem
+    if found.interrupted:
+        raise RunFailedError("the check was interrupted", "its runs and verdicts are kept")
     bad = found.verdicts[found.verdicts["verdict"] == "failed"]
     if len(bad):
         raise RunFailedError(

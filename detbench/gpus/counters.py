@@ -147,11 +147,14 @@ def offered(ncu: str, chip: str) -> set[str]:
 
     Empty if ncu does not know the chip or fails.
     """
-    done = subprocess.run(
-        [ncu, "--query-metrics", "--chips", chip],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    try:
+        done = subprocess.run(
+            [ncu, "--query-metrics", "--chips", chip],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return set()
     return {line.split()[0] for line in done.stdout.splitlines() if "__" in line.split(" ")[0]}

@@ -49,3 +49,21 @@ def counted_energy(nvml: Any, device: Any) -> float:
         NVMLError: the GPU has no such counter (before Volta), or is a MIG instance.
     """
     return float(nvml.nvmlDeviceGetTotalEnergyConsumption(device) / 1000)
+
+
+def used_memory(nvml: Any, device: Any) -> int:
+    """The memory in use, in bytes, without what the driver keeps for itself, as nvidia-smi has it.
+
+    Drivers before 510 do not tell the two apart.
+
+    Raises:
+        NVMLError: it is not told.
+    """
+    return int(
+        first_supported(
+            nvml,
+            device,
+            lambda n, d: n.nvmlDeviceGetMemoryInfo(d, version=n.nvmlMemory_v2).used,
+            lambda n, d: n.nvmlDeviceGetMemoryInfo(d).used,
+        )
+    )

@@ -18,7 +18,8 @@ COUNTERS_REMEDY = (
     "NVreg_RestrictProfilingToAdminUsers=0"
 )
 """What gives a process the GPU's performance counters."""
-_NO_PERMISSION = "ERR_NVGPUCTRPERM"
+NO_PERMISSION = "ERR_NVGPUCTRPERM"
+"""What Nsight Compute says where the driver keeps the counters from it."""
 
 _KERNELS = "CUPTI_ACTIVITY_KIND_KERNEL", "CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL"
 
@@ -74,6 +75,6 @@ def _why_empty_csv(path: Path) -> str:
         return ""
     with path.open(encoding="utf-8", errors="replace") as stream:
         said = cause(stream)
-    if _NO_PERMISSION in said:
+    if NO_PERMISSION in said:
         return f"it holds no row; the profiler said: {said}; {COUNTERS_REMEDY}"
     return f"it holds no row; the profiler said: {said}" if said else "it holds no row"

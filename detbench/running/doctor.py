@@ -7,7 +7,7 @@ import logging
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +46,7 @@ _ROOTLESS = (
 )
 # Programs that hold the GPU's counters while they run, so that Nsight Compute gets none.
 _COUNTER_HOLDERS = ("nv-hostengine", "dcgm-exporter", "dcgmi")
+_GPM_FROM = (9, 0)
 _PROGRAMS = {
     "nsys": "install nsight-systems-cli, or use the family's image: bash build_image.sh",
     "ncu": "install nsight-compute, or use the family's image: bash build_image.sh",
@@ -120,7 +121,7 @@ def of_machine(results: Path) -> list[Check]:
         checks.append(Check("GPU", MISSING, f"{told.why_none}; runs will be on the CPU"))
     checks += [_program(name, remedy) for name, remedy in _PROGRAMS.items()]
     checks.append(_counters())
-    checks.append(_counter_holders())
+    checks.append(_counter_holders([g for g in told.seen if isinstance(g, Gpu)]))
     checks.append(_shared_memory())
     checks.append(_disk(results))
     checks.append(_memory_limit())
@@ -212,8 +213,11 @@ def _counters() -> Check:
     return Check(what, MISSING, COUNTERS_REMEDY)
 
 
-def _counter_holders() -> Check:
-    """Whether a monitor of the datacenter kind runs beside, which profiling has to stop for."""
+def _counter_holders(gpus: Sequence[Gpu]) -> Check:
+    """Whether a monitor of the datacenter kind runs beside, which profiling has to stop for.
+
+    From Hopper on it measures by NVML's GPM, and leaves the counters free.
+    """
     what = "GPU counters free"
     running = set()
     for file in _PROC.glob("[0-9]*/comm"):
@@ -221,12 +225,14 @@ def _counter_holders() -> Check:
             running.add(file.read_text().strip())
     # The kernel keeps 15 characters of a name.
     holders = [name for name in _COUNTER_HOLDERS if name[:15] in running]
+    if holders and gpus and all(gpu.compute_capability >= _GPM_FROM for gpu in gpus):
+        return Check(what, OK, f"{', '.join(holders)} runs here, which needs none on this GPU")
     if holders:
         return Check(
             what,
             MISSING,
             f"{', '.join(holders)} runs here and holds them; before mode nsight: "
-            "dcgmi profiling --pause, or stop it",
+            "dcgmi profile --pause, or stop it",
         )
     return Check(what, OK, "no DCGM runs here; one in another container cannot be seen")
 

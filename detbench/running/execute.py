@@ -88,12 +88,12 @@ def execute(
         DetbenchError: the run was refused.
     """
     folder = store.begin(root, spec)
-    (folder / store.SPEC).write_text(spec.model_dump_json(indent=2), encoding="utf-8")
-    if continues is not None:
-        store.inherit(folder, continues)
     command = training_command(spec, attachment, launcher.python, launcher.seen(folder))
     started = datetime.now(timezone.utc)
     try:
+        (folder / store.SPEC).write_text(spec.model_dump_json(indent=2), encoding="utf-8")
+        if continues is not None:
+            store.inherit(folder, continues)
         # Asked now: after the run the engine may be gone, and nothing may cost what was measured.
         facts = {**launcher.facts(), "detbench_commit": commit()}
         gpu_facts = gpus[0].facts() if gpus else {}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from detbench.gpus.discovery import Gpu
-from detbench.gpus.nvml import counted_energy, first_supported, instant_power
+from detbench.gpus.nvml import counted_energy, first_supported, instant_power, used_memory
 from detbench.telemetry import gpm
 from detbench.telemetry.cells import not_told
 
@@ -90,7 +90,7 @@ _READ: tuple[tuple[tuple[str, ...], Callable[[Any, Any], tuple[str, ...]]], ...]
     (("utilization.gpu [%]",), lambda n, d: (str(n.nvmlDeviceGetUtilizationRates(d).gpu),)),
     (
         ("memory.used [MiB]",),
-        lambda n, d: (f"{n.nvmlDeviceGetMemoryInfo(d).used / _MIB:.0f}",),
+        lambda n, d: (f"{used_memory(n, d) / _MIB:.0f}",),
     ),
     (("power.draw [W]", "power.source"), _power),
     (("energy.total [J]",), lambda n, d: (f"{counted_energy(n, d):.3f}",)),

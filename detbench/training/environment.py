@@ -49,6 +49,7 @@ def describe(job: Job, framework: Framework) -> dict[str, Any]:
             "tf32_convolutions": lambda: torch.backends.cudnn.allow_tf32,
             "tf32_matmuls": lambda: torch.backends.cuda.matmul.allow_tf32,
             "gpu": lambda: properties.name,
+            "torch_gpu_uuid": lambda: str(properties.uuid),
             "gpu_driver": _driver,
             "gpu_memory_bytes": lambda: properties.total_memory,
             "compute_capability": lambda: f"{properties.major}.{properties.minor}",

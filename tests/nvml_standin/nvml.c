@@ -171,7 +171,7 @@ int nvmlDeviceGetMigDeviceHandleByIndex(Device *device, unsigned index, Device *
 
 typedef struct { unsigned long long total, free, used; } Memory;
 
-int nvmlDeviceGetMemoryInfo(Device *device, Memory *out) /* `memory TOTAL USED`, in MiB */
+static int memory(Device *device, Memory *out, unsigned long long *reserved)
 {
     const char *found;
     int code;
@@ -179,12 +179,36 @@ int nvmlDeviceGetMemoryInfo(Device *device, Memory *out) /* `memory TOTAL USED`,
     code = ask(device, "memory", &found);
     if (code != OK)
         return code;
-    if (sscanf(found, "%llu %llu", &out->total, &out->used) != 2)
+    *reserved = 0;
+    if (sscanf(found, "%llu %llu %llu", &out->total, &out->used, reserved) < 2)
         return NOT_SUPPORTED;
-    out->total <<= 20, out->used <<= 20;
-    out->free = out->total - out->used;
+    out->total <<= 20, out->used <<= 20, *reserved <<= 20;
+    out->free = out->total - out->used - *reserved;
     return OK;
 }
+
+/* `memory TOTAL USED RESERVED`, in MiB; the last is the driver's and may be missing. */
+int nvmlDeviceGetMemoryInfo(Device *device, Memory *out)
+{
+    unsigned long long reserved;
+    int code = memory(device, out, &reserved);
+    if (code == OK)
+        out->used += reserved; /* this call does not tell them apart */
+    return code;
+}
+
+#ifndef OLD_DRIVER
+typedef struct { unsigned version; unsigned long long total, reserved, free, used; } Memory_v2;
+
+int nvmlDeviceGetMemoryInfo_v2(Device *device, Memory_v2 *out)
+{
+    Memory found;
+    int code = memory(device, &found, &out->reserved);
+    if (code == OK)
+        out->total = found.total, out->free = found.free, out->used = found.used;
+    return code;
+}
+#endif
 
 int nvmlDeviceGetUtilizationRates(Device *device, unsigned out[2])
 {

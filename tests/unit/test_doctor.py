@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from detbench.gpus.discovery import Gpu
 from detbench.records import store
 from detbench.running import doctor
 from tests.conftest import assert_refused
@@ -50,6 +51,7 @@ def test_a_disk_without_room_is_missing(tmp_path: Path, monkeypatch: pytest.Monk
     assert str(tmp_path) in checks["disk for results"].detail
 
 
+HOPPER = Gpu("GPU-1", "NVIDIA H100 80GB HBM3", 80 << 30, (9, 0), "580", is_mig=False)
 NOT_REGISTERED = {"Runtimes": {"runc": {}}, "SecurityOptions": ["name=seccomp"]}
 
 
@@ -83,7 +85,7 @@ def test_an_engine_with_the_toolkits_hook_gives_gpus(
 
 def test_a_program_that_holds_the_counters_is_named(tmp_path: Path) -> None:
     """A real process of that name: the doctor looks for it in /proc."""
-    assert doctor._counter_holders().state == doctor.OK
+    assert doctor._counter_holders([]).state == doctor.OK
     program = tmp_path / "nv-hostengine"
     shutil.copy2(shutil.which("sleep") or "", program)
     with subprocess.Popen([program, "60"]) as process:
@@ -93,11 +95,14 @@ def test_a_program_that_holds_the_counters_is_named(tmp_path: Path) -> None:
             while name.read_text().strip() != program.name:
                 assert process.poll() is None
                 time.sleep(0.001)
-            check = doctor._counter_holders()
+            check = doctor._counter_holders([])
+            on_hopper = doctor._counter_holders([HOPPER])
         finally:
             process.kill()
     assert check.state == doctor.MISSING
     assert check.detail.startswith("nv-hostengine runs here")
+    assert "dcgmi profile --pause" in check.detail
+    assert on_hopper.state == doctor.OK  # there it measures by NVML's GPM
 
 
 def test_folders_of_runs_whose_process_is_gone(tmp_path: Path) -> None:

@@ -5,19 +5,23 @@ import io
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import make_runs
 import pandas as pd
 import pytest
 
 from detbench.api.checking import gpu_check
+from detbench.checking import bench as benches
 from detbench.checking import bundle
 from detbench.checking.bench import Bench
 from detbench.checking.claims import Claim, ImpossibleError, judged
@@ -27,8 +31,12 @@ from detbench.checking.steps import STEPS, Step
 from detbench.checking.steps.known_kernels import Bound
 from detbench.checking.steps.timeline import counted
 from detbench.errors import MissingError, RunFailedError, UsageError
+from detbench.gpus.discovery import Gpu
 from detbench.launch.base import ignore
 from detbench.records import store
+from detbench.records.modes import MODES
+from detbench.records.spec import RunRecord, Window
+from detbench.running.plan import Request, plan
 from detbench.suite import load_family
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
@@ -96,6 +104,111 @@ def test_without_time_no_training_begins(tmp_path: Path) -> None:
     ]
     assert set(needing_time["reason"]) == {"the time is up; pass more --minutes"}
     assert not any(tmp_path.iterdir())
+
+
+SLEEPS = [sys.executable, "-c", "import time; time.sleep(600)"]
+
+
+def test_an_interruption_of_a_program_beside_ends_the_check(tmp_path: Path) -> None:
+    def made(one: Bench) -> Iterator[Claim]:
+        timer = threading.Timer(1, signal.pthread_kill, [threading.get_ident(), signal.SIGINT])
+        timer.start()
+        one.launch(SLEEPS, tmp_path / "log")
+        yield HOLDS
+
+    steps = (Step("one", "one as a whole", 60, made), step("two", HOLDS))
+    table = verdict_table(perform(one := bench(tmp_path), steps))
+    assert one.interrupted
+    assert table["reason"].tolist() == ["the check was interrupted"] * 2
+
+
+def test_what_its_time_cuts_off_did_not_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benches, "_LEAST", 0)
+    one = bench(tmp_path)
+
+    def program(one: Bench) -> Iterator[Claim]:
+        one.launch(SLEEPS, tmp_path / "log")
+        yield HOLDS
+
+    def training(one: Bench) -> Iterator[Claim]:
+        monkeypatch.setattr(Bench, "run", lambda *_, **__: ended("timeout"))
+        one.good_run(batch_size=2, window=Window(start=0, count=1))
+        yield HOLDS
+
+    table = verdict_table(
+        perform(one, [Step("a", "a as a whole", 1, program), Step("b", "b", 60, training)])
+    )
+    assert table["verdict"].tolist() == ["not possible here"] * 2
+    assert table["reason"][0] == "the step's time is up"
+    assert table["reason"][1].endswith("noprofile: the step's time is up")
+
+
+def ended(status: str, batch_size: int = 8) -> store.Run:
+    """A training of R50-FPN that ended so."""
+    request = Request(
+        model="mask_rcnn_R_50_FPN_1x", batch_sizes=(batch_size,), dataset="embedded",
+        weights="random",
+    )  # fmt: skip
+    gpu = Gpu("GPU-1", "NVIDIA A100-SXM4-40GB", 40 << 30, (8, 0), "580", is_mig=False)
+    family = load_family("maskrcnn")
+    (spec,) = plan(family, MODES["noprofile"], request, gpu, purpose="window")
+    record = RunRecord(
+        spec=spec, spec_sha256=spec.digest(), status=status, command=("python",), exit_code=1,
+        started=NOON, ended=NOON,
+    )  # fmt: skip
+    return store.Run(Path("run"), record)
+
+
+@pytest.mark.parametrize(
+    ("profile", "error"), [("A100-40GB-1g.5gb", ImpossibleError), ("A100-40GB", RunFailedError)]
+)
+def test_a_slice_that_is_too_small_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, profile: str, error: type[Exception]
+) -> None:
+    monkeypatch.setattr(Bench, "run", lambda *_, **__: ended("oom"))
+    one = bench(tmp_path)
+    one.gpu = Gpu("MIG-1", profile, 5 << 30, (8, 0), "580", is_mig=True)
+    with pytest.raises(error, match="needs about" if error is ImpossibleError else "oom"):
+        one.good_run(batch_size=8, window=Window(start=0, count=1))
+
+
+def test_a_page_that_cannot_be_made_costs_no_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> str:
+        raise ValueError("a figure as never seen")
+
+    monkeypatch.setattr(bundle, "build", broken)
+    found = gpu_check(device="cpu", minutes=1e-4, bundle=tmp_path / "b.tar.gz",
+                      results=tmp_path / "runs")  # fmt: skip
+    assert found.problem is None
+    with tarfile.open(tmp_path / "b.tar.gz") as archive:
+        (member,) = [m for m in archive.getmembers() if m.name == "no_report.txt"]
+        stream = archive.extractfile(member)
+        assert stream is not None
+        assert stream.read() == b"ValueError: a figure as never seen\n"
+
+
+def test_verdicts_outlive_an_archive_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> list[str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bundle, "write", broken)
+    found = gpu_check(device="cpu", minutes=1e-4, bundle=tmp_path / "b.tar.gz",
+                      results=tmp_path / "runs")  # fmt: skip
+    assert len(found.verdicts) == len(STEPS)
+    assert "KeyboardInterrupt" in str(found.problem)
+    assert not (tmp_path / "b.tar.gz").exists()
+
+
+@pytest.mark.parametrize("options", [{"minutes": float("nan")}, {"gpu": "7"}])
+def test_what_makes_no_sense_is_refused(tmp_path: Path, options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        gpu_check(device="cpu", bundle=tmp_path / "b.tar.gz", **options)
 
 
 def test_a_bundle_that_exists_is_refused_before_anything_runs(tmp_path: Path) -> None:

@@ -308,6 +308,16 @@ def test_a_runs_gpus_and_host_are_sampled(library: Path, tmp_path: Path) -> None
     assert ("0", "CPU (%)") not in rows
 
 
+def test_memory_in_use_is_without_the_drivers_own(
+    library: Path, old_library: Path, tmp_path: Path
+) -> None:
+    new = by_quantity(monitored(library, "hopper", tmp_path, 2))
+    assert new["0", "memory used (MiB)"]["mean"] == 4000  # as nvidia-smi has it
+    (tmp_path / "old").mkdir()
+    old = by_quantity(monitored(old_library, "hopper", tmp_path / "old", 2))
+    assert old["0", "memory used (MiB)"]["mean"] == 4600  # such a driver does not tell them apart
+
+
 def test_a_mig_instance_has_its_memory_and_its_gpu_the_power(library: Path, tmp_path: Path) -> None:
     file = monitored(library, "mig", tmp_path, 2)
     rows = by_quantity(file)

@@ -9,7 +9,7 @@ import pytest
 from detbench.gpus import counters
 from detbench.gpus.peaks import Peaks
 from detbench.reporting.charts.roofline import roofline_points
-from detbench.utilization.roofline import beyond_peaks, roofline
+from detbench.utilization.roofline import beyond_peaks, roofline, uncounted
 from tests.conftest import Run, assert_refused
 
 FFMA, FADD = "ffma", "fadd"
@@ -86,6 +86,33 @@ def test_the_verb_prints_it_with_the_peaks_of_a_named_gpu(parser: Run, tmp_path:
     assert float(row["arithmetic peak (%)"]) == pytest.approx(50)
     assert float(row["bandwidth (GB/s)"]) == pytest.approx(500)
     assert_refused(parser("core_util.py", log), 5, "gpc__cycles_elapsed")
+
+
+def on_tensor_cores(percent: float, launches: pd.DataFrame) -> pd.DataFrame:
+    return launches.assign(**{counters.TENSOR_ACTIVE: [0.0, 0.0, percent]})
+
+
+def test_operations_that_nobody_counted_are_missing_and_not_few() -> None:
+    lacking = on_tensor_cores(85.5, LAUNCHES.drop(columns=TENSOR))
+    conv, gemm = roofline(lacking, PEAKS).to_dict("records")
+    for column in ("operations (GFLOP)", "intensity (FLOP/byte)", "rate (TFLOP/s)",
+                   "arithmetic peak (%)"):  # fmt: skip
+        assert pd.isna(conv[column]), column
+    assert conv["bandwidth (GB/s)"] == pytest.approx(1000)
+    assert gemm["operations (GFLOP)"] == pytest.approx(22)  # it did not touch Tensor Cores
+    (note,) = uncounted(lacking)
+    assert "n/a" in note
+    assert uncounted(on_tensor_cores(85.5, LAUNCHES)) == []
+    assert uncounted(on_tensor_cores(0.0, LAUNCHES.drop(columns=TENSOR))) == []
+    assert "too low" in uncounted(LAUNCHES.drop(columns=TENSOR))[0]
+
+
+def test_a_few_operations_without_a_peak_decide_nothing() -> None:
+    table = roofline(LAUNCHES.assign(**{sass("hfma"): [0.0, 4e7, 0.0]}), PEAKS)
+    gemm = table.set_index("class").loc["gemm"]
+    assert gemm["arithmetic peak (%)"] == pytest.approx(55)  # 0.08 of 22 GFLOP are constants
+    many = roofline(LAUNCHES.assign(**{sass("hfma"): [0.0, 4e9, 0.0]}), PEAKS)
+    assert pd.isna(many.set_index("class").loc["gemm", "arithmetic peak (%)"])
 
 
 def test_a_share_above_its_peak_is_said_to_be_impossible() -> None:

@@ -11,13 +11,19 @@ from pathlib import Path
 import pytest
 
 from detbench.checkout import commit
+from detbench.errors import MissingError
 from detbench.gpus import discovery
 from detbench.gpus.discovery import Gpu
 from detbench.launch.base import Exit, Halt
 from detbench.launch.local import LocalLauncher
-from detbench.records import measured
+from detbench.records import measured, store
+from detbench.records.modes import MODES
 from detbench.records.spec import Failure, Outcome
+from detbench.running.attach import attach
 from detbench.running.causes import classify, notes
+from detbench.running.execute import execute
+from detbench.running.plan import Request, plan
+from detbench.suite import load_family
 from tests.conftest import Run, assert_refused
 
 ITSELF = Exit(0, "itself", 0)
@@ -234,3 +240,13 @@ def test_the_first_error_of_ncu_is_the_cause(tmp_path: Path, parser: Run) -> Non
     assert_refused(parser("core_util.py", file), 5, "it says: ==ERROR== ERR_NVGPUCTRPERM")
     file.write_text(LOCKED.replace("==ERROR==", "==PROF=="))
     assert "No kernels were profiled" in measured.why_empty(file)
+
+
+def test_a_disk_that_is_full_from_the_start_is_one_line(small_disk: Path) -> None:
+    (small_disk / "others").write_bytes(bytes((64 << 10) - store._RESERVE_BYTES))
+    family, mode = load_family("maskrcnn"), MODES["noprofile"]
+    (spec,) = plan(family, mode, Request(device="cpu"), None, purpose="window")[:1]
+    attachment = attach(mode, None, spec.batch_size, spec.window)
+    with pytest.raises(MissingError, match="No space left on device"):
+        execute(spec, attachment, LocalLauncher(python="true"), root=small_disk, on_event=print)
+    assert list(small_disk.glob("*/.running-*")) == []

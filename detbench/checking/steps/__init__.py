@@ -39,10 +39,10 @@ STEPS = (
     Step("energy", "counted and sampled energy agree", 20, energy.claims),
     Step("timeline", "the busy share is the trace's own", 60, timeline.claims),
     Step("memory", "the parts of memory add up", 60, memory.claims),
+    Step("core utilization", "a whole model's cores can be read", 180, counters.claims),
     Step("learning", "a model learns", 120, learning.claims),
     Step("prediction", "fit predicts the memory", 240, prediction.claims),
     Step("out of memory", "too large a batch ends as such", 90, limit.claims),
     Step("monitoring", "samples agree with nvidia-smi", 60, monitor.claims),
     Step("overhead", "measuring costs next to nothing", 90, overhead.claims),
-    Step("core utilization", "a whole model's cores can be read", 600, counters.claims),
 )

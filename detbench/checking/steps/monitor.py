@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -23,6 +24,7 @@ _TOLERANCES = {
     "power (W)": (0.15, 5.0),
     "utilization (%)": (0.0, 10.0),
 }
+_PATIENCE = 5.0  # seconds
 _COLUMNS = "index,timestamp,utilization.gpu,memory.used,power.draw"
 
 
@@ -36,12 +38,13 @@ def claims(bench: Bench) -> Iterator[Claim]:
     command = [program, f"--id={device}", f"--query-gpu={_COLUMNS}", "--format=csv", "-lms", "1000"]
     with tempfile.TemporaryDirectory() as temporary:
         file = Path(temporary) / "nvidia-smi.csv"
-        with file.open("wb") as sink, subprocess.Popen(command, stdout=sink) as beside:
+        with file.open("wb") as sink:
+            beside = subprocess.Popen(command, stdout=sink)
             try:
                 scale = bench.scale
                 run = bench.good_run(batch_size=scale.batch_sizes[-1], window=scale.window)
             finally:
-                beside.terminate()
+                _end(beside)
         _end_with_a_whole_line(file)
         theirs = _means(read_monitoring(file))
     samples = read_monitoring(run.folder / MONITORING)
@@ -58,6 +61,15 @@ def claims(bench: Bench) -> Iterator[Claim]:
             f"{ours[quantity]:.4g} and {theirs[quantity]:.4g}",
             abs(ours[quantity] - theirs[quantity]) <= allowed,
         )
+
+
+def _end(program: subprocess.Popen[bytes]) -> None:
+    """End it, though it may hang in a driver whose GPU is lost."""
+    program.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        program.wait(_PATIENCE)
+        return
+    program.kill()
 
 
 def _end_with_a_whole_line(file: Path) -> None:

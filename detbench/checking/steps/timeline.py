@@ -49,7 +49,11 @@ def counted(trace: Path, category: str) -> tuple[float, float]:
     """The union and the sum of the profiled steps' events of a category, in ms."""
     with gzip.open(trace) as stream:
         events = json.load(stream)["traceEvents"]
-    steps = [e for e in events if str(e.get("name")).startswith(_STEP) and e.get("ph") == "X"]
+    steps = [
+        e
+        for e in events
+        if str(e.get("name")).startswith(_STEP) and e.get("cat") == "user_annotation"
+    ]
     begin = min(e["ts"] for e in steps)
     end = max(e["ts"] + e["dur"] for e in steps)
     spans = sorted(

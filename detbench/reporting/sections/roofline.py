@@ -11,7 +11,7 @@ from detbench.reporting.efficiency import peaks_of
 from detbench.reporting.labels import facts, labels, several, windows
 from detbench.reporting.measurements import Counted, Reading, Runs
 from detbench.reporting.parts import Basis, Exhibit, LeftOut, Section
-from detbench.utilization.roofline import beyond_peaks
+from detbench.utilization.roofline import beyond_peaks, uncounted
 from detbench.utilization.roofline import roofline as roofline_table
 
 _TITLE = "Roofline"
@@ -66,6 +66,12 @@ def _of_gpu(gpu: str, own: list[Reading[Counted]]) -> Exhibit:
         chart=roofline_points(table.tail(MOST_ROWS), peaks),
         notes=[
             _of_peaks(peaks, gpu),
+            *dict.fromkeys(
+                note
+                for reading in own
+                if reading.value.for_roofline is not None
+                for note in uncounted(reading.value.for_roofline)
+            ),
             *beyond_peaks(table),
             "The area of a point is its class's share of the run's kernel time.",
             *(
