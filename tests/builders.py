@@ -45,6 +45,28 @@ ms,us,,,,
 """
 
 
+def nvprof_row(start: str, duration: str, name: str, stream: str = "7", context: str = "1",
+               device: str = "Tesla P100-PCIE") -> str:  # fmt: skip
+    """A line of nvprof's trace as text."""
+    cells = (start, duration, "(64 1 1)", "32", "0B", "-", device, context, stream)
+    return "".join(f"{cell:>17}" for cell in cells).removeprefix(" " * 7) + f"  {name}\n"
+
+
+NVPROF_TRACE_TEXT_HEADER = (
+    nvprof_row("Start", "Duration", "Name", "Stream", "Context", "Device")
+    .replace("(64 1 1)", "Grid Size").replace(" 32 ", "Regs").replace(" 0B ", "Size")
+    .replace(" -", " SrcMemType")
+)  # fmt: skip
+# Busy for 300 us of 100 to 600 us.
+NVPROF_TRACE_TEXT = (
+    "epoch 1\n==7== NVPROF is profiling process 7, command: ./app\n==7== Profiling result:\n"
+    + NVPROF_TRACE_TEXT_HEADER
+    + nvprof_row("100.00us", "100.00us", "sgemm_128x64 [101]")
+    + nvprof_row("150.00us", "100.00us", "void relu<int>(float*, int) [102]", stream="8")
+    + nvprof_row("0.2000ms", "40.000us", "[CUDA memcpy HtoD]")
+    + nvprof_row("450.00us", "150.00us", "void relu<int>(float*, int) [103]")
+    + "\nRegs: Number of registers used per CUDA thread.\n"
+)
 NSYS_SUMS = """Processing [x.sqlite] with [cuda_gpu_kern_sum.py]...
 Time (%),Total Time (ns),Instances,Avg (ns),Med (ns),Min (ns),Max (ns),StdDev (ns),Name
 75.0,3000,3,1000.0,1000.0,900,1100,1.0,"void gemm<int, float>(T1)"

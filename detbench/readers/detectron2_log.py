@@ -43,7 +43,6 @@ _SETUP = re.compile(
 )
 _START = re.compile(r"Starting training from iteration (\d{1,15})")
 _CONFIG = re.compile(r"^\s*(IMS_PER_BATCH|EVAL_PERIOD|MAX_ITER): (\d{1,15})\b")
-_COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def from_log(path: Path, lines: Iterator[str]) -> History:
@@ -55,7 +54,7 @@ def from_log(path: Path, lines: Iterator[str]) -> History:
     reader = _Reader()
     for number, line in enumerate(lines, 1):
         try:
-            reader.line(_COLOR.sub("", line) if "\x1b" in line else line)
+            reader.line(line)
         except ValueError as error:
             raise BadFileError(
                 path,

@@ -23,7 +23,7 @@ from detbench.readers import plain_pickle
 from detbench.readers.memory_csv import SCHEMA as PARTS
 from detbench.readers.memory_curve import UNATTRIBUTED
 from detbench.readers.schema import Column, Schema
-from detbench.readers.text import read_head
+from detbench.readers.text import open_bytes
 
 TENSORS = "tensors"
 BEFORE = "(before the recording)"
@@ -118,10 +118,10 @@ def read_snapshot(path: Path) -> Snapshot:
     Raises:
         BadFileError: it is not a snapshot, is damaged, or holds no memory.
     """
-    read_head(path, 1)  # refuses what cannot be read
+    with open_bytes(path) as stream:
+        content = stream.read()
     try:
-        content = plain_pickle.load_plain(path.read_bytes())
-        found = msgspec.convert(content, _Snapshot)
+        found = msgspec.convert(plain_pickle.load_plain(content), _Snapshot)
     except (plain_pickle.NotPlainError, msgspec.ValidationError, RecursionError) as error:
         raise BadFileError(
             path, f"not a memory snapshot of torch.cuda.memory._dump_snapshot: {error}", _AGAIN
