@@ -17,6 +17,7 @@ from pathlib import Path
 from detbench.errors import BadFileError
 from detbench.readers.detectron2_evaluation import Evaluations
 from detbench.readers.log_clock import LogClock
+from detbench.readers.numbers import seconds
 from detbench.readers.running_mean import RunningMean, Seen
 from detbench.readers.training_history import Evaluation, History, Report
 
@@ -89,7 +90,7 @@ class _Reader:
         if is_stamped and (now := self._clock.read(line)) is not None:
             self._before, self._now = self._now, now
         if "iter: " in line and (found := _ITERATION.search(line)):
-            self._iteration(line, int(found[1]), float(found[2]))
+            self._iteration(line, int(found[1]), seconds(found[2]))
             return
         self._has_others |= is_stamped
         if self._evaluations.line(line, self._now):
@@ -207,4 +208,4 @@ class _Reader:
 def _first(pattern: re.Pattern[str], line: str) -> float:
     """The number that `pattern` finds in a line; NaN if it finds none."""
     found = pattern.search(line)
-    return float(found[1]) if found else math.nan
+    return seconds(found[1]) if found else math.nan

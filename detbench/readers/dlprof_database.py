@@ -15,7 +15,7 @@ import pandas as pd
 
 from detbench.errors import BadFileError
 from detbench.readers.database import Database, named, open_database
-from detbench.readers.numbers import LONGEST
+from detbench.readers.numbers import impossible
 from detbench.readers.schema import categorical
 from detbench.readers.timeline import ACTIVITIES, NO_RANGES, RANGES, TENSOR, Timeline
 
@@ -23,7 +23,6 @@ KERNELS = "read_only_kernels"
 _COPIES = {"read_only_memcpys": "Memcpy", "read_only_memsets": "Memset"}
 _TIMES = ["gpu_start", "gpu_stop", "device_id"]
 _AGAIN = "copy it again, or ask for nsys_profile.sqlite, which dlprof writes beside it"
-_LIMIT = 1 << 62  # in ns
 _TENSOR = ("no", "yes")
 
 Integers = npt.NDArray[np.int64]
@@ -92,7 +91,7 @@ def _copies(database: Database, table: str) -> list[Integers]:
 
 def _check(path: Path, start: Integers, stop: Integers) -> None:
     """Refuse times that no activity has."""
-    wrong = (stop < start) | (start < -_LIMIT) | (stop > _LIMIT) | (stop - start > LONGEST)
+    wrong = impossible(start, stop)
     if wrong.any():
         place = f"activity {int(wrong.argmax()) + 1}"
         raise BadFileError(path, "an activity has impossible times", _AGAIN, place=place)

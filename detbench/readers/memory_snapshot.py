@@ -56,6 +56,7 @@ ALLOCATOR = Schema(
 """One row per GPU."""
 
 _Size = Annotated[int, msgspec.Meta(ge=0, le=1 << 50)]
+_Time = Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]
 _CHANGES = {"alloc": 1, "free_completed": -1}
 _RESERVES = {"segment_alloc": 1, "segment_map": 1, "segment_free": -1, "segment_unmap": -1}
 _AGAIN = (
@@ -68,7 +69,7 @@ class _Event(msgspec.Struct):
     action: str
     size: _Size = 0
     addr: int = 0
-    time_us: int | None = None
+    time_us: _Time | None = None
     frames: list[Any] = []
 
 

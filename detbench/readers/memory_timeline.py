@@ -14,6 +14,7 @@ import pandas as pd
 
 from detbench.errors import BadFileError
 from detbench.readers.memory_csv import SCHEMA
+from detbench.readers.numbers import impossible
 from detbench.readers.text import encoding_of, open_bytes
 
 # Our words for the categories, in the order of _CATEGORY_TO_INDEX in
@@ -57,9 +58,12 @@ def read_memory_timeline(path: Path) -> pd.DataFrame:
         raise BadFileError(path, f"not a raw memory timeline of torch: {error}", _AGAIN) from error
     if not events:
         raise BadFileError(path, "no event in it", _AGAIN)
-    if (np.abs(size) > _MOST).any():
-        place = f"event {int((np.abs(size) > _MOST).argmax())}"
+    if (large := (size > _MOST) | (size < -_MOST)).any():
+        place = f"event {int(large.argmax())}"
         raise BadFileError(path, "an impossible number of bytes", _AGAIN, place=place)
+    if (late := impossible(time, time)).any():
+        place = f"event {int(late.argmax())}"
+        raise BadFileError(path, "an impossible time", _AGAIN, place=place)
     if not np.isin(category, range(len(_CATEGORIES))).all():
         raise BadFileError(path, "an event has a category that torch does not know", _AGAIN)
     for index in range(len(_CATEGORIES)):

@@ -9,6 +9,7 @@ ProfilerReport.proto, which Nsight Compute ships under extras/FileFormat).
 from __future__ import annotations
 
 import logging
+import math
 import shlex
 import subprocess
 import sys
@@ -105,7 +106,12 @@ def _whole(found: _Value) -> str:
 
 def _base(path: Path, found: _Value) -> float:
     """A metric in base units; NaN if the launch does not have it."""
-    return float("nan") if found is None else found[0] * unit_scale(path, found[1])
+    if found is None:
+        return float("nan")
+    value = found[0] * unit_scale(path, found[1])
+    if not 0 <= value < math.inf:
+        raise BadFileError(path, f"a kernel in it has a counter of {value:g}", _AGAIN)
+    return value
 
 
 def _num_results(content: bytes) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from detbench.errors import BadFileError
-from detbench.readers.numbers import NANOSECONDS
+from detbench.readers.numbers import NANOSECONDS, whole
 from detbench.readers.nvprof_trace_text import is_nvprof_calls
 from detbench.readers.printed import is_copy
 from detbench.readers.shares import Shares
@@ -86,7 +86,10 @@ def _rows(path: Path, lines: Iterator[str]) -> Iterator[_Row]:
                 raise BadFileError(path, "the row is cut short", _AGAIN, place=f"line {number}")
             continue
         type_ = row["type"] or type_
-        time = round(float(row["time"]) * NANOSECONDS[row["unit"]])
+        try:
+            time = whole(float(row["time"]) * NANOSECONDS[row["unit"]])
+        except ValueError as error:
+            raise BadFileError(path, str(error), _AGAIN, place=f"line {number}") from error
         if type_ == _KERNELS:
             shares.add(float(row["percent"]), row["percent"], time, f"line {number}")
         yield _Row(type_, row["name"].strip(), int(row["calls"]), time)
