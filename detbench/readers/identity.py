@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -107,8 +108,10 @@ def _of_content(path: Path, head: bytes) -> Identity | None:
     text = head.decode(encoding_of(head), "replace").lstrip()
     if _JSON.match(text):  # a line of a log may begin with [05/23 10:11:12 ...
         found = _of_json(text)
-        # A program may print JSON or a list before a profiler prints its table.
-        return (found.is_guess and _of_text(path)) or found
+        if found.is_guess:  # a program may print JSON or a list before a profiler prints its table
+            with suppress(BadFileError):
+                return _of_text(path) or found
+        return found
     if "<session" in text:
         return Identity("timeline", "NVIDIA Visual Profiler")
     return _of_text(path) if is_text(head) else None

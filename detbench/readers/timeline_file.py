@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from detbench.errors import BadFileError, MissingError
@@ -60,10 +61,13 @@ def read_timeline(path: Path, *, launches: bool = False) -> Timeline | KernelSum
     if _JSON.match(head):
         try:
             return read_kineto(path, launches=launches)
-        except BadFileError:
+        except BadFileError as error:
             # A program may print JSON or a list before a profiler prints its table.
-            if not is_text(head) or (read := _reader_of_text(path)) is None:
-                raise
+            read = None
+            with suppress(BadFileError):
+                read = _reader_of_text(path) if is_text(head) else None
+            if read is None:
+                raise error
             return read(path)
     if b"<session" in head:
         raise BadFileError(

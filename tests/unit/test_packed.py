@@ -14,6 +14,7 @@ import pytest
 import detbench
 from detbench.errors import BadFileError
 from detbench.readers import packed, terminal
+from detbench.readers.identity import identify
 from detbench.readers.text import on_disk, open_bytes, open_text, read_head
 from tests import builders
 from tests.unit.in_process import detbench as run
@@ -150,3 +151,13 @@ def test_an_escape_that_begins_nothing_stays(tmp_path: Path) -> None:
     path.write_bytes(b"a\x1bb\x1b[")
     with open_text(path) as lines:
         assert lines.read() == "a\x1bb\x1b["
+
+
+def test_a_damaged_trace_in_one_long_line_is_refused_as_a_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal, "_LONGEST", 1 << 20)
+    path = tmp_path / "trace.json"
+    path.write_text(f'{{"displayTimeUnit": "{"m" * (1 << 21)}s", "traceEvents": [5')
+    run("compute-util", path).refused(5, "not a trace of the PyTorch profiler")
+    assert identify(path).tool == "PyTorch profiler (Kineto)"
