@@ -64,8 +64,9 @@ def read_timeline(path: Path, *, launches: bool = False) -> Timeline | KernelSum
         except BadFileError as error:
             # A program may print JSON or a list before a profiler prints its table.
             read = None
-            with suppress(BadFileError):
-                read = _reader_of_text(path) if is_text(head) else None
+            if is_text(head) and b'"traceEvents"' not in head:
+                with suppress(BadFileError):
+                    read = _reader_of_text(path)
             if read is None:
                 raise error
             return read(path)
