@@ -45,6 +45,28 @@ ms,us,,,,
 """
 
 
+def nvprof_row(start: str, duration: str, name: str, stream: str = "7", context: str = "1",
+               device: str = "Tesla P100-PCIE") -> str:  # fmt: skip
+    """A line of nvprof's trace as text."""
+    cells = (start, duration, "(64 1 1)", "32", "0B", "-", device, context, stream)
+    return "".join(f"{cell:>17}" for cell in cells).removeprefix(" " * 7) + f"  {name}\n"
+
+
+NVPROF_TRACE_TEXT_HEADER = (
+    nvprof_row("Start", "Duration", "Name", "Stream", "Context", "Device")
+    .replace("(64 1 1)", "Grid Size").replace(" 32 ", "Regs").replace(" 0B ", "Size")
+    .replace(" -", " SrcMemType")
+)  # fmt: skip
+# Busy for 300 us of 100 to 600 us.
+NVPROF_TRACE_TEXT = (
+    "epoch 1\n==7== NVPROF is profiling process 7, command: ./app\n==7== Profiling result:\n"
+    + NVPROF_TRACE_TEXT_HEADER
+    + nvprof_row("100.00us", "100.00us", "sgemm_128x64 [101]")
+    + nvprof_row("150.00us", "100.00us", "void relu<int>(float*, int) [102]", stream="8")
+    + nvprof_row("0.2000ms", "40.000us", "[CUDA memcpy HtoD]")
+    + nvprof_row("450.00us", "150.00us", "void relu<int>(float*, int) [103]")
+    + "\nRegs: Number of registers used per CUDA thread.\n"
+)
 NSYS_SUMS = """Processing [x.sqlite] with [cuda_gpu_kern_sum.py]...
 Time (%),Total Time (ns),Instances,Avg (ns),Med (ns),Min (ns),Max (ns),StdDev (ns),Name
 75.0,3000,3,1000.0,1000.0,900,1100,1.0,"void gemm<int, float>(T1)"
@@ -123,6 +145,37 @@ GPU-I 1   N/A    0.800  0.300  N/A
 """
 
 
+def ncu_launch(name: str, rows: dict[str, str], ending: str = ", Device 0, CC 8.0") -> str:
+    """A launch as Nsight Compute's console shows it; values with their units in front."""
+    line = "    " + "-" * 40 + " ----------- ------------\n"
+    told = "".join(f"    {label:60} {value:>24}\n" for label, value in rows.items())
+    return (
+        f"  {name} (64, 1, 1)x(256, 1, 1), Context 1, Stream 7{ending}\n"
+        f"    Section: Command line profiler metrics\n{line}"
+        f"    Metric Name            Metric Unit Metric Value\n{line}{told}{line}\n"
+    )
+
+
+NCU_TEXT = "==PROF== Connected to process 7 (/usr/bin/python3)\n[7] python3@127.0.0.1\n" + "".join(
+    ncu_launch(
+        name,
+        {
+            "sm__cycles_elapsed.max": f"cycle        {cycles}",
+            "sm__pipe_fma_cycles_active.avg.pct_of_peak_sustained_elapsed": f"%        {share}",
+        },
+    )
+    for name, cycles, share in [("sgemm(float *)", "3,000", "40.00"), ("relu", "1,000", "8.00")]
+)
+NCU_DETAILS = """==PROF== Connected to process 77
+"ID","Process ID","Process Name","Kernel Name","Device","CC","Section Name","Metric Name",\
+"Metric Unit","Metric Value"
+"0","77","train","gemm_a","0","8.6","Speed Of Light","Elapsed Cycles","cycle","30,000"
+"0","77","train","gemm_a","0","8.6","Compute","SM: Pipe Fma Cycles Active","%","40.5"
+"0","77","train","gemm_a","0","8.6","Compute","SM: Pipe Tensor Cycles Active","%","20"
+"1","77","train","relu_b","0","8.6","Speed Of Light","Elapsed Cycles","cycle","10,000"
+"1","77","train","relu_b","0","8.6","Compute","SM: Pipe Fma Cycles Active","%","8.5"
+"1","77","train","relu_b","0","8.6","Compute","SM: Pipe Tensor Cycles Active","%","4"
+"""
 NCU_WIDE = """==PROF== Connected to process 4711
 "ID","Process ID","Process Name","Kernel Name","Device","gpc__cycles_elapsed.max","{fma}"
 "","","","","","Kcycle","%"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from detbench.api.files import Files, TrainingHistory, recordings
+from detbench.api.files import Files, Recording, TrainingHistory, recordings
 from detbench.api.tables import joined, of_file, short_names, stack
 from detbench.errors import BadFileError
 from detbench.readers.run_facts import RunFacts, read_run_facts
@@ -83,6 +83,12 @@ def _notes(read: list[TrainingHistory]) -> list[str]:
     return [f"{each.path}: {note}" for each in read for note in each.content.notes]
 
 
+def has_iterations(logs: Sequence[Recording]) -> bool:
+    """Whether something was trained in any of these logs."""
+    read = recordings(logs, TrainingHistory, "training history")
+    return any(not each.content.reports.empty for each in read)
+
+
 def evaluations(files: Files) -> pd.DataFrame:
     """The accuracy over a training: one row per evaluation, AP in percent.
 
@@ -100,6 +106,11 @@ def evaluations(files: Files) -> pd.DataFrame:
         count=f"{len(table):,} evaluations",
         notes=[
             *(each.content.no_wall for each in read if each.content.no_wall),
+            *(
+                f"{each.path}: nothing was trained in it, so there is no throughput to tell"
+                for each in read
+                if each.content.reports.empty
+            ),
             *(
                 f"{each.path}: no AP in it"
                 for each in read

@@ -19,7 +19,7 @@ from pandas.api.types import union_categoricals
 from detbench.errors import BadFileError
 from detbench.readers.cupti_launches import PROCESS_SHIFT, read_launches
 from detbench.readers.database import Database, named, open_database
-from detbench.readers.numbers import LONGEST
+from detbench.readers.numbers import impossible
 from detbench.readers.schema import categorical
 from detbench.readers.timeline import ACTIVITIES, RANGES, Timeline
 
@@ -32,7 +32,6 @@ _KERNELS = ("CUPTI_ACTIVITY_KIND_KERNEL", "CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL
 # A whole CUDA graph as one activity: nsys's default, with --cuda-graph-trace=graph.
 _GRAPHS = "CUPTI_ACTIVITY_KIND_GRAPH_TRACE"
 _NAME_COLUMNS = ("demangledName", "shortName", "name")
-_LIMIT = 1 << 62  # in ns; no time since an epoch is larger
 _PUSH_POP, _START_END = 59, 60  # NVTX_EVENTS.eventType
 
 
@@ -150,7 +149,7 @@ def _activities(
     """The rows of one CUPTI table; without a name column they are all called `one_name`."""
     columns = ["start", "end", "deviceId", "streamId", *([name_column] if name_column else [])]
     start, end, device, stream, *ids = database.integers(table, columns)
-    wrong = (end < start) | (start < -_LIMIT) | (end > _LIMIT) | (end - start > LONGEST)
+    wrong = impossible(start, end)
     if wrong.any():
         raise BadFileError(
             database.path,
@@ -191,6 +190,14 @@ def _ranges(database: Database, names: dict[int, str]) -> pd.DataFrame:
     ]
     numbers: npt.NDArray[np.int64] = np.array([row[2:] for row in rows], np.int64).reshape(-1, 3)
     start, end, threads = numbers.T
+    wrong = impossible(start, end)
+    if wrong.any():
+        raise BadFileError(
+            database.path,
+            f"the range '{texts[int(wrong.argmax())]}' has impossible times",
+            "export it again",
+            place=f"table {table}",
+        )
     return RANGES.table(
         {
             "name": texts,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ import pandas as pd
 from detbench.errors import BadFileError
 from detbench.readers.schema import categorical
 from detbench.readers.sqlite_pages import Integers, read_integers
-from detbench.readers.text import open_bytes
+from detbench.readers.text import on_disk, read_head
 
 MAGIC = b"SQLite format 3\x00"
 _HEADER = 100
@@ -26,8 +25,9 @@ _AGAIN = "copy it again, or have it exported again"
 class Database:
     """An open database and what its tables hold."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
-        self.path = path
+    def __init__(self, path: Path, connection: sqlite3.Connection, file: Path) -> None:
+        self.path = path  # what the user named
+        self._file = file  # where its pages lie
         self._connection = connection
         names = [row[0] for row in connection.execute("select name from sqlite_master")]
         self.columns: dict[str, set[str]] = {
@@ -83,7 +83,7 @@ class Database:
         place = {name: index for index, name, kind, *_ in declared if "INT" in kind.upper()}
         if not place.keys() >= set(columns):
             return None  # a column of another type, to which SQLite would convert the values
-        return read_integers(self.path, found[0], [place[name] for name in columns])
+        return read_integers(self._file, found[0], [place[name] for name in columns])
 
     def strings(self, table: str, key: str, value: str) -> dict[int, str]:
         """A table of strings, by number; empty if there is none."""
@@ -104,22 +104,22 @@ def open_database(path: Path) -> Iterator[Database]:
     Raises:
         BadFileError: it is not a database, or it proves to be damaged while it is open.
     """
-    with open_bytes(path) as stream:
-        head = stream.read(_HEADER)
-        size = stream.seek(0, os.SEEK_END)
-    if not head.startswith(MAGIC):
-        raise BadFileError(path, "not a SQLite database", _AGAIN)
-    # SQLite reads the missing end of the last page as zeros.
-    if size < _size(head):
-        raise BadFileError(path, f"cut short: its header says {_size(head):,} bytes", _AGAIN)
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
-    connection.text_factory = lambda content: content.decode("utf-8", errors="replace")
-    try:
-        yield Database(path, connection)
-    except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
-        raise BadFileError(path, f"the database is damaged: {error}", _AGAIN) from error
-    finally:
-        connection.close()
+    with on_disk(path) as file:
+        head = read_head(file, _HEADER)
+        size = file.stat().st_size
+        if not head.startswith(MAGIC):
+            raise BadFileError(path, "not a SQLite database", _AGAIN)
+        # SQLite reads the missing end of the last page as zeros.
+        if size < _size(head):
+            raise BadFileError(path, f"cut short: its header says {_size(head):,} bytes", _AGAIN)
+        connection = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+        connection.text_factory = lambda content: content.decode("utf-8", errors="replace")
+        try:
+            yield Database(path, connection, file)
+        except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
+            raise BadFileError(path, f"the database is damaged: {error}", _AGAIN) from error
+        finally:
+            connection.close()
 
 
 def _size(head: bytes) -> int:

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable
 
+from detbench.readers.numbers import finite, seconds
 from detbench.readers.training_history import Evaluation, figure
 
 _INFERENCE = re.compile(r"Start inference on ")
@@ -71,12 +72,12 @@ class Evaluations:
         return True
 
     def _speed(self, found: re.Match[str]) -> None:
-        pure, seconds, unit, devices = found.groups()
+        pure, duration, unit, devices = found.groups()
         if not pure or self._open is None:
             self._begin()
         assert self._open is not None
         per = "image" if unit == "img" else "batch"
-        setattr(self._open, f"{'compute_' if pure else ''}per_{per}", float(seconds))
+        setattr(self._open, f"{'compute_' if pure else ''}per_{per}", seconds(duration))
         self._open.devices = int(devices)
         self._ended(self._open, self._began_at)
 
@@ -128,5 +129,5 @@ class Evaluations:
         if self._open is None or len(values) != len(names):
             return  # cut by a kill, or its names are missing
         for name, value in zip(names, values, strict=True):
-            self._open.figures[figure(self._task, name)] = float(value)
+            self._open.figures[figure(self._task, name)] = finite(value)
         self._ended(self._open, self._began_at)

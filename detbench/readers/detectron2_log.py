@@ -17,6 +17,7 @@ from pathlib import Path
 from detbench.errors import BadFileError
 from detbench.readers.detectron2_evaluation import Evaluations
 from detbench.readers.log_clock import LogClock
+from detbench.readers.numbers import seconds
 from detbench.readers.running_mean import RunningMean, Seen
 from detbench.readers.training_history import Evaluation, History, Report
 
@@ -43,7 +44,6 @@ _SETUP = re.compile(
 )
 _START = re.compile(r"Starting training from iteration (\d{1,15})")
 _CONFIG = re.compile(r"^\s*(IMS_PER_BATCH|EVAL_PERIOD|MAX_ITER): (\d{1,15})\b")
-_COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def from_log(path: Path, lines: Iterator[str]) -> History:
@@ -55,7 +55,7 @@ def from_log(path: Path, lines: Iterator[str]) -> History:
     reader = _Reader()
     for number, line in enumerate(lines, 1):
         try:
-            reader.line(_COLOR.sub("", line) if "\x1b" in line else line)
+            reader.line(line)
         except ValueError as error:
             raise BadFileError(
                 path,
@@ -90,7 +90,7 @@ class _Reader:
         if is_stamped and (now := self._clock.read(line)) is not None:
             self._before, self._now = self._now, now
         if "iter: " in line and (found := _ITERATION.search(line)):
-            self._iteration(line, int(found[1]), float(found[2]))
+            self._iteration(line, int(found[1]), seconds(found[2]))
             return
         self._has_others |= is_stamped
         if self._evaluations.line(line, self._now):
@@ -208,4 +208,4 @@ class _Reader:
 def _first(pattern: re.Pattern[str], line: str) -> float:
     """The number that `pattern` finds in a line; NaN if it finds none."""
     found = pattern.search(line)
-    return float(found[1]) if found else math.nan
+    return seconds(found[1]) if found else math.nan

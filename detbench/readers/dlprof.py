@@ -22,6 +22,7 @@ from detbench.readers.dlprof_sums import (
     of_summary,
     of_tensor_report,
 )
+from detbench.readers.numbers import LONGEST, integer, parse_numbers, whole
 from detbench.readers.printed import Once
 from detbench.readers.text import open_text
 from detbench.readers.timeline import ACTIVITIES, RANGES, SUMS, TENSOR, KernelSums, Timeline
@@ -37,6 +38,7 @@ _TAKE = (
 )
 _AGAIN = "copy it again, or have it written again: dlprof --reports=kernel,iteration"
 _TEXTS = {"Kernel Name", "Uses TC", "Op ID", "Op Type"}
+_ANY = {"Iteration", "Device ID", "GPU Start Time (ns)"}  # may be of any size
 _MEAN = "Avg"  # how the name of the column of mean times begins
 
 
@@ -77,6 +79,9 @@ def _kernel_report(path: Path, lines: Iterator[str]) -> KernelSums:
         raise BadFileError(path, "no kernel in it", _AGAIN)
     # The report has no launch counts: total / mean gives them, as exactly as the mean is rounded.
     count = (table[total] / table[_MEAN].where(table[_MEAN] > 0)).round().fillna(1)
+    if (count >= LONGEST).any():
+        row = int((count >= LONGEST).argmax()) + 1
+        raise BadFileError(path, f"its total and its mean in row {row} do not fit", _AGAIN)
     return KernelSums(
         SUMS.table(
             {
@@ -157,11 +162,24 @@ def _table(
         raise BadFileError(path, "a cell of Uses TC is neither yes nor no", _AGAIN)
     for name in names:
         if name not in _TEXTS:
-            numbers = pd.to_numeric(table[name], errors="coerce")
-            bad = numbers.isna() | ((numbers % 1 != 0) & (name != _MEAN))
-            if bad.any():
-                raise BadFileError(
-                    path, f"{name} is not a whole number in row {int(bad.argmax()) + 1}", _AGAIN
-                )
-            table[name] = numbers.astype("float64" if name == _MEAN else "int64")
+            kind = "float64" if name == _MEAN else "int64"
+            table[name] = pd.Series(_numbers(path, name, table[name]), dtype=kind)
     return table
+
+
+def _numbers(path: Path, name: str, cells: pd.Series) -> list[float]:
+    """The numbers in a column: times and counts are not negative, and only the mean has parts."""
+    found: list[float] = []
+    try:
+        for cell in cells:
+            if name == _MEAN:
+                (mean,) = parse_numbers([cell])
+                whole(mean)
+                found.append(mean)
+            else:
+                number = integer(cell)
+                found.append(number if name in _ANY else whole(number))
+    except ValueError as error:
+        row = len(found) + 1
+        raise BadFileError(path, f"{name} in row {row}: {error}", _AGAIN) from error
+    return found

@@ -7,8 +7,6 @@ gives them (DLProf 1.8, the last version).
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +15,7 @@ import pandas as pd
 
 from detbench.errors import BadFileError
 from detbench.readers.database import Database, named, open_database
-from detbench.readers.numbers import LONGEST
+from detbench.readers.numbers import impossible
 from detbench.readers.schema import categorical
 from detbench.readers.timeline import ACTIVITIES, NO_RANGES, RANGES, TENSOR, Timeline
 
@@ -25,7 +23,6 @@ KERNELS = "read_only_kernels"
 _COPIES = {"read_only_memcpys": "Memcpy", "read_only_memsets": "Memset"}
 _TIMES = ["gpu_start", "gpu_stop", "device_id"]
 _AGAIN = "copy it again, or ask for nsys_profile.sqlite, which dlprof writes beside it"
-_LIMIT = 1 << 62  # in ns
 _TENSOR = ("no", "yes")
 
 Integers = npt.NDArray[np.int64]
@@ -34,10 +31,9 @@ Integers = npt.NDArray[np.int64]
 def is_dlprof_database(path: Path) -> bool:
     """Whether an SQLite file is DLProf's; a damaged one is not."""
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as base:
-            found = base.execute("select 1 from sqlite_master where name = ?", (KERNELS,))
-            return found.fetchone() is not None
-    except (sqlite3.Error, UnicodeDecodeError):  # the reader of other databases says what is wrong
+        with open_database(path) as database:
+            return KERNELS in database.columns
+    except BadFileError:  # the reader of other databases says what is wrong
         return False
 
 
@@ -80,13 +76,13 @@ def read_dlprof_database(path: Path) -> Timeline:
         return Timeline(activities, _iterations(database))
 
 
-def version_of(connection: sqlite3.Connection) -> str:
+def version_of(database: Database) -> str:
     """The version of DLProf, as the database says it; empty if it does not."""
-    try:
-        row = connection.execute("select dlprof_version from read_only_system_config").fetchone()
-    except (sqlite3.Error, UnicodeDecodeError):
+    table = "read_only_system_config"
+    if "dlprof_version" not in database.columns.get(table, ()):
         return ""
-    return str(row[0]).removeprefix("v") if row else ""
+    rows = database.rows(f"select dlprof_version from {table}")  # noqa: S608
+    return str(rows[0][0]).removeprefix("v") if rows else ""
 
 
 def _copies(database: Database, table: str) -> list[Integers]:
@@ -95,7 +91,7 @@ def _copies(database: Database, table: str) -> list[Integers]:
 
 def _check(path: Path, start: Integers, stop: Integers) -> None:
     """Refuse times that no activity has."""
-    wrong = (stop < start) | (start < -_LIMIT) | (stop > _LIMIT) | (stop - start > LONGEST)
+    wrong = impossible(start, stop)
     if wrong.any():
         place = f"activity {int(wrong.argmax()) + 1}"
         raise BadFileError(path, "an activity has impossible times", _AGAIN, place=place)

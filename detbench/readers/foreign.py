@@ -34,7 +34,10 @@ _KNOWN: dict[bytes, Foreign] = {
         "a memory snapshot comes from torch.cuda.memory._dump_snapshot",
     ),
     rb"\APK\x03\x04": Foreign("a ZIP archive", _UNPACK),
-    rb"\A(\x28\xb5\x2f\xfd|\xfd7zXZ|BZh\d)": Foreign("compressed with zstd, xz or bzip2", _UNPACK),
+    rb"\A\x28\xb5\x2f\xfd": Foreign("compressed with zstd", "unpack it: zstd -d FILE"),
+    rb"\A\x04\x22\x4d\x18": Foreign("compressed with lz4", "unpack it: lz4 -d FILE"),
+    rb"\A\x1f[\x9d\xa0]": Foreign("compressed with compress", "unpack it: gunzip FILE"),
+    rb"\A7z\xbc\xaf\x27\x1c": Foreign("a 7-Zip archive", _UNPACK),
     rb"\A.{257}ustar": Foreign("a tar archive", _UNPACK),
     rb"\A(\x89PNG|\xff\xd8\xff|%PDF)": Foreign("a picture", "ask for the file that it shows"),
     rb"MemoryViz\.js": Foreign(

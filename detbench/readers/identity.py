@@ -7,10 +7,8 @@ that do not know the kind.
 from __future__ import annotations
 
 import re
-import sqlite3
-import zlib
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -35,6 +33,7 @@ from detbench.readers.key_averages import is_key_averages
 from detbench.readers.memory_csv import SCHEMA as MEMORY
 from detbench.readers.monitoring import tool_of
 from detbench.readers.nsys_trace import is_trace
+from detbench.readers.packed import suffix_of
 from detbench.readers.text import encoding_of, is_text, open_text, read_head
 
 Kind = Literal["timeline", "counters", "memory", "monitoring", "training history"]
@@ -61,7 +60,6 @@ class ForeignFileError(BadFileError):
 
 
 _HEAD = 1 << 16
-_GZIP = b"\x1f\x8b"
 _KNOWN = (
     "known: what Nsight Compute, Nsight Systems, nvprof, DLProf, the PyTorch profiler, nvidia-smi,"
     " detectron2, maskrcnn-benchmark, mmdetection and detbench write (docs/formats.md)"
@@ -105,24 +103,18 @@ def identify(path: Path) -> Identity:
 
 def _of_content(path: Path, head: bytes) -> Identity | None:
     """The identity of a file that is neither a database nor another known binary format."""
-    if path.suffix in _ONLY_NSYS_READS:
+    if suffix_of(path) in _ONLY_NSYS_READS:
         return Identity("timeline", "Nsight Systems", is_guess=True)
-    if head.startswith(_GZIP):
-        head = _unpacked(head)
     text = head.decode(encoding_of(head), "replace").lstrip()
     if _JSON.match(text):  # a line of a log may begin with [05/23 10:11:12 ...
-        return _of_json(text)
+        found = _of_json(text)
+        if found.is_guess:  # a program may print JSON or a list before a profiler prints its table
+            with suppress(BadFileError):
+                return _of_text(path) or found
+        return found
     if "<session" in text:
         return Identity("timeline", "NVIDIA Visual Profiler")
     return _of_text(path) if is_text(head) else None
-
-
-def _unpacked(head: bytes) -> bytes:
-    """The beginning of the content of a gzip file."""
-    try:
-        return zlib.decompressobj(wbits=31).decompress(head, _HEAD)
-    except zlib.error:
-        return b"{"  # a trace: no other known format is gzipped, and its reader says more
 
 
 def _of_json(text: str) -> Identity:
@@ -142,16 +134,15 @@ def _of_json(text: str) -> Identity:
 def _of_database(path: Path) -> Identity:
     """An export of Nsight Systems, which names its version, or a file of nvprof."""
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as base:
-            tables = {row[0] for row in base.execute("select name from sqlite_master")}
-            if dlprof_database.KERNELS in tables:
+        with database.open_database(path) as base:
+            if dlprof_database.KERNELS in base.columns:
                 return Identity("timeline", "DLProf", dlprof_database.version_of(base))
-            if "StringTable" in tables:
+            if "StringTable" in base.columns:
                 return Identity("timeline", "nvprof")
-            told: dict[str, str] = {}
-            if "META_DATA_EXPORT" in tables:
-                told = dict(base.execute("select name, value from META_DATA_EXPORT"))
-    except (sqlite3.Error, ValueError):  # the reader says what is wrong with it
+            told: dict[object, object] = {}
+            if "META_DATA_EXPORT" in base.columns:
+                told = dict(base.rows("select name, value from META_DATA_EXPORT"))  # type: ignore[arg-type]
+    except BadFileError:  # the reader says what is wrong with it
         return Identity("timeline", "SQLite", is_guess=True)
     product, schema = told.get("EXPORT_PRODUCT_VERSION"), told.get("EXPORT_SCHEMA_VERSION")
     words = [str(product)] if product else []

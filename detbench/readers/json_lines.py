@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from detbench.errors import BadFileError
-
-_MOST = 2**53
 
 
 def take_entries(path: Path, lines: Iterator[str], take: Callable[[dict[str, Any]], None]) -> None:
@@ -31,27 +28,3 @@ def take_entries(path: Path, lines: Iterator[str], take: Callable[[dict[str, Any
             pending = f"not a line of metrics: {error}"
         except RecursionError:
             pending = "not a line of metrics: nested too deep"
-
-
-def count(value: Any) -> int:
-    """A number of iterations.
-
-    Raises:
-        ValueError, TypeError, OverflowError: it is none.
-    """
-    number = int(value)
-    if not 0 <= number < _MOST:
-        raise ValueError(f"{value} is not an iteration")
-    return number
-
-
-def seconds(value: Any) -> float:
-    """A length of time.
-
-    Raises:
-        ValueError, TypeError: it is none.
-    """
-    number = float(value)
-    if not 0 <= number < math.inf:
-        raise ValueError(f"{value} is not a time")
-    return number

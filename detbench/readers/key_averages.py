@@ -76,7 +76,10 @@ def _unlisted(path: Path, total: re.Match[str] | None, listed: int, num_rows: in
     """
     if total is None:
         return 0
-    found = _nanoseconds(total)
+    try:
+        found = _nanoseconds(total)
+    except ValueError as error:
+        raise BadFileError(path, f"'{total[0].strip()[:60]}': {error}", _AGAIN) from error
     # Every figure is rounded to a thousandth of its unit; the total's is the coarsest.
     slack = (num_rows + 1) * NANOSECONDS[total[2]] // _ROUNDED_NS
     if listed > found + slack:

@@ -1,4 +1,4 @@
-"""The events of a PyTorch profiler's trace: Chrome trace JSON, plain or gzipped.
+"""The events of a PyTorch profiler's trace: Chrome trace JSON.
 
 A trace with the order of keys that Kineto writes is decoded in blocks, so that one of many GB needs
 no more memory than the events kept from it; a trace with another order is decoded as a whole.
@@ -6,11 +6,8 @@ no more memory than the events kept from it; a trace with another order is decod
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
@@ -80,24 +77,13 @@ def each_block(path: Path, begin: Callable[[], Callable[[list[Event]], None]]) -
     """
     take = begin()
     try:
-        with _opened(path) as stream:
+        with open_bytes(path) as stream:
             for events in _blocks(stream):
                 take(events)
     except _UnusualOrderError:
         take = begin()
-        with _opened(path) as stream:
+        with open_bytes(path) as stream:
             take(_decoded(path, stream.read()))
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
-    with open_bytes(path) as raw:
-        is_gzip = raw.read(2) == b"\x1f\x8b"
-        raw.seek(0)
-        try:
-            yield gzip.GzipFile(fileobj=raw) if is_gzip else raw  # type: ignore[misc]
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise BadFileError(path, f"the gzip data is damaged: {error}", AGAIN) from error
 
 
 class _UnusualOrderError(Exception):

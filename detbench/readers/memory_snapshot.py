@@ -23,7 +23,7 @@ from detbench.readers import plain_pickle
 from detbench.readers.memory_csv import SCHEMA as PARTS
 from detbench.readers.memory_curve import UNATTRIBUTED
 from detbench.readers.schema import Column, Schema
-from detbench.readers.text import read_head
+from detbench.readers.text import open_bytes
 
 TENSORS = "tensors"
 BEFORE = "(before the recording)"
@@ -56,6 +56,7 @@ ALLOCATOR = Schema(
 """One row per GPU."""
 
 _Size = Annotated[int, msgspec.Meta(ge=0, le=1 << 50)]
+_Time = Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]
 _CHANGES = {"alloc": 1, "free_completed": -1}
 _RESERVES = {"segment_alloc": 1, "segment_map": 1, "segment_free": -1, "segment_unmap": -1}
 _AGAIN = (
@@ -68,7 +69,7 @@ class _Event(msgspec.Struct):
     action: str
     size: _Size = 0
     addr: int = 0
-    time_us: int | None = None
+    time_us: _Time | None = None
     frames: list[Any] = []
 
 
@@ -118,10 +119,10 @@ def read_snapshot(path: Path) -> Snapshot:
     Raises:
         BadFileError: it is not a snapshot, is damaged, or holds no memory.
     """
-    read_head(path, 1)  # refuses what cannot be read
+    with open_bytes(path) as stream:
+        content = stream.read()
     try:
-        content = plain_pickle.load_plain(path.read_bytes())
-        found = msgspec.convert(content, _Snapshot)
+        found = msgspec.convert(plain_pickle.load_plain(content), _Snapshot)
     except (plain_pickle.NotPlainError, msgspec.ValidationError, RecursionError) as error:
         raise BadFileError(
             path, f"not a memory snapshot of torch.cuda.memory._dump_snapshot: {error}", _AGAIN

@@ -6,8 +6,6 @@ to another category. Memory allocated before the recording has the time -1.
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from pathlib import Path
 
 import msgspec
@@ -16,7 +14,8 @@ import pandas as pd
 
 from detbench.errors import BadFileError
 from detbench.readers.memory_csv import SCHEMA
-from detbench.readers.text import encoding_of
+from detbench.readers.numbers import impossible
+from detbench.readers.text import encoding_of, open_bytes
 
 # Our words for the categories, in the order of _CATEGORY_TO_INDEX in
 # torch.profiler._memory_profiler (not of its enum); a tensor that torch could not classify is last.
@@ -32,16 +31,14 @@ _CATEGORIES = (
 )
 _MOST = 1 << 50  # bytes, a petabyte, so that sums fit in int64
 _UNREADABLE = (
-    EOFError, OSError, zlib.error, UnicodeError, msgspec.DecodeError, RecursionError, OverflowError,
+    UnicodeError, msgspec.DecodeError, RecursionError, OverflowError,
 )  # fmt: skip
-_GZIP = b"\x1f\x8b"
 _AGAIN = "copy it again, or have it exported again: prof.export_memory_timeline('FILE.raw.json.gz')"
 
 
 def is_memory_timeline(head: bytes) -> bool:
-    """Whether a file that begins with `head` could be one: a JSON list, gzipped or not."""
-    text = head.decode(encoding_of(head), "replace")
-    return head.startswith(_GZIP) or text.lstrip().startswith("[")
+    """Whether a file that begins with `head` could be one: a JSON list."""
+    return head.decode(encoding_of(head), "replace").lstrip().startswith("[")
 
 
 def read_memory_timeline(path: Path) -> pd.DataFrame:
@@ -50,9 +47,9 @@ def read_memory_timeline(path: Path) -> pd.DataFrame:
     Raises:
         BadFileError: it is not such a file, is truncated, or holds no event.
     """
-    content = path.read_bytes()
+    with open_bytes(path) as stream:
+        text = stream.read()
     try:
-        text = gzip.decompress(content) if content.startswith(_GZIP) else content
         events = msgspec.json.decode(
             text.decode(encoding_of(text)), type=list[tuple[int, int, int, int]]
         )
@@ -61,9 +58,12 @@ def read_memory_timeline(path: Path) -> pd.DataFrame:
         raise BadFileError(path, f"not a raw memory timeline of torch: {error}", _AGAIN) from error
     if not events:
         raise BadFileError(path, "no event in it", _AGAIN)
-    if (np.abs(size) > _MOST).any():
-        place = f"event {int((np.abs(size) > _MOST).argmax())}"
+    if (large := (size > _MOST) | (size < -_MOST)).any():
+        place = f"event {int(large.argmax())}"
         raise BadFileError(path, "an impossible number of bytes", _AGAIN, place=place)
+    if (late := impossible(time, time)).any():
+        place = f"event {int(late.argmax())}"
+        raise BadFileError(path, "an impossible time", _AGAIN, place=place)
     if not np.isin(category, range(len(_CATEGORIES))).all():
         raise BadFileError(path, "an event has a category that torch does not know", _AGAIN)
     for index in range(len(_CATEGORIES)):

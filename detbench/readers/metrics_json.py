@@ -6,12 +6,14 @@ the one at the end of a training is in a line of the iteration that would come n
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from detbench.readers.json_lines import count, seconds, take_entries
+from detbench.readers.json_lines import take_entries
+from detbench.readers.numbers import count, finite, seconds
 from detbench.readers.training_history import PERIOD, Evaluation, History, Report, figure
 
 # Tasks of detectron2's evaluators; other keys with a slash are counters of the model's heads.
@@ -45,7 +47,7 @@ class _Reader:
         history = self.history
         if "time" in entry:
             iteration, time = count(entry["iteration"]), seconds(entry["time"])
-            wait = float(entry.get("data_time", "nan"))
+            wait = seconds(entry["data_time"]) if "data_time" in entry else math.nan
             before = history.reports[-1].iteration if history.reports else -1
             if not history.processes:
                 history.begin(0)
@@ -84,5 +86,5 @@ def _evaluations(entry: dict[str, Any]) -> dict[str | None, Evaluation]:
         if "/" in key and (match := _METRIC.fullmatch(key)):
             dataset = match["dataset"]
             evaluation = found.setdefault(dataset, Evaluation(dataset=dataset))
-            evaluation.figures[figure(match["task"], match["metric"])] = float(value)
+            evaluation.figures[figure(match["task"], match["metric"])] = finite(value)
     return found

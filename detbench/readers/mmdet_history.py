@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Mapping
 
-from detbench.readers.json_lines import count, seconds
+from detbench.readers.numbers import count, finite, seconds
 from detbench.readers.training_history import Evaluation, History, Report, figure
 
 _INTERVAL = 50  # iterations between two reports: mmdetection's default
@@ -81,7 +81,7 @@ class Epochs:
     def evaluation(self, values: Mapping[str, float], iteration: int | None = None) -> None:
         """Add an evaluation, if there is a metric in `values`; after the last report by default."""
         figures = {
-            name: math.nan if value < 0 else 100 * value  # -1: there is no such object
+            name: math.nan if value < 0 else 100 * finite(value)  # -1: there is no such object
             for key, value in values.items()
             if (name := _name(key))
         }

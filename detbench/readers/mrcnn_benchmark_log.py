@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from detbench.errors import BadFileError
+from detbench.readers.numbers import seconds
 from detbench.readers.running_mean import RunningMean, Seen
 from detbench.readers.training_history import History, Report, curve_of
 
@@ -27,12 +29,22 @@ _SECTION = re.compile(r"(\w+):\s*$")
 _BATCH = re.compile(r"\s+IMS_PER_BATCH: (\d{1,15})\b")
 
 
-def from_log(_path: Path, lines: Iterator[str]) -> History:
-    """The history in a `log.txt`. Its evaluations are not read."""
+def from_log(path: Path, lines: Iterator[str]) -> History:
+    """The history in a `log.txt`. Its evaluations are not read.
+
+    Raises:
+        BadFileError: a report holds a time that is none.
+    """
     history = History(no_wall="the clock of maskrcnn-benchmark's logs is not read")
     reader = _Reader(history)
-    for line in lines:
-        reader.line(line)
+    for number, line in enumerate(lines, 1):
+        try:
+            reader.line(line)
+        except ValueError as error:
+            raise BadFileError(
+                path, f"not a line of maskrcnn-benchmark's log: {error}", "copy the file again",
+                place=f"line {number}",
+            ) from error  # fmt: skip
     return history
 
 
@@ -59,7 +71,7 @@ class _Reader:
 
     def _report(self, line: str, found: re.Match[str]) -> None:
         history, iteration = self._history, int(found[1]) - 1
-        mean, wait = float(found[3]), float(found[5])
+        mean, wait = seconds(found[3]), seconds(found[5])
         if not history.processes:
             self._begin(0)
         elif iteration == history.last:
@@ -73,7 +85,7 @@ class _Reader:
         waited = self._wait.add(since, wait)[1]
         curve = curve_of({name: float(value) for name, value in _CURVE.findall(line)})
         history.report(
-            Report(iteration, num, since, spent, float(found[2]), max(0.0, waited)), curve
+            Report(iteration, num, since, spent, seconds(found[2]), max(0.0, waited)), curve
         )
 
     def _begin(self, start: int) -> None:

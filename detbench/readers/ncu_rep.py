@@ -9,6 +9,7 @@ ProfilerReport.proto, which Nsight Compute ships under extras/FileFormat).
 from __future__ import annotations
 
 import logging
+import math
 import shlex
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from detbench.errors import BadFileError, MissingError
 from detbench.readers import ncu_rep_dump
 from detbench.readers.ncu_csv import SCHEMA, unit_scale
 from detbench.readers.ncu_messages import MAGIC
+from detbench.readers.text import on_disk, open_bytes
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +41,8 @@ def read_ncu_rep(path: Path, metrics: Collection[str]) -> pd.DataFrame:
         BadFileError: the report is damaged or holds no kernel.
         MissingError: the package is not installed.
     """
-    content = path.read_bytes()
+    with open_bytes(path) as stream:
+        content = stream.read()
     try:
         num_results = _num_results(content)
     except (IndexError, ValueError) as error:
@@ -51,7 +54,8 @@ def read_ncu_rep(path: Path, metrics: Collection[str]) -> pd.DataFrame:
             "pip install 'detbench[ncu]', or where ncu is installed: "
             f"ncu --import {path} --csv --page raw > FILE",
         )
-    launches = _launches(path, metrics)
+    with on_disk(path) as file:
+        launches = _launches(path, file, metrics)
     if not launches and not num_results:
         raise BadFileError(path, "no kernel in it", "profile a window that runs on a GPU")
     if len(launches) < num_results:
@@ -81,9 +85,9 @@ def read_ncu_rep(path: Path, metrics: Collection[str]) -> pd.DataFrame:
 _Value = tuple[float, str] | None  # with its unit
 
 
-def _launches(path: Path, metrics: Collection[str]) -> list[tuple[str, list[_Value]]]:
+def _launches(path: Path, file: Path, metrics: Collection[str]) -> list[tuple[str, list[_Value]]]:
     """The kernel of each launch, with its device, compute capability and `metrics`."""
-    command = [sys.executable, ncu_rep_dump.__file__, str(path), *metrics]
+    command = [sys.executable, ncu_rep_dump.__file__, str(file), *metrics]
     _log.info("runs %s", shlex.join(command))
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -102,7 +106,12 @@ def _whole(found: _Value) -> str:
 
 def _base(path: Path, found: _Value) -> float:
     """A metric in base units; NaN if the launch does not have it."""
-    return float("nan") if found is None else found[0] * unit_scale(path, found[1])
+    if found is None:
+        return float("nan")
+    value = found[0] * unit_scale(path, found[1])
+    if not 0 <= value < math.inf:
+        raise BadFileError(path, f"a kernel in it has a counter of {value:g}", _AGAIN)
+    return value
 
 
 def _num_results(content: bytes) -> int:

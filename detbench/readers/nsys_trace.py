@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 from detbench.errors import BadFileError
 from detbench.readers import printed
-from detbench.readers.numbers import NANOSECONDS, parse_numbers
+from detbench.readers.numbers import NANOSECONDS, integer, moment, parse_numbers, whole
 from detbench.readers.text import open_text
 from detbench.readers.timeline import ACTIVITIES, NO_RANGES, Timeline
 
 _TIME = re.compile(r"(Start|Duration) ?\((\w+)\)")
+_LENGTH = "duration (ns)"
 _AGAIN = "copy it again, or have it written again: nsys stats --report cuda_gpu_trace --format csv"
 
 
@@ -40,9 +41,10 @@ def read_nsys_trace(path: Path) -> Timeline:
             once.add(number, cells)
             try:
                 for name, index, unit in at.times:
-                    columns[name].append(_nanoseconds(cells[index], unit))
-                columns["stream"].append(int(cells[at.stream].replace(",", "")))
-            except (ValueError, OverflowError) as error:
+                    time = _nanoseconds(cells[index], unit)
+                    columns[name].append(whole(time) if name == _LENGTH else moment(time))
+                columns["stream"].append(integer(cells[at.stream].replace(",", "")))
+            except ValueError as error:
                 raise BadFileError(path, str(error), _AGAIN, place=f"line {number}") from error
             name = cells[at.name]
             columns["name"].append(name)
@@ -73,11 +75,11 @@ class _At(NamedTuple):
         return cls(times, *(names.index(name) for name in ("Device", "Strm", "Name")))
 
 
-def _nanoseconds(cell: str, unit: str) -> int:
+def _nanoseconds(cell: str, unit: str) -> float:
     if unit not in NANOSECONDS:
         raise ValueError(f"unknown unit of time: '{unit}'")
-    if cell.isdigit() and unit == "ns":
-        return int(cell)  # an absolute time in ns has more digits than a float holds
+    if unit == "ns" and cell.isdigit():
+        return integer(cell)  # an absolute time in ns has more digits than a float holds
     # nsys groups digits by commas and writes decimal points in every locale.
     (number,) = parse_numbers([cell.replace(",", "")])
-    return round(number * NANOSECONDS[unit])
+    return number * NANOSECONDS[unit]

@@ -1,9 +1,15 @@
-"""Numbers as other programs print them: locales, units, and cells that are not numbers."""
+"""Numbers as other programs print them: locales, units, and cells that are not numbers.
+
+What is read into whole numbers, times or seconds passes one of the functions at the end: they
+refuse digits that a damaged file has too many of, `1e400`, `inf` and negative lengths of time.
+"""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +19,10 @@ NOT_AVAILABLE = frozenset({"", "n/a", "N/A", "nan", "[N/A]", "[Not Supported]"})
 NANOSECONDS = {"s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1.0}
 LONGEST = 1 << 53
 """In ns, 104 days: no activity is longer, and sums of shorter ones stay exact."""
+
+_MOMENT = 1 << 62  # in ns; no time since an epoch is larger
+_SECONDS = LONGEST / 1e9
+_INTEGER = re.compile(r"\s*([+-]?\d{1,19})(?:\.0*)?\s*", re.ASCII)
 
 _GROUPED_BY_COMMA = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 _GROUPED_BY_DOT = re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?")
@@ -137,7 +147,7 @@ def _number(cell: str, index: int, comma_decimal: bool) -> float:
 
 
 def whole(number: float) -> int:
-    """A count or a time in ns, rounded.
+    """A count or a length of time in ns, rounded.
 
     Raises:
         ValueError: it is negative, missing, or larger than any real count or time.
@@ -145,3 +155,68 @@ def whole(number: float) -> int:
     if not 0 <= number < LONGEST:
         raise ValueError(f"{number:g} is out of range" if number == number else "no number in it")
     return round(number)
+
+
+def moment(number: float) -> int:
+    """A time in ns since any origin, rounded; whole numbers keep all their digits.
+
+    Raises:
+        ValueError: it is missing, or larger than any real time.
+    """
+    if not -_MOMENT < number < _MOMENT:
+        raise ValueError(f"{number:.6g} is no time" if number == number else "no number in it")
+    return round(number)
+
+
+def integer(cell: str) -> int:
+    """A whole number, such as a device or a stream, as a program writes it.
+
+    Raises:
+        ValueError: it is none, or has too many digits.
+    """
+    found = _INTEGER.fullmatch(cell)
+    if found is None:
+        raise ValueError(f"'{cell[:40]}' is not a whole number")
+    return moment(int(found[1]))
+
+
+def impossible(start: npt.NDArray[np.int64], end: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Which of the times in ns nothing has that ran."""
+    outside = (end < start) | (start < -_MOMENT) | (end > _MOMENT)
+    return outside | (end - start > LONGEST)
+
+
+def count(value: Any) -> int:
+    """A number of iterations.
+
+    Raises:
+        ValueError, TypeError, OverflowError: it is none.
+    """
+    number = int(value)
+    if not 0 <= number < LONGEST:
+        raise ValueError(f"{str(value)[:40]} is not an iteration")
+    return number
+
+
+def seconds(value: Any) -> float:
+    """A length of time.
+
+    Raises:
+        ValueError, TypeError, OverflowError: it is none, or longer than any.
+    """
+    number = float(value)
+    if not 0 <= number < _SECONDS:
+        raise ValueError(f"{str(value)[:40]} is not a time")
+    return number
+
+
+def finite(value: Any) -> float:
+    """A figure; NaN says that there is none.
+
+    Raises:
+        ValueError, TypeError, OverflowError: it is no number, or infinite.
+    """
+    number = float(value)
+    if math.isinf(number):
+        raise ValueError(f"{str(value)[:40]} is not a figure")
+    return number

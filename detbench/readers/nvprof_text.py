@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from detbench.errors import BadFileError
-from detbench.readers.numbers import NANOSECONDS
+from detbench.readers.numbers import NANOSECONDS, whole
+from detbench.readers.nvprof_trace_text import is_nvprof_calls
 from detbench.readers.printed import is_copy
 from detbench.readers.shares import Shares
 from detbench.readers.text import open_text
@@ -23,7 +24,6 @@ from detbench.readers.timeline import SUMS, KernelSums
 
 _NUMBER = r"\d{1,9}(?:\.\d{1,9})?"
 _SUMMARY = re.compile(r"\s*(Type\s+)?Time\(%\)\s+Time\s+Calls\s+Avg\s+Min\s+Max\s+Name")
-_TRACE = re.compile(r"\s*Start\s+Duration\s.*\sName")
 _METRICS = re.compile(r"Invocations\s+Metric Name\s+Metric Description|.*\"Metric Name\"")
 _PROCESS = re.compile(r"==(\d+|====)== ")
 _ROW = re.compile(
@@ -86,7 +86,10 @@ def _rows(path: Path, lines: Iterator[str]) -> Iterator[_Row]:
                 raise BadFileError(path, "the row is cut short", _AGAIN, place=f"line {number}")
             continue
         type_ = row["type"] or type_
-        time = round(float(row["time"]) * NANOSECONDS[row["unit"]])
+        try:
+            time = whole(float(row["time"]) * NANOSECONDS[row["unit"]])
+        except ValueError as error:
+            raise BadFileError(path, str(error), _AGAIN, place=f"line {number}") from error
         if type_ == _KERNELS:
             shares.add(float(row["percent"]), row["percent"], time, f"line {number}")
         yield _Row(type_, row["name"].strip(), int(row["calls"]), time)
@@ -98,8 +101,8 @@ def _why_none(path: Path) -> str:
         for line in stream:
             if "were profiled." in line:
                 return f"no kernel in it; it says: {line.strip()}"
-            if _TRACE.match(line):
-                return "nvprof's trace as text, which is readable only as CSV"
+            if is_nvprof_calls(line):
+                return "nvprof's trace of calls on the CPU: nvprof --print-gpu-trace has kernels"
             if _METRICS.match(line):
                 return "metrics of nvprof, which core_util.py reads"
     return "no summary of nvprof in it"

@@ -1,38 +1,69 @@
-"""Opens files that other programs wrote: unreadable ones, encodings, and lines of CSV."""
+"""Opens files that other programs wrote: unreadable and packed ones, encodings, lines of CSV."""
 
 from __future__ import annotations
 
 import codecs
 import csv
 import io
+import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from detbench.errors import BadFileError
+from detbench.readers.packed import is_packed, plain_name, unpacked
+from detbench.readers.terminal import Lines
+
+_BLOCK = 1 << 17
 
 
 @contextmanager
-def open_bytes(path: Path) -> Iterator[BinaryIO]:
-    """Open a file.
+def open_bytes(path: Path, *, to_end: bool = True) -> Iterator[BinaryIO]:
+    """Open a file; one that is packed (gzip, bzip2, xz) is unpacked as it is read.
+
+    Args:
+        path: the file.
+        to_end: whether damage in the part of a packed file that the caller leaves unread counts,
+            too. Its checksum is at its end.
 
     Raises:
         BadFileError: it is not a file, or it cannot be read to the end.
     """
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise BadFileError(path, "cannot be read: it is a folder", "name a file in it")
-        if not stat.S_ISREG(mode):  # a pipe could block forever, and cannot be reread
-            raise BadFileError(path, "cannot be read: it is not a file", "write it to a file first")
-        with path.open("rb") as stream:
-            yield stream
-    except OSError as error:
-        raise BadFileError(
-            path, f"cannot be read: {error.strerror or error}", "check the path"
-        ) from error
+    with _opened(path) as raw:
+        stream = unpacked(path, raw)
+        yield stream
+        while to_end and stream is not raw and stream.read(_BLOCK):
+            pass
+
+
+@contextmanager
+def on_disk(path: Path) -> Iterator[Path]:
+    """The file, or of a packed one a temporary file with what it holds, for what seeks in it.
+
+    Raises:
+        BadFileError: it cannot be read, or there is no room for what it holds.
+    """
+    with _opened(path) as raw:
+        is_plain = not is_packed(raw)
+    if is_plain:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="detbench-") as folder:
+        file = Path(folder) / plain_name(path)
+        with open_bytes(path) as stream:
+            try:
+                with file.open("wb") as out:
+                    shutil.copyfileobj(stream, out, _BLOCK)
+            except OSError as error:
+                raise BadFileError(
+                    path,
+                    f"cannot be unpacked into {folder}: {error.strerror or error}",
+                    "set TMPDIR to a folder with room for what it holds, or unpack it yourself",
+                ) from error
+        yield file
 
 
 def encoding_of(head: bytes) -> str:
@@ -56,7 +87,8 @@ def open_text(path: Path) -> Iterator[TextIO]:
     with open_bytes(path) as raw:
         encoding = encoding_of(raw.read(2))
         raw.seek(0)
-        stream = io.TextIOWrapper(raw, encoding=encoding, errors="replace", newline="")
+        plain = io.BufferedReader(Lines(path, raw, encoding), _BLOCK)
+        stream = io.TextIOWrapper(plain, encoding=encoding, errors="replace", newline="")
         if not stream.read(1):
             raise BadFileError(path, "the file is empty", "copy it again, or ask for another file")
         stream.seek(0)
@@ -69,8 +101,25 @@ def read_head(path: Path, num_bytes: int) -> bytes:
     Raises:
         BadFileError: it cannot be read.
     """
-    with open_bytes(path) as stream:
+    with open_bytes(path, to_end=False) as stream:
         return stream.read(num_bytes)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """The file as it is."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise BadFileError(path, "cannot be read: it is a folder", "name a file in it")
+        if not stat.S_ISREG(mode):  # a pipe could block forever, and cannot be reread
+            raise BadFileError(path, "cannot be read: it is not a file", "write it to a file first")
+        with path.open("rb") as raw:
+            yield raw
+    except OSError as error:
+        raise BadFileError(
+            path, f"cannot be read: {error.strerror or error}", "check the path"
+        ) from error
 
 
 def csv_cells(path: Path, line: str, place: str) -> list[str]:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from detbench.errors import BadFileError, MissingError
@@ -22,7 +23,13 @@ from detbench.readers.kineto import read_kineto
 from detbench.readers.nsys_trace import is_trace, read_nsys_trace
 from detbench.readers.nvprof_csv import HEADER, read_nvprof_trace
 from detbench.readers.nvprof_text import is_nvprof_text, read_nvprof_text
-from detbench.readers.text import is_text, open_text, read_head
+from detbench.readers.nvprof_trace_text import (
+    is_nvprof_calls,
+    is_nvprof_trace,
+    read_nvprof_trace_text,
+)
+from detbench.readers.packed import suffix_of
+from detbench.readers.text import is_text, on_disk, open_text, read_head
 from detbench.readers.timeline import KernelSums, Timeline
 
 _log = logging.getLogger(__name__)
@@ -51,8 +58,18 @@ def read_timeline(path: Path, *, launches: bool = False) -> Timeline | KernelSum
         if is_dlprof_database(path):
             return read_dlprof_database(path)
         return read_cupti(path, launches=launches)
-    if head.startswith(b"\x1f\x8b") or _JSON.match(head):
-        return read_kineto(path, launches=launches)
+    if _JSON.match(head):
+        try:
+            return read_kineto(path, launches=launches)
+        except BadFileError as error:
+            # A program may print JSON or a list before a profiler prints its table.
+            read = None
+            if is_text(head) and b'"traceEvents"' not in head:
+                with suppress(BadFileError):
+                    read = _reader_of_text(path)
+            if read is None:
+                raise error
+            return read(path)
     if b"<session" in head:
         raise BadFileError(
             path,
@@ -61,7 +78,7 @@ def read_timeline(path: Path, *, launches: bool = False) -> Timeline | KernelSum
         )
     if is_text(head) and (read := _reader_of_text(path)) is not None:
         return read(path)
-    if path.suffix in _NSYS_REPORTS:
+    if suffix_of(path) in _NSYS_REPORTS:
         return _exported(path, launches)
     raise BadFileError(
         path,
@@ -77,12 +94,16 @@ def _reader_of_text(path: Path) -> Callable[[Path], Timeline | KernelSums] | Non
         if is_dlprof(lines.readline()):
             return read_dlprof
         lines.seek(0)
-        is_nvprof = is_torch = False
+        is_nvprof = is_torch = has_trace = has_calls = False
         for line in lines:
             if line.startswith(HEADER):
                 return read_nvprof_trace
+            has_trace = has_trace or is_nvprof_trace(line)
+            has_calls = has_calls or is_nvprof_calls(line)
             is_torch = is_torch or is_key_averages(line)
             is_nvprof = is_nvprof or is_nvprof_text(line)
+        if has_trace:
+            return read_nvprof_trace_text
         lines.seek(0)
         is_sums = False
         for row in printed.rows(path, lines, _is_table, _STATS):
@@ -95,7 +116,7 @@ def _reader_of_text(path: Path) -> Callable[[Path], Timeline | KernelSums] | Non
         return read_key_averages
     if is_sums:
         return read_kernel_sums
-    if is_nvprof:
+    if is_nvprof or has_calls:
         return read_nvprof_text
     if why:
         raise BadFileError(path, f"no kernel in it; it says: {why}", _STATS)
@@ -114,9 +135,9 @@ def _exported(path: Path, launches: bool) -> Timeline:
             f"{path} is a report of Nsight Systems, which needs nsys: it is not installed here",
             f"where nsys is installed: nsys export --type sqlite {path}",
         )
-    with tempfile.TemporaryDirectory() as folder:
+    with on_disk(path) as file, tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "export.sqlite"
-        command = [nsys, "export", "--type", "sqlite", "--output", str(out), str(path)]
+        command = [nsys, "export", "--type", "sqlite", "--output", str(out), str(file)]
         _log.info("runs %s", shlex.join(command))
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if not out.is_file():

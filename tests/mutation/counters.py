@@ -49,6 +49,48 @@ def _of_ncu_wide(lines: list[bytes]) -> Any:
     return _weighted(launches.values())
 
 
+_SHOWN = ("fma", "tensor")
+
+
+def _of_ncu_details(lines: list[bytes]) -> Any:
+    """Its pages show a choice: a launch without a metric has no part in it."""
+    shown = {"SM: Pipe Fma Cycles Active": "fma", "SM: Pipe Tensor Cycles Active": "tensor"}
+    launches: dict[str, dict[str, float]] = defaultdict(dict)
+    for line in lines:
+        cells = csv_cells(line)
+        launches[cells[0]][shown.get(cells[-3], "cycles")] = float(cells[-1].replace(",", ""))
+    return _of_shown(list(launches.values()))
+
+
+def _of_ncu_text(lines: list[bytes]) -> Any:
+    launches: list[dict[str, float]] = []
+    for line in lines:
+        words = line.decode().split()
+        if "Context" in words:
+            launches.append({})
+        elif not launches:
+            continue
+        else:
+            name = "cycles" if words[0].startswith("sm__cycles") else "fma"
+            if launches[-1].setdefault(name, value := float(words[-1].replace(",", ""))) != value:
+                return None
+    return _of_shown(launches)
+
+
+def _of_shown(launches: list[dict[str, float]]) -> Any:
+    found: dict[str, float | None] = dict.fromkeys(_SHOWN)
+    for core in _SHOWN:
+        known = [(row["cycles"], row[core]) for row in launches if {"cycles", core} <= set(row)]
+        if known:
+            total = sum(cycles for cycles, _ in known)
+            found[core] = sum(cycles * share for cycles, share in known) / total
+    return found if any(value is not None for value in found.values()) else None
+
+
+def _cycles(rows: Rows) -> Any:
+    return {core: rows[0][f"{core} cycles (%)"] for core in _SHOWN}
+
+
 def _cores(rows: Rows) -> Any:
     return {core: rows[0][f"{core} (%)"] for core in counters.CORES}
 
@@ -111,6 +153,26 @@ FORMATS = (
         has(b'"4711"'),
         _of_ncu_wide,
         _cores,
+    ),
+    Format(
+        "ncu details",
+        ("core-util", "--by", "file"),
+        builders.NCU_DETAILS.encode(),
+        has(b'"77"'),
+        _of_ncu_details,
+        _cycles,
+        may_refuse=True,
+    ),
+    Format(
+        "ncu text",
+        ("core-util", "--by", "file"),
+        builders.NCU_TEXT.encode(),
+        has(b", Context", b"sm__"),
+        _of_ncu_text,
+        _cycles,
+        suffix=".txt",
+        is_ordered=True,
+        may_refuse=True,
     ),
     Format(
         "nvprof levels",

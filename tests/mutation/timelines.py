@@ -34,6 +34,22 @@ def _of_nvprof_trace(lines: list[bytes]) -> Any:
     return {"0": (_busy(kernels), len(kernels))} if kernels else None
 
 
+_MICROSECONDS = {"us": 1, "ms": 1000}
+
+
+def _of_nvprof_text(lines: list[bytes]) -> Any:
+    rows = [line.decode().split() for line in lines]
+    kernels = [
+        (round(float(start[:-2]) * _MICROSECONDS[start[-2:]]), round(float(duration[:-2])))
+        for start, duration, *rest in rows
+        if "CUDA" not in "".join(rest)
+    ]
+    numbers = [row[-1] for row in rows if row[-1][1:-1].isdigit()]
+    if len(set(numbers)) < len(numbers) or not kernels:
+        return None
+    return {"Tesla P100-PCIE": (_busy(kernels), len(kernels))}
+
+
 def _of_nsys_trace(lines: list[bytes]) -> Any:
     return _of_traced([(int(r[0]), int(r[1]), r[-1]) for r in map(csv_cells, lines)], lines)
 
@@ -134,6 +150,16 @@ FORMATS = (
         has(b"GTX"),
         _of_nvprof_trace,
         _devices,
+    ),
+    Format(
+        "nvprof trace as text",
+        _VERB,
+        builders.NVPROF_TRACE_TEXT.encode(),
+        has(b"Tesla"),
+        _of_nvprof_text,
+        _devices,
+        suffix=".txt",
+        ends_in="name",
     ),
     Format(
         "kineto",

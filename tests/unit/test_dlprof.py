@@ -63,7 +63,7 @@ def test_the_iteration_report_is_a_timeline(parser: Run, tmp_path: Path) -> None
         (DLPROF_KERNELS.replace("yes", "maybe"), "neither yes nor no"),
         (
             DLPROF_KERNELS.replace("3000", "3.5"),
-            "Total GPU Time (ns) is not a whole number in row 1",
+            "Total GPU Time (ns) in row 1: '3.5' is not a whole number",
         ),
         (DLPROF_KERNELS[: DLPROF_KERNELS.index('"volta')], "no kernel in it"),
         (

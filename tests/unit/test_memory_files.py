@@ -74,7 +74,7 @@ def test_torchs_timeline_at_its_peak(parser: Run, tmp_path: Path, packed: bool) 
         (json.dumps(MEMORY_TIMELINE)[:-9], "not a raw memory timeline"),
         (
             gzip.compress(json.dumps(MEMORY_TIMELINE).encode(), mtime=0)[:-9],
-            "not a raw memory timeline",
+            "the gzip data is damaged",
         ),
     ],
 )

@@ -10,27 +10,16 @@ from detbench.gpus import counters
 from detbench.readers.ncu_names import metric_of
 from detbench.readers.ncu_text import read_ncu_text
 from detbench.utilization.core import by, core_utilization
+from tests.builders import ncu_launch
 from tests.conftest import Run
 
 HEAD = "==PROF== Connected to process 7 (/usr/bin/python3)\n[7] python3@127.0.0.1\n"
 LINE = "    " + "-" * 40 + " ----------- ------------\n"
-
-
-def launch(name: str, rows: dict[str, str], ending: str = ", Device 0, CC 8.0") -> str:
-    """A launch as the console shows it; values with their units in front."""
-    told = "".join(f"    {label:60} {value:>24}\n" for label, value in rows.items())
-    return (
-        f"  {name} (64, 1, 1)x(256, 1, 1), Context 1, Stream 7{ending}\n"
-        f"    Section: Command line profiler metrics\n{LINE}"
-        f"    Metric Name            Metric Unit Metric Value\n{LINE}{told}{LINE}\n"
-    )
-
-
 FMA = counters.METRICS["fma"][0]
 TEXT = (
     HEAD
-    + launch("sgemm(float *)", {counters.CYCLES: "cycle        3,000", FMA: "%        40.00"})
-    + launch("softmax<int, 4>", {counters.CYCLES: "cycle  1,000", FMA: "%  8.00"})
+    + ncu_launch("sgemm(float *)", {counters.CYCLES: "cycle        3,000", FMA: "%        40.00"})
+    + ncu_launch("softmax<int, 4>", {counters.CYCLES: "cycle  1,000", FMA: "%  8.00"})
 )
 
 
@@ -48,7 +37,7 @@ def test_the_consoles_text_is_read(tmp_path: Path, parser: Run) -> None:
 
 def test_older_headings_have_no_device(tmp_path: Path) -> None:
     file = tmp_path / "ncu.log"
-    file.write_text(HEAD + launch("k", {counters.CYCLES: "cycle 5"}, ending=""))
+    file.write_text(HEAD + ncu_launch("k", {counters.CYCLES: "cycle 5"}, ending=""))
     (row,) = read_ncu_text(file, counters.ALL).to_dict("records")
     assert (row["kernel"], row["device"], row["capability"]) == ("k", "", "")
 

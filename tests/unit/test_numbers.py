@@ -1,10 +1,20 @@
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detbench.readers.numbers import Notation, parse_numbers
+from detbench.readers.numbers import (
+    Notation,
+    finite,
+    impossible,
+    integer,
+    moment,
+    parse_numbers,
+    seconds,
+    whole,
+)  # fmt: skip
 
 
 def test_grouped_digits_and_decimal_points() -> None:
@@ -63,3 +73,46 @@ def test_cells_in_blocks_are_read_as_all_at_once(cells: list[str], size: int) ->
     read = [notation.read(block) for block in blocks]
     numbers = [number for block in read for number in notation.settled(block)]
     assert numbers == pytest.approx(at_once, nan_ok=True)
+
+
+BAD = ["9" * 25, "9" * 400, "1e400", "inf", "nan", "", "1.5", "-", "0x10", "1_0", "\u00b2"]
+
+
+@pytest.mark.parametrize("cell", BAD)
+def test_a_whole_number_has_no_more_digits_than_it_can(cell: str) -> None:
+    with pytest.raises(ValueError, match=r"is not a whole number|is no time"):
+        integer(cell)
+
+
+def test_a_time_since_an_epoch_keeps_all_its_digits() -> None:
+    assert integer("1700000000000000001") == 1_700_000_000_000_000_001
+    assert moment(-(2**62) + 1) == -(2**62) + 1
+
+
+@pytest.mark.parametrize("number", [-1.0, 2.0**53, math.inf, math.nan])
+def test_a_length_of_time_is_none_of_these(number: float) -> None:
+    with pytest.raises(ValueError, match=r"out of range|no number in it"):
+        whole(number)
+
+
+@pytest.mark.parametrize("number", [2.0**62, -math.inf, math.nan])
+def test_a_moment_is_none_of_these(number: float) -> None:
+    with pytest.raises(ValueError, match=r"no time|no number in it"):
+        moment(number)
+
+
+@pytest.mark.parametrize("text", ["-0.5", "1e400", "inf", "nan", "9" * 20])
+def test_seconds_are_none_of_these(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a time"):
+        seconds(text)
+
+
+def test_a_figure_may_be_missing_but_not_infinite() -> None:
+    assert math.isnan(finite("nan"))
+    with pytest.raises(ValueError, match="1e400 is not a figure"):
+        finite("1e400")
+
+
+def test_what_ran_has_an_end_behind_its_start() -> None:
+    times = np.array([[0, 1], [5, 4], [-(2**63), 0], [0, 2**63 - 1], [0, 2**53 + 1]])
+    assert impossible(*times.T).tolist() == [False, True, True, True, True]

@@ -30,7 +30,7 @@ def test_the_level_is_weighted_by_launches(tmp_path: Path) -> None:
     table = read_nvprof_metrics(write(tmp_path, NVPROF_LEVELS))
     (row,) = levels.by(table, "file").itertuples(index=False, name=None)
     assert row == (UNIT, pytest.approx((3 * 8 + 1 * 0) / 4), 0, 10, 4)
-    assert levels.by(table, "class")["class"].tolist() == ["gemm", "other"]
+    assert levels.by(table, "class")["class"].tolist() == ["gemm", "elementwise"]
     assert levels.by(table, "kernel", top=1)["kernel"].tolist() == ["gemm(int)"]
 
 

@@ -137,7 +137,7 @@ SKIPPED = "SKIPPED: x.sqlite does not contain GPU trace data."
         ("==42== Profiling result:\nNo kernels were profiled.\n", "No kernels were profiled."),
         (
             "==42== Profiling result:\n   Start  Duration   Grid Size  Device  Stream  Name\n",
-            "nvprof's trace as text, which is readable only as CSV",
+            "line 2: its header has no Context",
         ),
         (
             '==1== Metric result:\n"Device","Kernel","Invocations","Metric Name"\n',

@@ -534,3 +534,30 @@ def test_the_two_logs_of_a_training_share_no_name_for_two_figures(tmp_path: Path
     assert table.attrs["units"]["images/s (median)"] == "images/s"
     assert table.attrs["units"]["s / iteration (mean)"] == "s"
     assert any("medians" in note for note in table.attrs["notes"])
+
+
+UNTRAINED = (
+    "[01/05 12:00:00] d2.evaluation.evaluator INFO: Start inference on 100 batches\n"
+    "[01/05 12:00:12] d2.evaluation.evaluator INFO: Total inference time: 0:00:10.000000"
+    " (0.100000 s / iter per device, on 1 devices)\n"
+)
+
+
+def test_a_log_without_a_training_tells_its_evaluations(parser: Run, tmp_path: Path) -> None:
+    path = tmp_path / "log.txt"
+    path.write_text(UNTRAINED)
+    done = parser("throughput.py", path, "--json")
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)
+    assert (row["evaluation (s)"], row["inference (s/batch)"], row["devices"]) == (12, 0.1, 1)
+    assert "nothing was trained in it, so there is no throughput to tell" in done.stderr
+
+
+def test_beside_a_training_it_is_refused_as_before(parser: Run, tmp_path: Path) -> None:
+    path, other = tmp_path / "log.txt", tmp_path / "trained.txt"
+    path.write_text(UNTRAINED)
+    other.write_text(DETECTRON2_LOG)
+    done = parser("throughput.py", path, other, "--json")
+    assert done.returncode == 5
+    assert [row["file"] for row in json.loads(done.stdout)] == [str(other)]
+    assert "--by evaluation shows them" in done.stderr

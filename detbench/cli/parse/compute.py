@@ -42,12 +42,12 @@ def compute_util(
     """Compute utilization: the share of the profiled time in which at least one kernel ran.
 
     FILE is a measurement of `profile.sh nvprof` or `profile.sh torch`: an Nsight Systems export
-    (.sqlite), an nvprof file (.nvvp, or CSV of --print-gpu-trace), or a PyTorch profiler trace
-    (.json or .json.gz). It may also be a trace of `nsys stats` (cuda_gpu_trace) or DLProf's
-    iteration report. Summaries (nsys stats, nvprof, DLProf's kernel report, the PyTorch profiler's
-    key_averages().table()) have tables by class and kernel only. `--by tensor` needs DLProf's
-    reports, which say what uses Tensor Cores. A trace recorded without a GPU has no kernels;
-    `--device cpu` shows its operators.
+    (.sqlite), an nvprof file (.nvvp, or what --print-gpu-trace prints), or a PyTorch profiler
+    trace (.json); packed with gzip, bzip2 or xz it is read as well. It may also be a trace of
+    `nsys stats` (cuda_gpu_trace) or DLProf's iteration report. Summaries (nsys stats, nvprof,
+    DLProf's kernel report, the PyTorch profiler's key_averages().table()) have tables by class
+    and kernel only. `--by tensor` needs DLProf's reports, which say what uses Tensor Cores. A
+    trace recorded without a GPU has no kernels; `--device cpu` shows its operators.
 
     \b
     Example:

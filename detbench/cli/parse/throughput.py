@@ -17,7 +17,8 @@ from detbench.errors import UsageError
     "--by",
     "level",
     type=click.Choice(["file", "evaluation"]),
-    help="One row per file, with throughput, or per evaluation, with AP.  [default: file]",
+    help="One row per file, with throughput, or per evaluation, with AP.  [default: file; of logs"
+    " in which nothing was trained evaluation]",
 )
 @click.option(
     "--target",
@@ -67,6 +68,7 @@ def throughput_util(
         MEASURED,
         OPTIONAL,
         evaluations,
+        has_iterations,
         throughput,
         time_to_train,
         training_curves,
@@ -80,7 +82,7 @@ def throughput_util(
     logs = refusals.read(files, lambda file: read(file, "training history"))
     if goals is not None:
         table = refusals.tables(logs, lambda logs: time_to_train(logs, goals))
-    elif level == "evaluation":
+    elif level == "evaluation" or (level is None and not has_iterations(logs)):
         table = refusals.tables(logs, evaluations)
     else:
         table = refusals.tables(

@@ -23,6 +23,11 @@ _CLASSES = (
     "other",
 )  # fmt: skip
 _CLASS_COLORS = dict(zip(_CLASSES, PALETTE, strict=True))
+# The other classes have colours of these, hatched.
+_RARE = (
+    "attention", "softmax", "loss", "optimizer", "upsample", "embedding", "reduce", "sort", "index",
+    "layout", "dropout", "random", "fft", "CUDA graph",
+)  # fmt: skip
 
 
 def busy_and_cores(table: pd.DataFrame) -> Chart:
@@ -77,7 +82,14 @@ def share_stacks(table: pd.DataFrame, level: str) -> Chart:
             for name, value in zip(names, values, strict=True)
         ]
         color = _CLASS_COLORS.get(kind, PALETTE[number % len(PALETTE)])
-        traces.append(bars(kind, values, hovers, marker={"color": color}))
+        marker: dict[str, Any] = {"color": color}
+        if kind in _RARE:
+            place = _RARE.index(kind)
+            marker = {
+                "color": PALETTE[place % len(PALETTE)],
+                "pattern": {"shape": "/" if place < len(PALETTE) else "x"},
+            }
+        traces.append(bars(kind, values, hovers, marker=marker))
     layout = rows_layout(names, "% of summed time", barmode="stack", showlegend=True)
     return Chart(traces, layout)
 
