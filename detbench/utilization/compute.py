@@ -192,8 +192,9 @@ def _sums(work: pd.DataFrame, time: pd.Series, level: str) -> pd.DataFrame:
     for some in blocks(len(work)):
         count += np.bincount(codes[some], minlength=len(names))
         total += np.bincount(codes[some], times[some], len(names)).astype(np.int64)
-    sums = pd.DataFrame({"time": total, "count": count}, names)
-    return sums[count > 0]
+    there = count > 0  # as of a groupby, in the order of the categories
+    index = pd.CategoricalIndex(names[there], names[there])
+    return pd.DataFrame({"time": total[there], "count": count[there]}, index)
 
 
 def _shares(sums: pd.DataFrame, level: str, unlisted: int = 0) -> pd.DataFrame:
