@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Write an Nsight Compute CSV log of any size: python perf/make_ncu_log.py KERNELS FILE.
+"""Write an Nsight Compute CSV log of any size: python perf/make_ncu_log.py KERNELS FILE [wide].
 
-The log has the long form of `ncu --csv --metrics ...`, with the lines that ncu prints around it.
-All values derive from the kernel's number, so `expected` has a closed form.
+The log has the long form of `ncu --csv --metrics ...`, with the lines that ncu prints around it, or
+the wide one of `--page raw`. All values derive from the kernel's number, so
+`expected` has a closed form.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 _PIPE = "sm__inst_executed_pipe_{}.avg.pct_of_peak_sustained_elapsed"
@@ -47,7 +48,7 @@ def lines(num_kernels: int, *, roofline: bool = False) -> Iterator[str]:
     """The log, line by line; with `roofline` also operations, memory traffic and durations."""
     yield "==PROF== Connected to process 4711 (/usr/bin/python3.11)"
     yield "[11/24 12:00:00 d2.engine.train_loop]: Starting training from iteration 0"
-    yield ",".join(f'"{name}"' for name in _COLUMNS)
+    yield _row(_COLUMNS)
     for kernel in range(num_kernels):
         start = (str(kernel), "4711", "python3.11", "127.0.0.1", NAME.format(kernel % 97))
         where = ("2026-Nov-24 12:00:00", "1", "7", "Command line profiler metrics")
@@ -61,15 +62,31 @@ def lines(num_kernels: int, *, roofline: bool = False) -> Iterator[str]:
                 (_SASS.format("ffma"), "inst", f"{cycles(kernel) * 1024:,}"),
             ]
         for value in values:
-            yield ",".join(f'"{cell}"' for cell in (*start, *where, *value))
+            yield _row([*start, *where, *value])
     yield "==PROF== Disconnected from process 4711"
 
 
-def write(path: Path, num_kernels: int, *, roofline: bool = False) -> None:
+def wide_lines(num_kernels: int) -> Iterator[str]:
+    """The same in the wide form, line by line: one row per kernel, and a row of units."""
+    metrics = {"gpc__cycles_elapsed.max": "cycle", **{_PIPE.format(p): "%" for p in CORES.values()}}
+    yield _row([*_COLUMNS[:8], *metrics])
+    yield _row([*[""] * 8, *metrics.values()])
+    for kernel in range(num_kernels):
+        start = (str(kernel), "4711", "python3.11", "127.0.0.1", NAME.format(kernel % 97))
+        values = [f"{cycles(kernel):,}", *(f"{percent(kernel, core):.2f}" for core in CORES)]
+        yield _row([*start, "2026-Nov-24 12:00:00", "1", "7", *values])
+
+
+def _row(cells: Sequence[str]) -> str:
+    return ",".join(f'"{cell}"' for cell in cells)
+
+
+def write(path: Path, num_kernels: int, *, wide: bool = False, roofline: bool = False) -> None:
     """Write the log."""
     with path.open("w", encoding="utf-8") as stream:
-        stream.writelines(line + "\n" for line in lines(num_kernels, roofline=roofline))
+        text = wide_lines(num_kernels) if wide else lines(num_kernels, roofline=roofline)
+        stream.writelines(line + "\n" for line in text)
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[2]), int(sys.argv[1]))
+    write(Path(sys.argv[2]), int(sys.argv[1]), wide=sys.argv[3:] == ["wide"])

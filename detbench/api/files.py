@@ -1,25 +1,26 @@
-"""Reads measurement files: `read` returns a recording, from which other functions make tables."""
+"""Reads measurement files: `read` returns a recording, from which other functions make tables.
+
+What a file does not need is not imported: all readers together take longer than a small file.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, TypeVar, get_args
+from typing import TYPE_CHECKING, ClassVar, TypeVar, get_args
 
 import pandas as pd
 
 from detbench.errors import BadFileError, UsageError
 from detbench.gpus import counters
-from detbench.readers import counters_file, timeline, timeline_file
-from detbench.readers.identity import ForeignFileError, Identity, Kind, identify
-from detbench.readers.memory_file import read_memory_tables
-from detbench.readers.monitoring import read_monitoring
-from detbench.readers.training_log import TrainingLog, read_training_log
-from detbench.utilization.window import devices, window_of
+from detbench.readers.kinds import Kind
+
+if TYPE_CHECKING:
+    from detbench.readers import counters_file, timeline
+    from detbench.readers.training_log import TrainingLog
 
 R = TypeVar("R", bound="Recording")
 
@@ -58,9 +59,12 @@ class Recording:
     @cached_property
     def source(self) -> Source:
         """The tool that wrote the file, its version, and the window."""
-        told = Identity("timeline", "")
-        with suppress(BadFileError):  # only the caller's `kind` identified it
+        from detbench.readers.identity import identify
+
+        try:
             told = identify(self.path)
+        except BadFileError:  # only the caller's `kind` identified it
+            return Source("", "", self.window)
         return Source(told.tool, told.version, self.window)
 
     @cached_property
@@ -79,6 +83,8 @@ class Timeline(Recording):
     @cached_property
     def window(self) -> str:
         """As in `Recording`."""
+        from detbench.utilization.window import devices, window_of
+
         found = devices(self.content)
         if not found:
             return "nothing ran"
@@ -105,9 +111,11 @@ class Counters(Recording):
     @cached_property
     def window(self) -> str:
         """As in `Recording`."""
-        rows = f"{len(self.content.table):,}"
-        is_launches = isinstance(self.content, counters_file.Launches)
-        return f"{rows} profiled kernels" if is_launches else "all profiled kernels"
+        from detbench.readers.counters_file import Launches
+
+        if not isinstance(self.content, Launches):
+            return "all profiled kernels"
+        return f"{len(self.content.table):,} profiled kernels"
 
 
 @dataclass(frozen=True)
@@ -195,6 +203,8 @@ def read(
 
 def _told(file: Path, kind: Kind | None, error: BadFileError) -> BadFileError:
     """The refusal that says what a file is, if it is something else than `kind`; or `error`."""
+    from detbench.readers.identity import ForeignFileError, identify
+
     if kind is None:
         return error
     try:
@@ -213,24 +223,39 @@ def _told(file: Path, kind: Kind | None, error: BadFileError) -> BadFileError:
 def _read(
     file: Path, kind: Kind | None, launches: bool, columns: Sequence[str] | None
 ) -> Recording:
-    match kind or ("monitoring" if columns else identify(file).kind):
+    if kind is None and not columns:
+        from detbench.readers.identity import identify
+
+        kind = identify(file).kind
+    match kind or "monitoring":
         case "timeline":
-            content = timeline_file.read_timeline(file, launches=launches)
-            if isinstance(content, timeline.KernelSums):
+            from detbench.readers.timeline import KernelSums
+            from detbench.readers.timeline_file import read_timeline
+
+            content = read_timeline(file, launches=launches)
+            if isinstance(content, KernelSums):
                 return Summary(file, {"kernels": content.kernels}, content)
             tables = {"activities": content.activities, "ranges": content.ranges}
             if content.launches is not None:
                 tables["launches"] = content.launches
             return Timeline(file, tables, content)
         case "counters":
-            counted = counters_file.read_counters(file, (*counters.ALL, *counters.ROOFLINE))
-            name = "levels" if isinstance(counted, counters_file.Levels) else "launches"
+            from detbench.readers.counters_file import Levels, read_counters
+
+            counted = read_counters(file, (*counters.ALL, *counters.ROOFLINE))
+            name = "levels" if isinstance(counted, Levels) else "launches"
             return Counters(file, {name: counted.table}, counted)
         case "memory":
+            from detbench.readers.memory_file import read_memory_tables
+
             return Memory(file, read_memory_tables(file))
         case "monitoring":
+            from detbench.readers.monitoring import read_monitoring
+
             return Monitoring(file, {"samples": read_monitoring(file, columns)})
         case "training history":
+            from detbench.readers.training_log import read_training_log
+
             log = read_training_log(file)
             told = {"reports": log.reports, "curves": log.curves, "evaluations": log.evaluations}
             return TrainingHistory(file, told, log)

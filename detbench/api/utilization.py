@@ -9,16 +9,13 @@ from pathlib import Path
 import pandas as pd
 
 from detbench.api.files import Counters, Files, PathLike, Recording, Summary, Timeline, recordings
-from detbench.api.rooflines import roofline_table
 from detbench.api.tables import check_level, joined, of_file, only, stack
 from detbench.errors import BadFileError, UsageError
 from detbench.gpus.counters import CORES
 from detbench.readers import timeline as timelines
 from detbench.readers.counters_file import Levels
-from detbench.utilization import compute, core, levels
-from detbench.utilization.definitions import by_definition
+from detbench.utilization import compute, core
 from detbench.utilization.described import described
-from detbench.utilization.ranges import by_range
 from detbench.utilization.window import devices
 
 COMPUTE_LEVELS = (
@@ -126,6 +123,8 @@ def core_utilization(
             raise UsageError(f"{graded[0].path} has levels, not percentages", "parse it separately")
         return _levels(chosen, by, top)
     if by == "roofline":
+        from detbench.api.rooflines import roofline_table
+
         return roofline_table(chosen, gpu, top, joined(each.window for each in read))
     busy = None if timeline is None else _busy_share(timeline, device)
     tables = {
@@ -214,7 +213,16 @@ def _formula(by: str, top: int | None, work: str) -> tuple[str, _Formula]:
     def by_range_name(
         timeline: timelines.Timeline, chosen: list[str], name: str | None
     ) -> pd.DataFrame:
+        from detbench.utilization.ranges import by_range
+
         return by_range(timeline, chosen, top or len(timeline.ranges), name)
+
+    def by_definition(
+        timeline: timelines.Timeline, chosen: list[str], name: str | None
+    ) -> pd.DataFrame:
+        from detbench.utilization.definitions import by_definition
+
+        return by_definition(timeline, chosen, name)
 
     listed = f" (top {top})" if top else ""
     tables: dict[str, tuple[str, _Formula]] = {
@@ -272,6 +280,8 @@ def _of_summaries(read: list[Summary], by: str, top: int | None) -> pd.DataFrame
 
 def _levels(chosen: dict[Path, pd.DataFrame], by: str, top: int | None) -> pd.DataFrame:
     """The table of nvprof's levels."""
+    from detbench.utilization import levels
+
     table = stack({file: levels.by(found, by, top) for file, found in chosen.items()})
     return described(
         table,

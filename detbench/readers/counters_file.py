@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from detbench.readers import ncu_messages, ncu_rep, ncu_text, nvprof_metrics
-from detbench.readers.ncu_csv import read_ncu_csv
+from detbench.readers import ncu_messages
 from detbench.readers.text import open_text, read_head
 
 
@@ -43,7 +42,13 @@ def read_counters(path: Path, metrics: Collection[str]) -> Launches | Levels:
         MissingError: a package that the format needs is not installed.
     """
     if read_head(path, len(ncu_messages.MAGIC)) == ncu_messages.MAGIC:
-        return Launches(ncu_rep.read_ncu_rep(path, metrics))
+        from detbench.readers.ncu_rep import read_ncu_rep
+
+        return Launches(read_ncu_rep(path, metrics))
+    # Each is imported where a file may need it.
+    from detbench.readers import ncu_text, nvprof_metrics
+    from detbench.readers.ncu_csv import read_ncu_csv
+
     with open_text(path) as lines:
         for line in lines:
             if line.startswith('"ID"'):

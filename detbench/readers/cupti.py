@@ -14,13 +14,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pandas.api.types import union_categoricals
 
 from detbench.errors import BadFileError
 from detbench.readers.cupti_launches import PROCESS_SHIFT, read_launches
 from detbench.readers.database import Database, named, open_database
 from detbench.readers.numbers import impossible
-from detbench.readers.schema import categorical
+from detbench.readers.schema import blocks, categorical, joined, stacked
 from detbench.readers.timeline import ACTIVITIES, RANGES, Timeline
 
 # The values of `copyKind` (CUpti_ActivityMemcpyKind).
@@ -115,16 +114,16 @@ class _Activities(NamedTuple):
 def _table(parts: list[_Activities]) -> pd.DataFrame:
     lengths = [len(part.start) for part in parts]
     kinds = ["kernel", "copy"]
-    codes = np.repeat([kinds.index(part.kind) for part in parts], lengths)
+    codes = np.repeat(np.array([kinds.index(part.kind) for part in parts], np.int8), lengths)
     return ACTIVITIES.table(
         {
             # Categories, because a million kernels share a few hundred names.
-            "name": union_categoricals([part.name for part in parts]),
+            "name": stacked([part.name for part in parts]),
             "kind": categorical(codes, kinds),
-            "device": union_categoricals([part.device for part in parts]),
-            "stream": np.concatenate([part.stream for part in parts]),
-            "start (ns)": np.concatenate([part.start for part in parts]),
-            "duration (ns)": np.concatenate([part.duration for part in parts]),
+            "device": stacked([part.device for part in parts]),
+            "stream": joined([part.stream for part in parts]),
+            "start (ns)": joined([part.start for part in parts]),
+            "duration (ns)": joined([part.duration for part in parts]),
         }
     )
 
@@ -149,15 +148,15 @@ def _activities(
     """The rows of one CUPTI table; without a name column they are all called `one_name`."""
     columns = ["start", "end", "deviceId", "streamId", *([name_column] if name_column else [])]
     start, end, device, stream, *ids = database.integers(table, columns)
-    wrong = impossible(start, end)
-    if wrong.any():
+    wrong = _first_wrong(start, end)
+    if wrong is not None:
         raise BadFileError(
             database.path,
             "an activity ends before it starts"
-            if end[wrong.argmax()] < start[wrong.argmax()]
+            if end[wrong] < start[wrong]
             else "its times are impossible",
             "export it again",
-            place=f"table {table}, row {int(wrong.argmax()) + 1}",
+            place=f"table {table}, row {wrong + 1}",
         )
     label = named(ids[0], names) if ids else named(np.zeros_like(start), {0: one_name})
     return _Activities(
@@ -166,8 +165,17 @@ def _activities(
         named(device, {int(number): str(number) for number in pd.unique(device)}),
         stream,
         start,
-        end - start,
+        np.subtract(end, start, out=end),  # ten million are a lot to hold twice
     )
+
+
+def _first_wrong(start: npt.NDArray[np.int64], end: npt.NDArray[np.int64]) -> int | None:
+    """The first row whose times cannot be."""
+    for some in blocks(len(start)):
+        wrong = impossible(start[some], end[some])
+        if wrong.any():
+            return int(some.start + wrong.argmax())
+    return None
 
 
 def _ranges(database: Database, names: dict[int, str]) -> pd.DataFrame:

@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 
 from detbench.errors import BadFileError
-from detbench.readers.schema import categorical
+from detbench.readers.schema import blocks, categorical
 from detbench.readers.sqlite_pages import Integers, read_integers
 from detbench.readers.text import on_disk, read_head
 
 MAGIC = b"SQLite format 3\x00"
 _HEADER = 100
 _BLOCK = 10_000  # rows held as Python objects at a time
+_FEW = 1 << 16  # a table of so many numbers fits a processor's cache
 _AGAIN = "copy it again, or have it exported again"
 
 
@@ -130,9 +131,28 @@ def _size(head: bytes) -> int:
 
 def named(ids: Integers, names: dict[int, str]) -> pd.Categorical[str]:
     """Numbers replaced by their names; one without a name becomes `#number`."""
-    codes, known = pd.factorize(ids, sort=True)
-    texts = [names.get(int(number), f"#{number}") for number in known]
+    low, high = int(ids.min(initial=0)), int(ids.max(initial=0))
+    if high - low > _FEW:
+        places, known = pd.factorize(ids, sort=True)
+        codes, unique = _codes(known, names)
+        return categorical(codes[places], unique)
+    # A table of all numbers between them; in blocks, as ten million are a lot to hold twice.
+    is_there = np.zeros(high - low + 1, bool)
+    for some in blocks(len(ids)):
+        is_there[ids[some] - low] = True
+    codes, unique = _codes(np.flatnonzero(is_there) + low, names)
+    table = np.zeros(len(is_there), codes.dtype)
+    table[is_there] = codes
+    named = np.empty(len(ids), codes.dtype)
+    for some in blocks(len(ids)):
+        named[some] = table[ids[some] - low]
+    return categorical(named, unique)
+
+
+def _codes(numbers: Integers, names: dict[int, str]) -> tuple[Integers, list[str]]:
+    """The place of each number's name among the names, and these."""
+    texts = [names.get(int(number), f"#{number}") for number in numbers]
     unique = list(dict.fromkeys(texts))  # two numbers may have the same name
     position = {text: index for index, text in enumerate(unique)}
-    merged = np.array([position[text] for text in texts], np.int64)[codes]
-    return categorical(merged, unique)
+    smallest = np.min_scalar_type(-max(1, len(unique)))
+    return np.array([position[text] for text in texts], smallest), unique

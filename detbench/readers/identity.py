@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from detbench.errors import BadFileError
 from detbench.readers import (
@@ -30,13 +30,12 @@ from detbench.readers import (
 from detbench.readers.foreign import foreign
 from detbench.readers.kernel_sums import is_summary
 from detbench.readers.key_averages import is_key_averages
+from detbench.readers.kinds import Kind
 from detbench.readers.memory_csv import SCHEMA as MEMORY
 from detbench.readers.monitoring import tool_of
 from detbench.readers.nsys_trace import is_trace
 from detbench.readers.packed import suffix_of
 from detbench.readers.text import encoding_of, is_text, open_text, read_head
-
-Kind = Literal["timeline", "counters", "memory", "monitoring", "training history"]
 
 
 class Identity(NamedTuple):

@@ -7,16 +7,14 @@ with a million launches takes a few hundred MB of memory.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
 
+from detbench.readers.launch_columns import Integers, Names, Values
 from detbench.readers.numbers import NoNumberError, Notation, Numbers
-from detbench.readers.schema import categorical
-
-_BLOCK = 1 << 14  # cells held as text at a time
 
 
 class Launches:
@@ -30,12 +28,12 @@ class Launches:
     def __init__(self, metrics: Collection[str]) -> None:
         self.process, self.launch = array("q"), array("q")
         self.may_lack: set[str] = set()
-        self._kernel, self._device, self._capability = _Names(), _Names(), _Names()
+        self._kernel, self._device, self._capability = Names(), Names(), Names()
         # (table in the file, process) -> launch ID -> its number here
         self._index: dict[tuple[int, int], dict[int, int]] = {}
         self._last: tuple[tuple[int, str, str], int] = (0, "", ""), 0
         self._notation = Notation()
-        self._values = {name: _Values() for name in metrics}
+        self._values = {name: Values() for name in metrics}
 
     def number(
         self, table: int, process: str, launch: str, kernel: str, device: str, capability: str = ""
@@ -67,10 +65,58 @@ class Launches:
             BadLaunchError: this value, or an earlier one, is not a number.
         """
         values = self._values[metric]
-        values.launch.append(number)
-        values.scale.append(scale)
-        values.cells.append(cell)
-        if len(values.cells) == _BLOCK:
+        values.add(number, cell, scale)
+        if values.is_block:
+            with self._told():
+                values.end_block(self._notation)
+
+    def extend(
+        self,
+        table: int,
+        processes: Sequence[str],
+        launches: Sequence[str],
+        kernels: Sequence[str],
+        devices: Sequence[str],
+        capabilities: Sequence[str],
+    ) -> Integers:
+        """The numbers of several launches that differ, as from `number`.
+
+        Raises:
+            ValueError, OverflowError: an ID is not a number.
+        """
+        ids = list(map(int, launches))
+        process_id = int(processes[0])
+        known = self._index.setdefault((table, process_id), {})
+        is_new = len(set(ids)) == len(ids) and known.keys().isdisjoint(ids)
+        if not is_new or processes.count(processes[0]) < len(processes):
+            cells = zip(processes, launches, kernels, devices, capabilities, strict=True)
+            return np.array([self.number(table, *each) for each in cells], np.int64)
+        first = len(self.launch)
+        known.update(zip(ids, range(first, first + len(ids)), strict=True))
+        self.process.extend(array("q", [process_id]) * len(ids))
+        self.launch.extend(ids)
+        self._kernel.extend(kernels)
+        self._device.extend(devices)
+        self._capability.extend(capabilities)
+        self._last = (table, processes[-1], launches[-1]), len(self.launch) - 1
+        return np.arange(first, len(self.launch), dtype=np.int64)
+
+    def extend_metric(
+        self,
+        numbers: Integers,
+        metric: str,
+        cells: Sequence[str],
+        units: Sequence[str],
+        scales: Mapping[str, float],
+    ) -> None:
+        """Add the values of one metric of several launches, as with `add`; `scales` is by unit.
+
+        Raises:
+            BadLaunchError: a value is not a number.
+        """
+        values = self._values[metric]
+        values.extend(numbers, cells, units, scales)
+        if values.is_block:
             with self._told():
                 values.end_block(self._notation)
 
@@ -95,7 +141,7 @@ class Launches:
                 values.end_block(self._notation)
             return {name: self._column(name, values) for name, values in present.items()}
 
-    def _column(self, name: str, values: _Values) -> Numbers:
+    def _column(self, name: str, values: Values) -> Numbers:
         place = np.frombuffer(values.launch, np.int64)
         numbers = values.numbers(self._notation)
         column = np.full(len(self.launch), np.nan)
@@ -131,54 +177,3 @@ class BadLaunchError(Exception):
     def __init__(self, words: str, launch: int) -> None:
         super().__init__(words)
         self.launch = launch
-
-
-class _Names:
-    """A column of texts with few distinct values."""
-
-    def __init__(self) -> None:
-        self._codes = array("q")
-        self._known: dict[str, int] = {}
-
-    def append(self, text: str) -> None:
-        self._codes.append(self._known.setdefault(text, len(self._known)))
-
-    def categorical(self) -> pd.Categorical[str]:
-        codes = np.array(self._codes, np.int64)
-        return categorical(codes, self._known)
-
-
-class _Values:
-    """The values of one metric; `cells` are the latest ones, as written in the file."""
-
-    def __init__(self) -> None:
-        self.launch = array("q")
-        self.scale = array("d")
-        self.cells: list[str] = []
-        self._blocks: list[Numbers | Sequence[str]] = []
-
-    def end_block(self, notation: Notation) -> None:
-        """Parse the cells that are still text.
-
-        Raises:
-            NoNumberError: as in `Notation.read`, but its place is the number of the launch.
-        """
-        with self._of_launch(len(self.launch) - len(self.cells)):
-            self._blocks.append(notation.read(self.cells))
-        self.cells = []
-
-    def numbers(self, notation: Notation) -> Numbers:
-        """All values in base units; raises like `end_block`."""
-        settled: list[Numbers] = []
-        for block in self._blocks:
-            with self._of_launch(sum(map(len, settled))):
-                settled.append(notation.settled(block))
-        return np.concatenate(settled) * np.frombuffer(self.scale, np.float64)
-
-    @contextmanager
-    def _of_launch(self, first: int) -> Iterator[None]:
-        """Turns a place among the values from `first` on into the number of its launch."""
-        try:
-            yield
-        except NoNumberError as error:
-            raise NoNumberError(str(error), self.launch[first + error.index]) from error

@@ -9,9 +9,10 @@ begins another table, for instance when several processes wrote one log.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator
+import io
+from collections.abc import Collection
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pandas as pd
@@ -19,9 +20,10 @@ import pandas as pd
 from detbench.errors import BadFileError
 from detbench.readers.launches import BadLaunchError, Launches
 from detbench.readers.ncu_messages import cause
-from detbench.readers.ncu_names import metric_of
+from detbench.readers.ncu_pattern import Found, Pattern
+from detbench.readers.ncu_table import AGAIN, HEADER, Rows
 from detbench.readers.schema import Column, Schema
-from detbench.readers.text import csv_cells, open_text
+from detbench.readers.text import open_text
 
 SCHEMA = Schema(
     (
@@ -34,18 +36,7 @@ SCHEMA = Schema(
 )
 """One row per kernel launch; then one float64 column per metric, in base units."""
 
-_LAUNCH = ("ID", "Process ID", "Kernel Name")
-_METRIC = ("Metric Name", "Metric Unit", "Metric Value")
-_ROW = re.compile(r'"\d+",')
-_SCALE = {
-    "": 1.0, "-": 1.0, "%": 1.0, "inst": 1.0, "inst/cycle": 1.0, "op": 1.0,
-    "cycle": 1.0, "Kcycle": 1e3, "Mcycle": 1e6, "Gcycle": 1e9,
-    "byte": 1.0, "Kbyte": 1e3, "Mbyte": 1e6, "Gbyte": 1e9,
-    "nsecond": 1.0, "ns": 1.0, "usecond": 1e3, "us": 1e3, "msecond": 1e6, "ms": 1e6,
-    "second": 1e9, "s": 1e9,
-}  # fmt: skip
-_LINE_ENDS = ("\n", "\r")
-_AGAIN = "copy it again, or profile again with `ncu --csv --log-file FILE`"
+_BLOCK = 1 << 18  # characters of text taken apart at a time, few enough for a processor's cache
 
 
 def read_ncu_csv(path: Path, metrics: Collection[str]) -> pd.DataFrame:
@@ -57,13 +48,23 @@ def read_ncu_csv(path: Path, metrics: Collection[str]) -> pd.DataFrame:
         BadFileError: it is not such a file, holds no kernel, is truncated, or a number in it
             cannot be read with certainty.
     """
+    try:
+        return _read(path, metrics, by_pattern=True)
+    except BadFileError:
+        return _read(path, metrics, by_pattern=False)  # tells the line and the cause
+
+
+def _read(path: Path, metrics: Collection[str], *, by_pattern: bool) -> pd.DataFrame:
     launches = Launches(metrics)
+    rows = Rows(path, launches, metrics)
     try:
         with open_text(path) as stream:
-            for launch, metric, unit, cell in _values(path, stream, launches, metrics):
-                launches.add(launch, metric, cell, unit_scale(path, unit))
+            if by_pattern:
+                _add_blocks(stream, rows)
+            else:
+                rows.add_lines(stream)
         if not launches.launch:
-            raise BadFileError(path, _why_no_kernel(path), _AGAIN)
+            raise BadFileError(path, _why_no_kernel(path), AGAIN)
         return SCHEMA.table(
             {
                 "process": np.array(launches.process, np.int64),
@@ -73,106 +74,32 @@ def read_ncu_csv(path: Path, metrics: Collection[str]) -> pd.DataFrame:
             }
         )
     except BadLaunchError as error:
-        raise BadFileError(path, str(error), _AGAIN, place=f"launch {error.launch}") from error
+        raise BadFileError(path, str(error), AGAIN, place=f"launch {error.launch}") from error
 
 
-class _Header:
-    """Positions of the columns of a table.
-
-    A wide row has the values of all wanted metrics, a long row that of one metric.
-    """
-
-    def __init__(self, names: list[str], metrics: Collection[str]) -> None:
-        self.is_wide = not set(_METRIC) <= set(names)
-        self.units: list[str] = []  # of a wide table, from the row after the header
-        self._launch = [names.index(name) for name in _LAUNCH]
-        self._device = names.index("Device") if "Device" in names else None
-        self._capability = names.index("CC") if "CC" in names else None
-        self.metric = [] if self.is_wide else [names.index(name) for name in _METRIC]
-        self.wide = [(m, names.index(m)) for m in metrics if m in names] if self.is_wide else []
-        optional = (self._device or 0, self._capability or 0)
-        used = [*self._launch, *optional, *self.metric, *(i for _, i in self.wide)]
-        self.shortest = max(used) + 1
-
-    def is_like(self, line: str) -> bool:
-        """Whether a line looks like a wide row whose beginning is damaged."""
-        return self.is_wide and line.count('","') >= self.shortest - 2
-
-    def launch(self, cells: list[str]) -> tuple[str, str, str, str, str]:
-        """Process id, launch ID, kernel, device and compute capability of a row."""
-        id_, process, kernel = self._launch
-        device = "" if self._device is None else cells[self._device]
-        capability = "" if self._capability is None else cells[self._capability]
-        return cells[process], cells[id_], cells[kernel], device, capability
-
-
-def _values(
-    path: Path, lines: Iterator[str], launches: Launches, metrics: Collection[str]
-) -> Iterator[tuple[int, str, str, str]]:
-    """For each value: number of the launch, metric, unit, cell. Adds new launches to `launches`."""
-    table, header = 0, None
-    known: dict[str, str] = {}  # what is written -> the metric; empty if it is not wanted
-    for number, line in enumerate(lines, 1):
-        if not line.startswith('"') and not (header and header.is_like(line)):
+def _add_blocks(stream: TextIO, rows: Rows) -> None:
+    """Add the lines of a file: those of regular launches by their pattern, the rest row by row."""
+    pattern: Pattern | None = None
+    rest = ""
+    while block := stream.read(_BLOCK):
+        text = "".join((rest, block, stream.readline()))
+        found = pattern.split(text) if pattern is not None else None
+        if pattern is None or found is None or any(map(_is_header, found.parts)):
+            rest = ""
+            rows.add_lines(io.StringIO(text, newline=""))
+            pattern = rows.pattern(io.StringIO(text, newline=""))
             continue
-        place = f"line {number}"
-        if line.startswith('"ID"'):
-            names = csv_cells(path, line, place)
-            missing = [name for name in _LAUNCH if name not in names]
-            if missing:
-                raise BadFileError(
-                    path,
-                    f"no column {', '.join(missing)}: not a table of Nsight Compute",
-                    _AGAIN,
-                    place=place,
-                )
-            table, header = table + 1, _Header(names, metrics)
-        elif header is not None:
-            expects_units = header.is_wide and not header.units
-            if expects_units is (_ROW.match(line) is not None):
-                if header.is_wide:  # a missing row would go unnoticed
-                    raise BadFileError(path, "the row is damaged", _AGAIN, place=place)
-                if not line.endswith(_LINE_ENDS):
-                    raise BadFileError(path, "the row is cut short", _AGAIN, place=place)
-                continue
-            cells = csv_cells(path, line, place)
-            if (
-                len(cells) < header.shortest
-                or line.count('"') % 2
-                or not (cells[header.shortest - 1] or line.endswith(_LINE_ENDS))
-            ):
-                raise BadFileError(path, "the row is cut short", _AGAIN, place=place)
-            if expects_units:
-                header.units = cells
-                continue
-            try:
-                launch = launches.number(table, *header.launch(cells))
-            except (ValueError, OverflowError) as error:
-                raise BadFileError(path, f"no ID in it: {error}", _AGAIN, place=place) from error
-            if header.metric:
-                name, unit, value = header.metric
-                metric = known.get(cells[name])
-                if metric is None:
-                    said = cells[name]
-                    metric = said if said in metrics else metric_of(said)
-                    metric = known[said] = metric if metric in metrics else ""
-                    if metric != cells[name]:  # a label of the details page, which shows a choice
-                        launches.may_lack.add(metric)
-                if metric:
-                    yield launch, metric, cells[unit], cells[value]
-            for metric, index in header.wide:
-                yield launch, metric, header.units[index], cells[index]
+        rest = found.rest
+        for part in found.parts:
+            if isinstance(part, str):
+                rows.add_lines([part])
+            else:
+                rows.add_launches(pattern, part)
+    rows.add_lines(io.StringIO(rest, newline=""))
 
 
-def unit_scale(path: Path, unit: str) -> float:
-    """The factor from a unit to its base unit (byte, cycle, ns).
-
-    Raises:
-        BadFileError: the unit is unknown.
-    """
-    if unit not in _SCALE:
-        raise BadFileError(path, f"unknown unit '{unit}'", "collect with --print-units base")
-    return _SCALE[unit]
+def _is_header(part: Found | str) -> bool:
+    return isinstance(part, str) and part.startswith(HEADER)
 
 
 def _why_no_kernel(path: Path) -> str:

@@ -22,8 +22,9 @@ import pandas as pd
 
 from detbench.errors import BadFileError, MissingError
 from detbench.readers import ncu_rep_dump
-from detbench.readers.ncu_csv import SCHEMA, unit_scale
+from detbench.readers.ncu_csv import SCHEMA
 from detbench.readers.ncu_messages import MAGIC
+from detbench.readers.ncu_table import unit_scale
 from detbench.readers.text import on_disk, open_bytes
 
 _log = logging.getLogger(__name__)

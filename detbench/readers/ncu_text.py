@@ -16,8 +16,9 @@ import pandas as pd
 
 from detbench.errors import BadFileError
 from detbench.readers.launches import BadLaunchError, Launches
-from detbench.readers.ncu_csv import SCHEMA, unit_scale
+from detbench.readers.ncu_csv import SCHEMA
 from detbench.readers.ncu_names import metric_of
+from detbench.readers.ncu_table import unit_scale
 from detbench.readers.text import open_text
 
 _PROCESS = re.compile(r"\[(\d{1,15})\] \S+@\S+\s*$", re.ASCII)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ _GROUPED_BY_COMMA = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 _GROUPED_BY_DOT = re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?")
 _PLAIN = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 _COMMA_DECIMAL = re.compile(r"[+-]?\d+,\d+")
+_ANY_DIGIT = str.maketrans("123456789", "000000000")
 _MOST = 2.0**63  # no counter and no time is larger, and sums of smaller values stay finite
 
 
@@ -67,21 +68,25 @@ class Notation:
             NoNumberError: as in `parse_numbers`; its place is in `cells`.
         """
         numbers = _plain(cells)
-        grouped = next(filter(_surely_grouped, cells), None)
+        if numbers is not None and self._grouped:
+            return numbers
+        shapes = _shapes(cells)
+        grouped = next(filter(_surely_grouped, shapes), None)
         comma_decimal = None
         if numbers is None:
-            present = (cell for cell in cells if cell not in NOT_AVAILABLE)
+            present = (shape for shape in shapes if shape not in NOT_AVAILABLE)
             comma_decimal = next(filter(_surely_comma_decimal, present), None)
         self._grouped = self._grouped or grouped is not None
         self._comma_decimal = self._comma_decimal or comma_decimal is not None
         if self._grouped and self._comma_decimal:
+            odd = _surely_comma_decimal if comma_decimal is not None else _surely_grouped
             raise NoNumberError(
                 "some numbers have decimal commas, others have decimal points",
-                cells.index(comma_decimal or grouped or ""),
+                next(i for i, cell in enumerate(cells) if odd(cell)),
             )
         if self._grouped or self._comma_decimal:
             return self.settled(cells if numbers is None or self._comma_decimal else numbers)
-        if numbers is not None and not any("." in cell for cell in cells):
+        if numbers is not None and not any("." in shape for shape in shapes):
             return numbers  # digits alone mean the same in any notation
         return cells
 
@@ -101,6 +106,13 @@ class Notation:
                 raise NoNumberError(
                     f"'{example}' could be grouped or have a decimal comma", read.index(example)
                 )
+        if self._grouped:
+            plain = _without_commas(read)
+            if (
+                all(map(_PLAIN.fullmatch, _shapes(plain)))
+                and (numbers := _plain(plain)) is not None
+            ):
+                return numbers
         found = (_number(cell, index, self._comma_decimal) for index, cell in enumerate(read))
         return np.fromiter(found, float, len(read))
 
@@ -108,7 +120,7 @@ class Notation:
 def _plain(cells: Sequence[str]) -> Numbers | None:
     """The numbers, if Python reads each of them as the C locale writes it; else None."""
     try:
-        numbers = np.array(list(map(float, cells)), float)
+        numbers = np.fromiter(map(float, cells), float, len(cells))
     except ValueError:
         return None
     text = "".join(cells)
@@ -116,6 +128,23 @@ def _plain(cells: Sequence[str]) -> Numbers | None:
     if not text.isascii() or "_" in text or bool((np.abs(numbers) >= _MOST).any()):
         return None
     return numbers
+
+
+def _shapes(cells: Sequence[str]) -> set[str]:
+    """The distinct cells where all digits are the same: a few, of any number of cells."""
+    return set(_each(cells, lambda text: text.translate(_ANY_DIGIT)))
+
+
+def _without_commas(cells: Sequence[str]) -> list[str]:
+    return _each(cells, lambda text: text.replace(",", ""))
+
+
+def _each(cells: Sequence[str], change: Callable[[str], str]) -> list[str]:
+    """The cells after a change of single characters, made to all of them at once if it can be."""
+    text = "\n".join(cells)
+    if text.count("\n") == len(cells) - 1:
+        return change(text).split("\n")
+    return list(map(change, cells))
 
 
 def _surely_grouped(cell: str) -> bool:

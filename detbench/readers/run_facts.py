@@ -7,8 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 
 class RunFacts(NamedTuple):
     """Images per iteration and the training set, and the file that names them.
@@ -31,7 +29,7 @@ def read_run_facts(log: Path) -> RunFacts:
     for name, load, places in _FILES:
         try:
             document = load((log.parent / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        except (OSError, ValueError, RecursionError):
             continue
         for size_at, dataset_at in places:
             size, dataset = _at(document, size_at), _at(document, dataset_at)
@@ -42,11 +40,20 @@ def read_run_facts(log: Path) -> RunFacts:
     return RunFacts(None, None, "")
 
 
+def _of_yaml(text: str) -> Any:
+    import yaml  # most logs have no such file beside them
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"not YAML: {error}") from error
+
+
 _FILES: tuple[tuple[str, Callable[[str], Any], tuple[tuple[str, str], ...]], ...] = (
     ("run.json", json.loads, (("spec.batch_size", "spec.dataset"),)),
     (
         "config.yaml",
-        yaml.safe_load,
+        _of_yaml,
         (
             ("SOLVER.IMS_PER_BATCH", "DATASETS.TRAIN"),
             ("dataloader.train.total_batch_size", "dataloader.train.dataset.names"),  # lazy configs

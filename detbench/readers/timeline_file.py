@@ -1,4 +1,7 @@
-"""Chooses the reader of a timeline by its content, not its name."""
+"""Chooses the reader of a timeline by its content, not its name.
+
+A reader is imported when a file is of its format: all of them take longer than a small file.
+"""
 
 from __future__ import annotations
 
@@ -13,21 +16,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from detbench.errors import BadFileError, MissingError
-from detbench.readers import database, printed
-from detbench.readers.cupti import read_cupti
-from detbench.readers.dlprof import is_dlprof, read_dlprof
-from detbench.readers.dlprof_database import is_dlprof_database, read_dlprof_database
-from detbench.readers.kernel_sums import is_summary, read_kernel_sums
-from detbench.readers.key_averages import is_key_averages, read_key_averages
-from detbench.readers.kineto import read_kineto
-from detbench.readers.nsys_trace import is_trace, read_nsys_trace
-from detbench.readers.nvprof_csv import HEADER, read_nvprof_trace
-from detbench.readers.nvprof_text import is_nvprof_text, read_nvprof_text
-from detbench.readers.nvprof_trace_text import (
-    is_nvprof_calls,
-    is_nvprof_trace,
-    read_nvprof_trace_text,
-)
 from detbench.readers.packed import suffix_of
 from detbench.readers.text import is_text, on_disk, open_text, read_head
 from detbench.readers.timeline import KernelSums, Timeline
@@ -35,6 +23,7 @@ from detbench.readers.timeline import KernelSums, Timeline
 _log = logging.getLogger(__name__)
 
 _HEAD = 1 << 16
+_SQLITE = b"SQLite format 3\x00"
 _STATS = (
     "copy it again, or have it written again:"
     " nsys stats --report cuda_gpu_trace --format csv, or nvprof --csv"
@@ -54,11 +43,16 @@ def read_timeline(path: Path, *, launches: bool = False) -> Timeline | KernelSum
         MissingError: only `nsys` can read it, and `nsys` is not installed.
     """
     head = read_head(path, _HEAD)
-    if head.startswith(database.MAGIC):
+    if head.startswith(_SQLITE):
+        from detbench.readers.cupti import read_cupti
+        from detbench.readers.dlprof_database import is_dlprof_database, read_dlprof_database
+
         if is_dlprof_database(path):
             return read_dlprof_database(path)
         return read_cupti(path, launches=launches)
     if _JSON.match(head):
+        from detbench.readers.kineto import read_kineto
+
         try:
             return read_kineto(path, launches=launches)
         except BadFileError as error:
@@ -90,6 +84,22 @@ def read_timeline(path: Path, *, launches: bool = False) -> Timeline | KernelSum
 
 def _reader_of_text(path: Path) -> Callable[[Path], Timeline | KernelSums] | None:
     """The reader for a text file. A trace anywhere in it is preferred to a summary."""
+    from detbench.readers import printed
+    from detbench.readers.dlprof import is_dlprof, read_dlprof
+    from detbench.readers.kernel_sums import is_summary, read_kernel_sums
+    from detbench.readers.key_averages import is_key_averages, read_key_averages
+    from detbench.readers.nsys_trace import is_trace, read_nsys_trace
+    from detbench.readers.nvprof_csv import HEADER, read_nvprof_trace
+    from detbench.readers.nvprof_text import is_nvprof_text, read_nvprof_text
+    from detbench.readers.nvprof_trace_text import (
+        is_nvprof_calls,
+        is_nvprof_trace,
+        read_nvprof_trace_text,
+    )
+
+    def is_table(names: list[str]) -> bool:
+        return is_trace(names) or is_summary(names)
+
     with open_text(path) as lines:
         if is_dlprof(lines.readline()):
             return read_dlprof
@@ -106,7 +116,7 @@ def _reader_of_text(path: Path) -> Callable[[Path], Timeline | KernelSums] | Non
             return read_nvprof_trace_text
         lines.seek(0)
         is_sums = False
-        for row in printed.rows(path, lines, _is_table, _STATS):
+        for row in printed.rows(path, lines, is_table, _STATS):
             if is_trace(row.names):
                 return read_nsys_trace
             is_sums = True
@@ -123,12 +133,10 @@ def _reader_of_text(path: Path) -> Callable[[Path], Timeline | KernelSums] | Non
     return None
 
 
-def _is_table(names: list[str]) -> bool:
-    return is_trace(names) or is_summary(names)
-
-
 def _exported(path: Path, launches: bool) -> Timeline:
     """Read a report of Nsight Systems through its own exporter: nothing else can read it."""
+    from detbench.readers.cupti import read_cupti
+
     nsys = shutil.which("nsys")
     if nsys is None:
         raise MissingError(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from detbench.readers.numbers import LONGEST
+from detbench.readers.schema import blocks
 from detbench.readers.timeline import CPU, TENSOR, KernelSums, Timeline
 from detbench.utilization.estimates import occupancy, sm_efficiency
 from detbench.utilization.intervals import gaps, self_times
@@ -159,7 +161,7 @@ def by_name(
     parts = []
     for device in chosen:
         work = inside(work_of(timeline, device), window_of(timeline, device, name))
-        table = _shares(work.assign(count=1, time=_own_time(work, device)), level)
+        table = _shares(_sums(work, _own_time(work, device), level), level)
         table.insert(0, "device", device)
         parts.append(table)
     return pd.concat(parts, ignore_index=True)
@@ -167,15 +169,36 @@ def by_name(
 
 def of_sums(sums: KernelSums, level: str) -> pd.DataFrame:
     """The table of `by_name` for a summary, which has neither devices nor a window."""
-    return _shares(sums.kernels.rename(columns={"total (ns)": "time"}), level, sums.unlisted)
+    times = sums.kernels.rename(columns={"total (ns)": "time"})
+    column = _column(times, level)
+    total = times.groupby(column, observed=True)[["time", "count"]].sum()
+    return _shares(total, level, sums.unlisted)
 
 
-def _shares(times: pd.DataFrame, level: str, unlisted: int = 0) -> pd.DataFrame:
-    """Shares of the summed time and `unlisted`; `times` has the columns name, count, time (ns)."""
-    if level == "tensor" and TENSOR not in times:
+def _column(table: pd.DataFrame, level: str) -> str:
+    """The column by which a table of kernels is summed."""
+    if level == "tensor" and TENSOR not in table:
         raise ValueError("it does not say which kernels use Tensor Cores")
-    group = TENSOR if level == "tensor" else "name"
-    sums = times.groupby(group, observed=True)[["time", "count"]].sum()
+    return TENSOR if level == "tensor" else "name"
+
+
+def _sums(work: pd.DataFrame, time: pd.Series, level: str) -> pd.DataFrame:
+    """Summed time and count of the work of each name, or with and without Tensor Cores."""
+    key = work[_column(work, level)]
+    if not isinstance(key.dtype, pd.CategoricalDtype) or float(time.sum()) >= LONGEST:
+        return pd.DataFrame({"time": time, "count": 1}).groupby(key, observed=True).sum()
+    codes, times, names = key.cat.codes.to_numpy(), time.to_numpy(), key.cat.categories
+    count, total = np.zeros((2, len(names)), np.int64)
+    for some in blocks(len(work)):
+        count += np.bincount(codes[some], minlength=len(names))
+        total += np.bincount(codes[some], times[some], len(names)).astype(np.int64)
+    there = count > 0  # as of a groupby, in the order of the categories
+    index = pd.CategoricalIndex(names[there], names[there])
+    return pd.DataFrame({"time": total[there], "count": count[there]}, index)
+
+
+def _shares(sums: pd.DataFrame, level: str, unlisted: int = 0) -> pd.DataFrame:
+    """Shares of the summed time and `unlisted`; `sums` has the columns time (ns) and count."""
     if level == "class":  # each name is classified once, no matter how often it ran
         sums = sums.groupby(sums.index.map(kernel_class), observed=True).sum()
     sums = sums.sort_values("time", ascending=False)

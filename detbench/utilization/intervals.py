@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from detbench.readers.schema import blocks
+
 Times = npt.NDArray[np.int64]
 
 
@@ -16,11 +18,13 @@ def union(start: Times, end: Times, within: tuple[int, int] | None = None) -> tu
     if within is not None:
         start, end = np.clip(start, *within), np.clip(end, *within)
     real = end > start
-    start, end = start[real], end[real]
+    if not real.all():
+        start, end = start[real], end[real]
     if len(start) == 0:
         return start, end
-    order = np.argsort(start, kind="stable")
-    start, end = start[order], end[order]
+    if (start[1:] < start[:-1]).any():
+        order = np.argsort(start, kind="stable")
+        start, end = start[order], end[order]
     reached = np.maximum.accumulate(end)  # how far the earlier intervals reach
     opens = np.concatenate([[True], start[1:] > reached[:-1]])
     closes = np.concatenate([opens[1:], [True]])
@@ -33,8 +37,19 @@ def busy_time(start: Times, end: Times, within: tuple[int, int] | None = None) -
     Overlapping kernels on different streams count once; that is what separates utilization
     from a sum of durations (TBD suite, IISWC 2018).
     """
-    start, end = union(start, end, within)
-    return int((end - start).sum())
+    busy, reached, last = 0, np.iinfo(np.int64).min, np.iinfo(np.int64).min
+    for some in blocks(len(start)):
+        began, ended = start[some], end[some]
+        if within is not None:
+            began, ended = np.clip(began, *within), np.clip(ended, *within)
+        if began[0] < last or (began[1:] < began[:-1]).any():  # not in order
+            start, end = union(start, end, within)
+            return int((end - start).sum())
+        ends = np.maximum.accumulate(np.maximum(ended, reached))  # how far they reach
+        before = np.concatenate([[reached], ends[:-1]])
+        busy += int(np.maximum(ended - np.maximum(began, before), 0).sum())
+        reached, last = ends[-1], began[-1]
+    return busy
 
 
 def gaps(start: Times, end: Times, within: tuple[int, int]) -> Times:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from detbench.readers.schema import blocks
 from detbench.readers.timeline import CPU, Timeline
 from detbench.utilization.intervals import busy_time
 
@@ -34,9 +37,11 @@ class Window:
 
 def devices(timeline: Timeline) -> list[str]:
     """The GPUs that ran kernels, or the CPU if none did."""
-    kinds = timeline.activities
-    gpus = sorted(kinds.loc[kinds["kind"] == "kernel", "device"].unique())
-    return gpus if gpus else [CPU] if (kinds["kind"] == "operator").any() else []
+    kinds = timeline.activities["kind"]
+    device = rows(timeline.activities, kinds == "kernel")["device"].cat
+    codes = device.codes.to_numpy()
+    gpus = sorted(name for code, name in enumerate(device.categories) if (codes == code).any())
+    return gpus if gpus else [CPU] if (kinds == "operator").any() else []
 
 
 def iterations(timeline: Timeline, name: str | None = None) -> pd.DataFrame:
@@ -70,7 +75,12 @@ def work_of(timeline: Timeline, device: str) -> pd.DataFrame:
     """The work that keeps a device busy: kernels on a GPU, operators on the CPU; no copies."""
     kind = "operator" if device == CPU else "kernel"
     table = timeline.activities
-    return table[(table["device"] == device) & (table["kind"] == kind)]
+    return rows(table, (table["device"] == device) & (table["kind"] == kind))
+
+
+def rows(table: pd.DataFrame, chosen: pd.Series[bool] | npt.NDArray[np.bool]) -> pd.DataFrame:
+    """The chosen rows of a table; the table itself if they are all."""
+    return table if chosen.all() else table[chosen]
 
 
 def no_range(timeline: Timeline, name: str) -> ValueError:
@@ -88,7 +98,11 @@ def busy_of(work: pd.DataFrame, window: Window) -> int:
 
 def inside(work: pd.DataFrame, window: Window) -> pd.DataFrame:
     """The rows at least partly in the window; one without length may also be on an edge."""
-    start = work["start (ns)"]
-    end = start + work["duration (ns)"]
-    is_point = (end == start) & (start >= window.start) & (start <= window.end)
-    return work[(end > window.start) & (start < window.end) | is_point]
+    start, duration = work["start (ns)"].to_numpy(), work["duration (ns)"].to_numpy()
+    chosen = np.empty(len(work), bool)
+    for some in blocks(len(work)):
+        begin = start[some]
+        end = begin + duration[some]
+        is_point = (end == begin) & (begin >= window.start) & (begin <= window.end)
+        chosen[some] = (end > window.start) & (begin < window.end) | is_point
+    return rows(work, chosen)

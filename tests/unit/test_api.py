@@ -87,7 +87,7 @@ def test_a_table_of_a_recording_does_not_look_at_the_file_again(
     def fail(path: Path) -> None:
         raise AssertionError(f"{path} was identified")
 
-    monkeypatch.setattr("detbench.api.files.identify", fail)
+    monkeypatch.setattr("detbench.readers.identity.identify", fail)
     assert detbench.evaluations(again).attrs["window"] == expected
 
 
