@@ -15,7 +15,7 @@ from detbench.errors import BadFileError, UsageError
 from detbench.gpus.counters import CORES
 from detbench.readers import timeline as timelines
 from detbench.readers.counters_file import Levels
-from detbench.utilization import compute, core, levels
+from detbench.utilization import compute, core, levels, numbered_ranges
 from detbench.utilization.definitions import by_definition
 from detbench.utilization.described import described
 from detbench.utilization.ranges import by_range
@@ -198,8 +198,24 @@ def _of_timelines(
         window=window,
         denominator=_DENOMINATORS.get(by, _SHARES).format(work=work),
         count=f"{number:,} {what if counted else 'rows'}",
-        notes=[each.content.note for each in read if each.content.note],
+        notes=_timeline_notes(read, by, chosen, range_),
     )
+
+
+def _timeline_notes(
+    read: list[Timeline], by: str, chosen: dict[Path, list[str]], range_: str | None
+) -> list[str]:
+    """What a reader of the figures has to know; with the file's name where there are several."""
+    notes = {each.path: [*filter(None, [each.content.note]), *each.content.notes] for each in read}
+    if by == "iteration" and range_ is None:
+        for each in read:
+            told = (numbered_ranges.note_of(each.content, device) for device in chosen[each.path])
+            notes[each.path] += dict.fromkeys(filter(None, told))
+    return [
+        note if len(read) == 1 else f"{path}: {note}"
+        for path, found in notes.items()
+        for note in found
+    ]
 
 
 def _formula(by: str, top: int | None, work: str) -> tuple[str, _Formula]:
