@@ -40,7 +40,7 @@ _NAME_COLUMNS = ("demangledName", "shortName", "name")
 _LIMIT = 1 << 62  # in ns; no time since an epoch is larger
 # What tells streams and launches of several processes apart.
 _KEYS = ("globalPid", "contextId", "correlationId")
-_PUSH_POP, _START_END = 59, 60  # NVTX_EVENTS.eventType
+_RANGE_EVENTS = "59, 60, 70, 71"  # NVTX_EVENTS.eventType: push/pop and start/end, also of NVTXT
 
 
 def read_cupti(path: Path, *, launches: bool = False) -> Timeline:
@@ -219,7 +219,7 @@ def _ranges(database: Database, names: dict[int, str]) -> pd.DataFrame:
         thread = "coalesce(globalTid, -1)" if "globalTid" in database.columns[table] else "-1"
         rows = database.rows(
             f'select text, {text_id}, start, "end", {thread} from {table} '  # noqa: S608
-            f'where eventType in ({_PUSH_POP}, {_START_END}) and "end" is not null'
+            f'where eventType in ({_RANGE_EVENTS}) and "end" is not null'
         )
     if any(text is None and (text_id == "null" or (i and i not in names)) for text, i, *_ in rows):
         raise BadFileError(
