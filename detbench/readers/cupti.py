@@ -21,11 +21,12 @@ from pandas.api.types import union_categoricals
 from detbench.errors import BadFileError
 from detbench.readers.cupti_devices import name_devices
 from detbench.readers.cupti_launches import PROCESS_SHIFT, read_launches, unrecorded_graphs
+from detbench.readers.cupti_ranges import read_ranges
 from detbench.readers.database import Database, named, open_database
 from detbench.readers.numbers import LONGEST
 from detbench.readers.schema import categorical
 from detbench.readers.streams import UNKNOWN, codes_of, in_turn
-from detbench.readers.timeline import ACTIVITIES, RANGES, Timeline
+from detbench.readers.timeline import ACTIVITIES, Timeline
 
 # The values of `copyKind` (CUpti_ActivityMemcpyKind).
 _COPIES = {
@@ -40,7 +41,6 @@ _NAME_COLUMNS = ("demangledName", "shortName", "name")
 _LIMIT = 1 << 62  # in ns; no time since an epoch is larger
 # What tells streams and launches of several processes apart.
 _KEYS = ("globalPid", "contextId", "correlationId")
-_RANGE_EVENTS = "59, 60, 70, 71"  # NVTX_EVENTS.eventType: push/pop and start/end, also of NVTXT
 
 
 def read_cupti(path: Path, *, launches: bool = False) -> Timeline:
@@ -81,7 +81,7 @@ def read_cupti(path: Path, *, launches: bool = False) -> Timeline:
         keys = pd.DataFrame({"process": process, "correlation": correlation})
         found = Timeline(
             table,
-            _ranges(database, names),
+            read_ranges(database, names),
             called,
             notes=(gpus.note, unrecorded_graphs(database, names, keys)),
             processes=_processes(gpus.device, process),
@@ -208,37 +208,6 @@ def _optional(database: Database, table: str, column: str) -> npt.NDArray[np.int
             return found >> PROCESS_SHIFT if column == "globalPid" else found
     (start,) = database.integers(table, ["start"])
     return np.full_like(start, UNKNOWN)
-
-
-def _ranges(database: Database, names: dict[int, str]) -> pd.DataFrame:
-    """NVTX ranges that have an end; their text is in the row or in the table of strings."""
-    table = database.table("NVTX_EVENTS")
-    rows: list[tuple[object, ...]] = []
-    if table is not None:
-        text_id = "textId" if "textId" in database.columns[table] else "null"
-        thread = "coalesce(globalTid, -1)" if "globalTid" in database.columns[table] else "-1"
-        rows = database.rows(
-            f'select text, {text_id}, start, "end", {thread} from {table} '  # noqa: S608
-            f'where eventType in ({_RANGE_EVENTS}) and "end" is not null'
-        )
-    if any(text is None and (text_id == "null" or (i and i not in names)) for text, i, *_ in rows):
-        raise BadFileError(
-            database.path, "a range's name is missing", "export it again", place=f"table {table}"
-        )
-    texts = [
-        str(text) if text is not None else names.get(int(str(i or 0)), "") for text, i, *_ in rows
-    ]
-    numbers: npt.NDArray[np.int64] = np.array([row[2:] for row in rows], np.int64).reshape(-1, 3)
-    start, end, threads = numbers.T
-    return RANGES.table(
-        {
-            "name": texts,
-            "start (ns)": start,
-            "duration (ns)": end - start,
-            "process": threads >> PROCESS_SHIFT,
-            "thread": threads,
-        }
-    )
 
 
 def _why_no_kernel(database: Database) -> str:

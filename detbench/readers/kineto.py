@@ -16,6 +16,7 @@ import pandas as pd
 
 from detbench.errors import BadFileError
 from detbench.readers.graph_launches import GRAPH_LAUNCH, unrecorded
+from detbench.readers.kineto_callers import CPU_PLACE, Events, Owner, Place
 from detbench.readers.kineto_events import AGAIN, Event, each_block
 from detbench.readers.kineto_fields import (
     LIMIT,
@@ -28,7 +29,7 @@ from detbench.readers.kineto_fields import (
     owner_key,
     place_key,
 )
-from detbench.readers.kineto_merged import CPU_PLACE, TRACE_END, Events, Owner, Place, sort_out
+from detbench.readers.kineto_merged import TRACE_END, sort_out
 from detbench.readers.numbers import LONGEST
 from detbench.readers.schema import categorical
 from detbench.readers.streams import UNKNOWN, codes_of, in_turn

@@ -12,15 +12,25 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from detbench.readers.kineto_callers import (
+    CPU_PLACE,
+    NOBODY,
+    Events,
+    Numbers,
+    Owner,
+    Place,
+    callers_of,
+    code_of,
+    distinct,
+    is_shared,
+    on_gpu,
+)
 from detbench.readers.timeline import CPU
 
-Numbers = npt.NDArray[np.int64]
 TRACE_END = "Record Window End"
 """The name of the mark with which Kineto ends a trace."""
 
-_NOBODY = -1
 _APART = (
     "several processes are in it that call their GPUs by one number: each has its own iterations,"
     " and without any all have the same window, from the first kernel to the last"
@@ -30,30 +40,6 @@ _UNTOLD = (
     " call by one number are one device here, busy when any of them is; pass their traces one by"
     " one, or merge them with args.rank"
 )
-
-
-class Owner(NamedTuple):
-    """What an event says about its process; `part` counts the traces before it in the file."""
-
-    pid: Any
-    rank: Any
-    part: int
-
-
-class Place(NamedTuple):
-    """Where an activity ran, in the file's words."""
-
-    device: Any
-    context: Any
-    owner: Owner
-
-    @property
-    def number(self) -> str:
-        """The device's number; a GPU without one has it as its pid."""
-        return str(self.owner.pid if self.device is None else self.device)
-
-
-CPU_PLACE = Place(CPU, None, Owner(None, None, 0))
 
 
 class Merged(NamedTuple):
@@ -87,40 +73,25 @@ class Merged(NamedTuple):
         }
 
 
-class Events(NamedTuple):
-    """Columns of a trace: places and owners as numbers into their lists.
-
-    A correlation below 0 is none.
-    """
-
-    places: Sequence[Place]
-    place: Numbers
-    correlation: Numbers
-    owners: Sequence[Owner]
-    call_owner: Numbers
-    call_correlation: Numbers
-    range_owner: Numbers
-
-
 def sort_out(events: Events) -> Merged:
     """Tell the processes of a file apart, as far as it says them."""
     gpus = [place for place in events.places if place is not CPU_PLACE]
-    pids = _distinct(events.owners[code].pid for code in np.unique(events.call_owner))
-    ranks = _distinct(place.owner.rank for place in gpus)
+    pids = distinct(events.owners[code].pid for code in np.unique(events.call_owner))
+    ranks = distinct(place.owner.rank for place in gpus)
     if len(ranks) > 1 and None not in ranks:
         return _by_place(events, "rank {}", _ranks(events.owners), [p.owner.rank for p in gpus])
     if (parts := _parts(events, gpus)) is not None:
         return _by_place(events, "process {}", parts, [parts[p.owner] for p in gpus])
     known = {owner: owner.pid for owner in events.owners}
-    callers = _callers(events, pids)
+    callers = callers_of(events, pids)
     if len({(p.number, str(p.owner.pid)) for p in gpus}) > len({p.number for p in gpus}):
         names = _names_of_gpus(events, gpus, pids, callers)
         return _by_place(events, "process {}", known, [names[p.owner.pid] for p in gpus])
     if len(pids) < 2 or not gpus:
         return _one(events)
-    if (callers[_on_gpu(events)] != _NOBODY).all():
+    if (callers[on_gpu(events)] != NOBODY).all():
         return _merged(events, "process {}", known, pids, callers)
-    alone = _one(events)._replace(calls=np.where(_is_shared(events), _NOBODY, 0))
+    alone = _one(events)._replace(calls=np.where(is_shared(events), NOBODY, 0))
     if len({place.number for place in gpus}) < len(pids):
         return alone._replace(is_told=False, note=_UNTOLD.format(number=len(pids)))
     return alone
@@ -129,7 +100,7 @@ def sort_out(events: Events) -> Merged:
 def _one(events: Events) -> Merged:
     """The result for the trace of one process."""
     labels = [CPU if place is CPU_PLACE else place.number for place in events.places]
-    names = _distinct(labels)
+    names = distinct(labels)
     code = np.array([names.index(label) for label in labels], np.int64)
     activities, calls, ranges = map(
         np.zeros_like, (events.place, events.call_owner, events.range_owner)
@@ -139,10 +110,10 @@ def _one(events: Events) -> Merged:
 
 def _by_place(events: Events, name: str, known: dict[Owner, Any], of_gpus: Sequence[Any]) -> Merged:
     """Where every place on a GPU names its process: `of_gpus`, in their order."""
-    processes = _distinct(process for process in of_gpus if process is not None)
+    processes = distinct(process for process in of_gpus if process is not None)
     of_gpu = iter(of_gpus)
     code = [
-        _code(processes, None if place is CPU_PLACE else next(of_gpu)) for place in events.places
+        code_of(processes, None if place is CPU_PLACE else next(of_gpu)) for place in events.places
     ]
     return _merged(events, name, known, processes, np.array(code, np.int64)[events.place])
 
@@ -155,19 +126,19 @@ def _merged(
     activities: Numbers,
 ) -> Merged:
     """The result, where `activities` has each activity's process by its place in `processes`."""
-    processes = _distinct([*processes, *(p for p in known.values() if p is not None)])
-    of_owner = np.array([_code(processes, known[owner]) for owner in events.owners], np.int64)
+    processes = distinct([*processes, *(p for p in known.values() if p is not None)])
+    of_owner = np.array([code_of(processes, known[owner]) for owner in events.owners], np.int64)
     width = len(events.places)
     pairs, device = np.unique((activities + 1) * width + events.place, return_inverse=True)
     found = [(int(pair) // width - 1, events.places[int(pair) % width]) for pair in pairs]
     numbers = {(place.number, process) for process, place in found if place is not CPU_PLACE}
-    is_shared = len(numbers) > len({number for number, _ in numbers})
+    shares = len(numbers) > len({number for number, _ in numbers})
     labels = []
     for process, place in found:
         told = name.format(processes[process]) if process >= 0 else "unknown process"
-        apart = f"{told}, GPU {place.number}" if is_shared else place.number
+        apart = f"{told}, GPU {place.number}" if shares else place.number
         labels.append(CPU if place is CPU_PLACE else apart)
-    names = _distinct(labels)
+    names = distinct(labels)
     position = np.array([names.index(label) for label in labels], np.int64)
     return Merged(
         (names, position[device.reshape(-1)]),
@@ -175,12 +146,8 @@ def _merged(
         of_owner[events.call_owner],
         of_owner[events.range_owner],
         is_merged=True,
-        note=_APART if is_shared else "",
+        note=_APART if shares else "",
     )
-
-
-def _code(processes: Sequence[Any], process: Any) -> int:
-    return processes.index(process) if process in processes else _NOBODY
 
 
 def _names_of_gpus(
@@ -191,10 +158,10 @@ def _names_of_gpus(
     Correlation numbers tell it, where the tool changed them too; else the pid stands for it.
     """
     names = {}
-    for pid in _distinct(place.owner.pid for place in gpus):
+    for pid in distinct(place.owner.pid for place in gpus):
         mine = [code for code, place in enumerate(events.places) if place.owner.pid == pid]
         found = np.unique(callers[np.isin(events.place, mine)])
-        found = found[found != _NOBODY]
+        found = found[found != NOBODY]
         names[pid] = pids[int(found[0])] if len(found) == 1 else pid
     # Two GPUs of one process that have different pids are not told apart by it.
     return names if len(set(names.values())) == len(names) else {pid: pid for pid in names}
@@ -219,39 +186,3 @@ def _parts(events: Events, gpus: Sequence[Place]) -> dict[Owner, Any] | None:
         return None
     everyone = [*events.owners, *(place.owner for place in gpus)]
     return {owner: alone.get(owner.part) for owner in everyone}
-
-
-def _callers(events: Events, pids: Sequence[Any]) -> Numbers:
-    """For each activity the process (by its place in `pids`) of the call with its number.
-
-    -1 where there is none, or where calls of two processes have it.
-    """
-    found = np.full(len(events.place), _NOBODY, np.int64)
-    is_own = ~_is_shared(events) & (events.call_correlation >= 0)
-    numbers, first = np.unique(events.call_correlation[is_own], return_index=True)
-    if len(numbers):
-        of_owner = np.array([_code(pids, owner.pid) for owner in events.owners], np.int64)
-        caller = of_owner[events.call_owner[is_own][first]]
-        at = np.searchsorted(numbers, events.correlation).clip(max=len(numbers) - 1)
-        found = np.where(numbers[at] == events.correlation, caller[at], found)
-    return found
-
-
-def _on_gpu(events: Events) -> npt.NDArray[np.bool_]:
-    is_gpu = np.array([place is not CPU_PLACE for place in events.places], bool)
-    return is_gpu[events.place]
-
-
-def _is_shared(events: Events) -> npt.NDArray[np.bool_]:
-    """For each call, whether another process has one with the same correlation number."""
-    pids = _distinct(owner.pid for owner in events.owners)
-    if len(pids) < 2:
-        return np.zeros(len(events.call_owner), bool)
-    pid = np.array([pids.index(owner.pid) for owner in events.owners], np.int64)
-    calls = np.unique(np.stack([events.call_correlation, pid[events.call_owner]]), axis=1)
-    numbers, count = np.unique(calls[0], return_counts=True)
-    return np.isin(events.call_correlation, numbers[count > 1])
-
-
-def _distinct(values: Iterable[Any]) -> list[Any]:
-    return list(dict.fromkeys(values))
