@@ -14,7 +14,7 @@ from detbench.errors import BadFileError, UsageError
 from detbench.gpus.counters import CORES
 from detbench.readers import timeline as timelines
 from detbench.readers.counters_file import Levels
-from detbench.utilization import compute, core
+from detbench.utilization import compute, core, levels, numbered_ranges
 from detbench.utilization.described import described
 from detbench.utilization.window import devices
 
@@ -197,8 +197,24 @@ def _of_timelines(
         window=window,
         denominator=_DENOMINATORS.get(by, _SHARES).format(work=work),
         count=f"{number:,} {what if counted else 'rows'}",
-        notes=[each.content.note for each in read if each.content.note],
+        notes=_timeline_notes(read, by, chosen, range_),
     )
+
+
+def _timeline_notes(
+    read: list[Timeline], by: str, chosen: dict[Path, list[str]], range_: str | None
+) -> list[str]:
+    """What a reader of the figures has to know; with the file's name where there are several."""
+    notes = {each.path: [*filter(None, [each.content.note]), *each.content.notes] for each in read}
+    if by == "iteration" and range_ is None:
+        for each in read:
+            told = (numbered_ranges.note_of(each.content, device) for device in chosen[each.path])
+            notes[each.path] += dict.fromkeys(filter(None, told))
+    return [
+        note if len(read) == 1 else f"{path}: {note}"
+        for path, found in notes.items()
+        for note in found
+    ]
 
 
 def _formula(by: str, top: int | None, work: str) -> tuple[str, _Formula]:
@@ -280,8 +296,6 @@ def _of_summaries(read: list[Summary], by: str, top: int | None) -> pd.DataFrame
 
 def _levels(chosen: dict[Path, pd.DataFrame], by: str, top: int | None) -> pd.DataFrame:
     """The table of nvprof's levels."""
-    from detbench.utilization import levels
-
     table = stack({file: levels.by(found, by, top) for file, found in chosen.items()})
     return described(
         table,

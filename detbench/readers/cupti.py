@@ -8,6 +8,8 @@ in StringTable(_id_, value).
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,11 +18,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from detbench.errors import BadFileError
-from detbench.readers.cupti_launches import PROCESS_SHIFT, read_launches
+from detbench.readers.cupti_devices import name_devices
+from detbench.readers.cupti_launches import PROCESS_SHIFT, read_launches, unrecorded_graphs
+from detbench.readers.cupti_ranges import read_ranges
 from detbench.readers.database import Database, named, open_database
 from detbench.readers.numbers import impossible
 from detbench.readers.schema import blocks, categorical, joined, stacked
-from detbench.readers.timeline import ACTIVITIES, RANGES, Timeline
+from detbench.readers.streams import UNKNOWN, codes_of, in_turn
+from detbench.readers.timeline import ACTIVITIES, Timeline
 
 # The values of `copyKind` (CUpti_ActivityMemcpyKind).
 _COPIES = {
@@ -29,9 +34,11 @@ _COPIES = {
 }  # fmt: skip
 _KERNELS = ("CUPTI_ACTIVITY_KIND_KERNEL", "CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL")
 # A whole CUDA graph as one activity: nsys's default, with --cuda-graph-trace=graph.
+_GRAPH = "CUDA graph"
 _GRAPHS = "CUPTI_ACTIVITY_KIND_GRAPH_TRACE"
 _NAME_COLUMNS = ("demangledName", "shortName", "name")
-_PUSH_POP, _START_END = 59, 60  # NVTX_EVENTS.eventType
+# What tells streams and launches of several processes apart.
+_KEYS = ("globalPid", "contextId", "correlationId")
 
 
 def read_cupti(path: Path, *, launches: bool = False) -> Timeline:
@@ -46,7 +53,7 @@ def read_cupti(path: Path, *, launches: bool = False) -> Timeline:
         kernel_tables = _tables(database, *_KERNELS)
         kernels = [_kernels(database, table, names) for table in kernel_tables]
         graph_tables = _tables(database, _GRAPHS)
-        graphs = [_activities(database, t, "kernel", "", {}, "CUDA graph") for t in graph_tables]
+        graphs = [_activities(database, t, "kernel", "", {}, _GRAPH) for t in graph_tables]
         kernel_tables += graph_tables
         kernels += graphs
         if not any(len(part.start) for part in kernels):
@@ -64,40 +71,62 @@ def read_cupti(path: Path, *, launches: bool = False) -> Timeline:
         called = None
         if launches:
             called = read_launches(database, [*kernel_tables, *copy_tables, *set_tables])
-        table, called, untimed = _timed(_table(parts), called)
-        num_graphs = sum(len(part.start) for part in graphs)
-        return Timeline(table, _ranges(database, names), called, _note_of(num_graphs, untimed))
+        process, context, correlation, device = (
+            joined([part.key[name] for part in parts]) for name in (*_KEYS, "deviceId")
+        )
+        gpus = name_devices(database, process, device)
+        table = _table(parts, gpus.device)
+        keys = pd.DataFrame({"process": process, "correlation": correlation})
+        found = Timeline(
+            table,
+            read_ranges(database, names),
+            called,
+            notes=(gpus.note, unrecorded_graphs(database, names, keys)),
+            processes=_processes(gpus.device, process),
+            is_merged=gpus.is_merged,
+        )
+        queue = codes_of(process, context, device, table["stream"].to_numpy())
+        # Graphs of one stream are no kernels that wait for each other: it may be two graphs'.
+        queue[(table["name"] == _GRAPH).to_numpy()] = UNKNOWN
+        has_processes = bool((process != UNKNOWN).all())
+        found = in_turn(found, queue, correlation, is_one_process=has_processes)
+        return _timed(found, sum(len(part.start) for part in graphs))
 
 
-def _timed(
-    table: pd.DataFrame, launches: pd.DataFrame | None
-) -> tuple[pd.DataFrame, pd.DataFrame | None, int]:
-    """The activities whose times were collected, their launches, and how many were not.
+def _timed(timeline: Timeline, num_graphs: int) -> Timeline:
+    """The activities whose times were collected, and what a reader has to know of them.
 
     CUPTI writes 0 for both times of an activity that it could not time (cupti_activity.h).
     """
-    is_timed = (table["start (ns)"] != 0) | (table["duration (ns)"] != 0)
-    if is_timed.all():
-        return table, launches, 0
-    kept = table[is_timed].reset_index(drop=True)
-    if launches is not None:
-        place = np.cumsum(is_timed.to_numpy()) - 1
-        launches = launches[is_timed.to_numpy()[launches["activity"]]]
-        launches = launches.assign(activity=place[launches["activity"]])
-    return kept, launches, int((~is_timed).sum())
-
-
-def _note_of(num_graphs: int, untimed: int) -> str:
-    """What the reader of a figure has to know of these activities."""
-    notes = []
+    notes = list(timeline.notes)
     if num_graphs:
         notes.append(
             f"CUDA graphs are a row each ({num_graphs:,}), busy from start to end: their kernels"
             " were not recorded (nsys profile --cuda-graph-trace=node)"
         )
-    if untimed:
+    table, launches = timeline.activities, timeline.launches
+    is_timed = ((table["start (ns)"] != 0) | (table["duration (ns)"] != 0)).to_numpy()
+    if not is_timed.all():
+        untimed = int((~is_timed).sum())
         notes.append(f"without times, as these could not be collected, and left out: {untimed:,}")
-    return "; ".join(notes)
+        table = table[is_timed].reset_index(drop=True)
+        if launches is not None:
+            place = np.cumsum(is_timed) - 1
+            launches = launches[is_timed[launches["activity"]]]
+            launches = launches.assign(activity=place[launches["activity"]])
+    return replace(timeline, activities=table, launches=launches, notes=tuple(filter(None, notes)))
+
+
+def _processes(
+    device: pd.Categorical[str], process: npt.NDArray[np.int64]
+) -> dict[str, frozenset[int]]:
+    """By device, the processes that used it, as far as they are told."""
+    pairs = pd.DataFrame({"device": device, "process": process}).drop_duplicates()
+    known = pairs[pairs["process"] != UNKNOWN]
+    return {
+        str(name): frozenset(group["process"])
+        for name, group in known.groupby("device", observed=True)
+    }
 
 
 class _Activities(NamedTuple):
@@ -105,13 +134,13 @@ class _Activities(NamedTuple):
 
     kind: str
     name: pd.Categorical[str]
-    device: pd.Categorical[str]
+    key: dict[str, npt.NDArray[np.int64]]
     stream: npt.NDArray[np.int64]
     start: npt.NDArray[np.int64]
     duration: npt.NDArray[np.int64]
 
 
-def _table(parts: list[_Activities]) -> pd.DataFrame:
+def _table(parts: list[_Activities], device: pd.Categorical[str]) -> pd.DataFrame:
     lengths = [len(part.start) for part in parts]
     kinds = ["kernel", "copy"]
     codes = np.repeat(np.array([kinds.index(part.kind) for part in parts], np.int8), lengths)
@@ -120,7 +149,7 @@ def _table(parts: list[_Activities]) -> pd.DataFrame:
             # Categories, because a million kernels share a few hundred names.
             "name": stacked([part.name for part in parts]),
             "kind": categorical(codes, kinds),
-            "device": stacked([part.device for part in parts]),
+            "device": device,
             "stream": joined([part.stream for part in parts]),
             "start (ns)": joined([part.start for part in parts]),
             "duration (ns)": joined([part.duration for part in parts]),
@@ -162,7 +191,7 @@ def _activities(
     return _Activities(
         kind,
         label,
-        named(device, {int(number): str(number) for number in pd.unique(device)}),
+        {"deviceId": device, **{name: _optional(database, table, name) for name in _KEYS}},
         stream,
         start,
         np.subtract(end, start, out=end),  # ten million are a lot to hold twice
@@ -178,43 +207,14 @@ def _first_wrong(start: npt.NDArray[np.int64], end: npt.NDArray[np.int64]) -> in
     return None
 
 
-def _ranges(database: Database, names: dict[int, str]) -> pd.DataFrame:
-    """NVTX ranges that have an end; their text is in the row or in the table of strings."""
-    table = database.table("NVTX_EVENTS")
-    rows: list[tuple[object, ...]] = []
-    if table is not None:
-        text_id = "textId" if "textId" in database.columns[table] else "null"
-        thread = "coalesce(globalTid, -1)" if "globalTid" in database.columns[table] else "-1"
-        rows = database.rows(
-            f'select text, {text_id}, start, "end", {thread} from {table} '  # noqa: S608
-            f'where eventType in ({_PUSH_POP}, {_START_END}) and "end" is not null'
-        )
-    if any(text is None and (text_id == "null" or (i and i not in names)) for text, i, *_ in rows):
-        raise BadFileError(
-            database.path, "a range's name is missing", "export it again", place=f"table {table}"
-        )
-    texts = [
-        str(text) if text is not None else names.get(int(str(i or 0)), "") for text, i, *_ in rows
-    ]
-    numbers: npt.NDArray[np.int64] = np.array([row[2:] for row in rows], np.int64).reshape(-1, 3)
-    start, end, threads = numbers.T
-    wrong = impossible(start, end)
-    if wrong.any():
-        raise BadFileError(
-            database.path,
-            f"the range '{texts[int(wrong.argmax())]}' has impossible times",
-            "export it again",
-            place=f"table {table}",
-        )
-    return RANGES.table(
-        {
-            "name": texts,
-            "start (ns)": start,
-            "duration (ns)": end - start,
-            "process": threads >> PROCESS_SHIFT,
-            "thread": threads,
-        }
-    )
+def _optional(database: Database, table: str, column: str) -> npt.NDArray[np.int64]:
+    """A column that old versions lack, and that may have empty cells: -1 for all then."""
+    if column in database.columns[table]:
+        with suppress(BadFileError):
+            (found,) = database.integers(table, [column])
+            return found >> PROCESS_SHIFT if column == "globalPid" else found
+    (start,) = database.integers(table, ["start"])
+    return np.full_like(start, UNKNOWN)
 
 
 def _why_no_kernel(database: Database) -> str:

@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 
 from detbench.readers.database import Database
+from detbench.readers.graph_launches import GRAPH_LAUNCH, unrecorded
 from detbench.readers.timeline import joined
 
 # In globalTid and globalPid the process is above the lowest 24 bits.
 PROCESS_SHIFT = 24
+_CALLS = "CUPTI_ACTIVITY_KIND_RUNTIME"
 
 
 def read_launches(database: Database, tables: list[str]) -> pd.DataFrame | None:
@@ -22,7 +24,7 @@ def read_launches(database: Database, tables: list[str]) -> pd.DataFrame | None:
     None if no calls were recorded, or if the file does not say which process made them: a
     correlation number is unique only within its process.
     """
-    name = database.table("CUPTI_ACTIVITY_KIND_RUNTIME")
+    name = database.table(_CALLS)
     if name is None or not {"globalTid", "correlationId"} <= database.columns[name]:
         return None
     start, thread, correlation = database.integers(name, ["start", "globalTid", "correlationId"])
@@ -43,3 +45,25 @@ def read_launches(database: Database, tables: list[str]) -> pd.DataFrame | None:
         {"process": process, "correlation": correlation, "start (ns)": start, "thread": thread}
     )
     return joined(pd.concat(parts, ignore_index=True), calls)
+
+
+def unrecorded_graphs(database: Database, names: dict[int, str], activities: pd.DataFrame) -> str:
+    """The note about launches of graphs that no activity names; empty if there are none.
+
+    Args:
+        database: an export of Nsight Systems.
+        names: its strings.
+        activities: process (-1: not told) and correlation of each.
+    """
+    graph_names = [number for number, text in names.items() if GRAPH_LAUNCH.fullmatch(text)]
+    table = database.table(_CALLS)
+    needed = {"globalTid", "correlationId", "nameId"}
+    if not graph_names or table is None or not needed <= database.columns[table]:
+        return ""
+    thread, correlation, name = database.integers(table, ["globalTid", "correlationId", "nameId"])
+    process = thread >> PROCESS_SHIFT
+    if (activities["process"] < 0).any():  # then numbers alone have to do
+        activities, process = activities.assign(process=0), np.zeros_like(process)
+    calls = pd.DataFrame({"process": process, "correlation": correlation})
+    rows = np.flatnonzero(np.isin(name, graph_names))
+    return unrecorded(activities, calls, rows, "nsys profile --cuda-graph-trace=node")

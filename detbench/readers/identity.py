@@ -33,8 +33,10 @@ from detbench.readers.key_averages import is_key_averages
 from detbench.readers.kinds import Kind
 from detbench.readers.memory_csv import SCHEMA as MEMORY
 from detbench.readers.monitoring import tool_of
+from detbench.readers.nsys_reports import other_report
 from detbench.readers.nsys_trace import is_trace
 from detbench.readers.packed import suffix_of
+from detbench.readers.printed_json import is_json_table
 from detbench.readers.text import encoding_of, is_text, open_text, read_head
 
 
@@ -120,6 +122,8 @@ def _of_json(text: str) -> Identity:
     """A trace, torch's list of memory events, or one document per line (metrics.json)."""
     if re.match(r"\[\s*\[", text):
         return Identity("memory", "PyTorch profiler (memory timeline)")
+    if is_json_table(text):
+        return Identity("timeline", "Nsight Systems (nsys stats)")
     first, newline, _ = text.partition("\n")
     is_lines = bool(newline) or first.endswith("}")
     if is_lines and (log := log_format.of_json(text.splitlines())):
@@ -199,4 +203,4 @@ def _of_header(line: str) -> Identity | None:
 
 
 def _is_table(names: list[str]) -> bool:
-    return is_trace(names) or is_summary(names)
+    return is_trace(names) or is_summary(names) or bool(other_report(names))

@@ -11,15 +11,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from detbench.errors import BadFileError
-from detbench.readers.kineto_events import AGAIN, Arguments, Event, each_block
+from detbench.readers.graph_launches import GRAPH_LAUNCH, unrecorded
+from detbench.readers.kineto_callers import CPU_PLACE, Events, Owner, Place
+from detbench.readers.kineto_events import AGAIN, Event, each_block
+from detbench.readers.kineto_fields import (
+    LIMIT,
+    NONE,
+    Key,
+    code_of,
+    correlation_of,
+    estimates_of,
+    integer,
+    owner_key,
+    place_key,
+)
+from detbench.readers.kineto_merged import TRACE_END, sort_out
 from detbench.readers.numbers import LONGEST
 from detbench.readers.schema import categorical
+from detbench.readers.streams import UNKNOWN, codes_of, in_turn
 from detbench.readers.timeline import (
     ACTIVITIES,
-    CPU,
     ESTIMATES,
     PROFILER_STEP,
     RANGES,
@@ -41,8 +56,9 @@ _INSTEAD = {
 # Calls that launch kernels, on GPUs of any make.
 _CALLS = frozenset({"cuda_runtime", "cuda_driver", "Runtime", "xpu_runtime"})
 _ON_CPU = frozenset({"user_annotation", "cpu_op", "Operator"})
-_NONE = float("nan")
-_LIMIT = 1 << 62  # in ns; no time since an epoch is larger
+_RECORD_GRAPHS = "record with a newer PyTorch and CUDA, or without graphs"
+_ON_THE_CPU = ("cpu",)
+Numbers = npt.NDArray[np.int64]
 
 
 def read_kineto(path: Path, *, launches: bool = False) -> Timeline:
@@ -71,24 +87,29 @@ class _Rows:
         self._count = 0
         self._kinds = {"kernel": 0, "copy": 1, "operator": 2}
         self._names: dict[str, int] = {}
-        self._devices: dict[str, int] = {}
+        self._places: dict[Key, int] = {_ON_THE_CPU: 0}
+        self._owners: dict[Key, int] = {}
+        self._part = 0  # of a file that holds several traces
         self._activities = [array("q") for _ in range(6)]
         self._estimates = [array("f"), array("f")]
         self._correlations = array("q")
-        self._calls = [array("q") for _ in range(3)]
+        self._calls = [array("q") for _ in range(4)]
+        self._graphs = array("q")  # calls that launch a graph
         self._note = ""
         self._range_names: list[str] = []
-        self._range_times = [array("q") for _ in range(3)]
+        self._range_times = [array("q") for _ in range(4)]
 
     def add(self, events: list[Event]) -> None:
         """Add the activities, ranges and calls among `events`; the hot loop of the reader."""
-        names, devices, kinds = self._names, self._devices, self._kinds
-        name_codes, kind_codes, device_codes, streams, starts, durations = self._activities
+        names, places, kinds = self._names, self._places, self._kinds
+        name_codes, kind_codes, place_codes, streams, starts, durations = self._activities
         blocks_per_sm, occupancies = self._estimates
         for index, event in enumerate(events, self._count):
             category, name = event.cat, event.name
             if event.ph != "X" or type(category) is not str or type(name) is not str:
                 self._refuse_damaged(event, index)
+                if name == TRACE_END:
+                    self._part += 1
                 continue
             # The GPU's copy of a range (gpu_user_annotation) is skipped: it would count twice.
             if category in _ON_CPU and (
@@ -98,26 +119,33 @@ class _Rows:
                 self._range_names.append(name)
                 self._range_times[0].append(start)
                 self._range_times[1].append(duration)
-                self._range_times[2].append(_integer(event.tid))
+                self._range_times[2].append(integer(event.tid))
+                self._range_times[3].append(self._owner(event))
             elif (kind := _KINDS.get(category)) is not None:
                 start, duration = self._times(event, index)
-                device, stream = _place(event, kind)
+                if kind == "operator":
+                    place, stream = 0, integer(event.tid)
+                else:
+                    key, stream = place_key(event)
+                    place = code_of(places, key, self._part)
                 name_codes.append(names.setdefault(name, len(names)))
                 kind_codes.append(kinds[kind])
-                device_codes.append(devices.setdefault(device, len(devices)))
+                place_codes.append(place)
                 streams.append(stream)
                 starts.append(start)
                 durations.append(duration)
-                blocks, occupancy = _estimates(event) if kind == "kernel" else (_NONE, _NONE)
+                blocks, occupancy = estimates_of(event) if kind == "kernel" else (NONE, NONE)
                 blocks_per_sm.append(blocks)
                 occupancies.append(occupancy)
-                if self._launches:
-                    self._correlations.append(_correlation(event))
+                self._correlations.append(correlation_of(event))
             elif category in _CALLS:
+                if "GraphLaunch" in name and GRAPH_LAUNCH.fullmatch(name):
+                    self._graphs.append(len(self._calls[0]))
+                self._calls[0].append(correlation_of(event))
+                self._calls[1].append(self._owner(event))
                 if self._launches:
-                    self._calls[0].append(_correlation(event))
-                    self._calls[1].append(self._times(event, index)[0])
-                    self._calls[2].append(_integer(event.tid))
+                    self._calls[2].append(self._times(event, index)[0])
+                    self._calls[3].append(integer(event.tid))
             elif category in _INSTEAD:
                 self._note = _INSTEAD[category]
         self._count += len(events)
@@ -134,7 +162,7 @@ class _Rows:
             start, duration = event.ts * 1000, event.dur * 1000
             if type(start) is not int or type(duration) is not int:
                 start, duration = round(start), round(duration)
-            if not 0 <= duration < LONGEST or not -_LIMIT < start < _LIMIT:
+            if not 0 <= duration < LONGEST or not -LIMIT < start < LIMIT:
                 raise ValueError("out of range")
         except (TypeError, ValueError, ArithmeticError) as error:
             raise BadFileError(
@@ -145,82 +173,71 @@ class _Rows:
             ) from error
         return start, duration
 
+    def _owner(self, event: Event) -> int:
+        return code_of(self._owners, owner_key(event), self._part)
+
     def timeline(self) -> Timeline:
         """The collected events as tables."""
-        name, kind, device, stream, start, duration = (
-            np.frombuffer(column, np.int64) if column else np.empty(0, np.int64)
-            for column in self._activities
-        )
+        name, kind, place, stream, start, duration = map(_column, self._activities)
+        correlation = _column(self._correlations)
+        starts, durations, threads, range_owners = map(_column, self._range_times)
+        call_correlations, call_owners, *call_places = map(_column, self._calls)
+        merged = sort_out(
+            Events(
+                [CPU_PLACE, *(_place(key) for key in [*self._places][1:])], place, correlation,
+                [Owner(*key) for key in self._owners],
+                call_owners, call_correlations, range_owners,
+            )
+        )  # fmt: skip
+        devices, device = merged.devices
         activities: dict[str, Any] = {
             "name": categorical(name, self._names),
             "kind": categorical(kind, self._kinds),
-            "device": categorical(device, self._devices),
+            "device": categorical(device, devices),
             "stream": stream,
             "start (ns)": start,
             "duration (ns)": duration,
         }
         estimates = (np.array(column, np.float32) for column in self._estimates)
         activities |= {c.name: v for c, v in zip(ESTIMATES.columns, estimates, strict=True)}
-        starts, durations, threads = self._range_times
         ranges: dict[str, Any] = {
             "name": self._range_names,
-            "start (ns)": np.array(starts, np.int64),
-            "duration (ns)": np.array(durations, np.int64),
-            "process": np.zeros(len(starts), np.int64),  # a trace is of one process
-            "thread": np.array(threads, np.int64),
+            "start (ns)": starts,
+            "duration (ns)": durations,
+            "process": merged.ranges,
+            "thread": threads,
         }
-        return Timeline(
-            ACTIVITIES.table(activities), RANGES.table(ranges), self._joined(), self._note
+        launched = pd.DataFrame({"process": merged.activities, "correlation": correlation})
+        calls = pd.DataFrame({"process": merged.calls, "correlation": call_correlations})
+        on_gpu = launched[kind != self._kinds["operator"]]
+        notes = (merged.note, unrecorded(on_gpu, calls, _column(self._graphs), _RECORD_GRAPHS))
+        timeline = Timeline(
+            ACTIVITIES.table(activities),
+            RANGES.table(ranges),
+            self._joined(launched, calls, *call_places) if self._launches else None,
+            self._note,
+            tuple(filter(None, notes)),
+            merged.owners_of_devices(),
+            merged.is_merged,
         )
+        if not merged.is_told:
+            return timeline  # two processes' streams of one number are no one stream
+        queue = np.where(stream < 0, UNKNOWN, codes_of(place, stream))
+        return in_turn(timeline, queue, correlation)
 
-    def _joined(self) -> pd.DataFrame | None:
-        if not self._launches:
-            return None
-        correlation, start, thread = (np.array(column, np.int64) for column in self._calls)
-        calls = pd.DataFrame(
-            {"process": 0, "correlation": correlation, "start (ns)": start, "thread": thread}
-        )
-        own = np.array(self._correlations, np.int64)
-        launched = pd.DataFrame({"process": 0, "correlation": own})
+    def _joined(
+        self, launched: pd.DataFrame, calls: pd.DataFrame, start: Numbers, thread: Numbers
+    ) -> pd.DataFrame | None:
+        calls = calls.assign(**{"start (ns)": start, "thread": thread})
         # -1 means no correlation: operators, and activities of a profiler that did not write it.
-        return joined(launched[own >= 0], calls[correlation >= 0])
+        is_known = (calls["correlation"] >= 0) & (calls["process"] >= 0)
+        return joined(launched[launched["correlation"] >= 0], calls[is_known])
 
 
-def _place(event: Event, kind: str) -> tuple[str, int]:
-    """Device and stream of a GPU activity, or the CPU and thread of an operator."""
-    if kind == "operator":
-        thread = event.tid
-        return CPU, thread if type(thread) is int and -_LIMIT < thread < _LIMIT else _integer(
-            thread
-        )
-    arguments = event.args if isinstance(event.args, Arguments) else Arguments()
-    device = event.pid if arguments.device is None else arguments.device
-    return str(device), _integer(event.tid if arguments.stream is None else arguments.stream)
+def _place(key: Key) -> Place:
+    device, context, *owner = key
+    return Place(device, context, Owner(*owner))
 
 
-def _estimates(event: Event) -> tuple[float, float]:
-    """Blocks per multiprocessor and occupancy; NaN for an impossible or missing value."""
-    arguments = event.args
-    if not isinstance(arguments, Arguments):
-        return _NONE, _NONE
-    blocks, occupancy = arguments.blocks_per_sm, arguments.occupancy
-    return (
-        blocks if isinstance(blocks, float) and 0 < blocks < _LIMIT else _NONE,
-        occupancy if isinstance(occupancy, float) and 0 <= occupancy <= 100 else _NONE,
-    )
-
-
-def _correlation(event: Event) -> int:
-    arguments = event.args
-    if not isinstance(arguments, Arguments) or arguments.correlation is None:
-        return -1
-    return _integer(arguments.correlation)
-
-
-def _integer(value: Any) -> int:
-    """A stream or thread written as a number, as a string, or as `stream 7`; else -1."""
-    try:
-        number = int(str(value).split()[-1])
-    except (ValueError, IndexError):
-        return -1
-    return number if -_LIMIT < number < _LIMIT else -1
+def _column(values: array[int]) -> Numbers:
+    return np.frombuffer(values, np.int64) if values else np.empty(0, np.int64)

@@ -35,6 +35,8 @@ class Arguments(msgspec.Struct, gc=False):
     """The arguments of an event that describe its launch."""
 
     device: Any = None
+    context: Any = None
+    rank: Any = None
     stream: Any = None
     correlation: Any = None
     blocks_per_sm: _Number = msgspec.field(name="blocks per SM", default=None)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from array import array
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 from detbench.errors import BadFileError
 from detbench.readers import printed
 from detbench.readers.numbers import NANOSECONDS, integer, moment, parse_numbers, whole
+from detbench.readers.streams import UNKNOWN, codes_of, in_turn
 from detbench.readers.text import open_text
 from detbench.readers.timeline import ACTIVITIES, NO_RANGES, Timeline
 
@@ -30,7 +34,8 @@ def read_nsys_trace(path: Path) -> Timeline:
         BadFileError: it is not a trace, holds no kernel, or a row in it is damaged.
     """
     columns: dict[str, list[str | int]] = {column.name: [] for column in ACTIVITIES.columns}
-    at, once = _At([], 0, 0, 0), printed.Once(path, _AGAIN)
+    contexts, launches = array("q"), array("q")
+    at, once = _At([], 0, 0, 0, -1, -1), printed.Once(path, _AGAIN)
     with open_text(path) as stream:
         for number, names, cells in printed.rows(path, stream, is_trace, _AGAIN):
             if not cells:
@@ -50,20 +55,28 @@ def read_nsys_trace(path: Path) -> Timeline:
             columns["name"].append(name)
             columns["kind"].append("copy" if printed.is_copy(name) else "kernel")
             columns["device"].append(printed.device_number(cells[at.device]))
+            contexts.append(_number(cells, at.context))
+            launches.append(_number(cells, at.launch))
         stream.seek(0)
         why = printed.why_none(stream)
     if "kernel" not in columns["kind"]:
         raise BadFileError(path, f"no kernel in it{why and f'; it says: {why}'}", _AGAIN)
-    return Timeline(ACTIVITIES.table(columns), NO_RANGES)
+    table = ACTIVITIES.table(columns)
+    device = table["device"].cat.codes.to_numpy(np.int64)
+    queue = codes_of(device, np.array(contexts, np.int64), table["stream"].to_numpy())
+    found = Timeline(table, NO_RANGES)
+    return in_turn(found, queue, np.array(launches, np.int64), is_one_process=False)
 
 
 class _At(NamedTuple):
-    """Positions of the columns; times come with our column name and their unit."""
+    """Positions of the columns, -1 without one; times come with our column name and unit."""
 
     times: list[tuple[str, int, str]]
     device: int
     stream: int
     name: int
+    context: int
+    launch: int
 
     @classmethod
     def of(cls, names: list[str]) -> _At:
@@ -72,7 +85,15 @@ class _At(NamedTuple):
             for index, name in enumerate(names)
             if (found := _TIME.fullmatch(name))
         ]
-        return cls(times, *(names.index(name) for name in ("Device", "Strm", "Name")))
+        needed = (names.index(name) for name in ("Device", "Strm", "Name"))
+        others = (names.index(name) if name in names else -1 for name in ("Ctx", "CorrId"))
+        return cls(times, *needed, *others)
+
+
+def _number(cells: list[str], index: int) -> int:
+    """A number that the table may lack; -1 without one."""
+    text = cells[index].replace(",", "") if index >= 0 else ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else UNKNOWN
 
 
 def _nanoseconds(cell: str, unit: str) -> float:

@@ -8,16 +8,19 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
+
 from detbench.errors import BadFileError
 from detbench.readers.numbers import NANOSECONDS, NoNumberError, parse_numbers, whole
 from detbench.readers.printed import Once, device_number, is_copy
+from detbench.readers.streams import UNKNOWN, codes_of, in_turn
 from detbench.readers.text import csv_cells, open_text
 from detbench.readers.timeline import ACTIVITIES, NO_RANGES, Timeline
 
 HEADER = '"Start","Duration"'
 _NEEDED = ("Start", "Duration", "Device", "Stream", "Name")
 _STREAM = re.compile(r"\d{1,18}", re.ASCII)
-_CORRELATION = re.compile(r" \[\d+\]$")
+_CORRELATION = re.compile(r" \[(\d{1,18})\]$")
 _AGAIN = (
     "copy it again, or have it recorded again with `nvprof --csv --print-gpu-trace --log-file FILE`"
 )
@@ -60,18 +63,27 @@ def read_nvprof_trace(path: Path) -> Timeline:
         if unit not in NANOSECONDS:
             raise BadFileError(path, f"{name} has an unknown unit: '{unit}'", _AGAIN)
         times[name] = _times(path, name, columns[name], NANOSECONDS[unit], lines)
-    return Timeline(
-        ACTIVITIES.table(
-            {
-                "name": [_CORRELATION.sub("", name) for name in columns["Name"]],
-                "kind": ["copy" if is_copy(n) else "kernel" for n in columns["Name"]],
-                "device": [device_number(d) for d in columns["Device"]],
-                "stream": [int(s) if _STREAM.fullmatch(s) else -1 for s in columns["Stream"]],
-                "start (ns)": times["Start"],
-                "duration (ns)": times["Duration"],
-            }
-        ),
-        NO_RANGES,
+    table = ACTIVITIES.table(
+        {
+            "name": [_CORRELATION.sub("", name) for name in columns["Name"]],
+            "kind": ["copy" if is_copy(n) else "kernel" for n in columns["Name"]],
+            "device": [device_number(d) for d in columns["Device"]],
+            "stream": [int(s) if _STREAM.fullmatch(s) else -1 for s in columns["Stream"]],
+            "start (ns)": times["Start"],
+            "duration (ns)": times["Duration"],
+        }
+    )
+    streams = table["stream"].to_numpy()
+    context = [cells[names.index("Context")] if "Context" in names else "" for cells in rows]
+    device = table["device"].cat.codes.to_numpy(np.int64)
+    queue = codes_of(device, np.array(context), streams)
+    queue[streams < 0] = UNKNOWN
+    launches = [
+        int(found[1]) if (found := _CORRELATION.search(name)) else UNKNOWN
+        for name in columns["Name"]
+    ]
+    return in_turn(
+        Timeline(table, NO_RANGES), queue, np.array(launches, np.int64), is_one_process=False
     )
 
 

@@ -1,8 +1,8 @@
-"""Tables among other lines, in the three forms that `nsys stats` prints.
+"""Tables among other lines, in the forms that `nsys stats` prints.
 
-CSV ends at an empty line or where another report begins. The text forms, `column` and `table`,
-have a rule of dashes under the header, which gives the position of each column; a cell that was
-too wide for its column ends in `…`.
+JSON is a list of rows (`printed_json`). CSV ends at an empty line or where another report begins.
+The text forms, `column` and `table`, have a rule of dashes under the header, which gives the
+position of each column; a cell that was too wide for its column ends in `…`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from detbench.errors import BadFileError
+from detbench.readers.printed_json import blocks
 from detbench.readers.text import csv_cells
 
 _DEVICE = re.compile(r"\((\d+)\)$")
 _RULE = re.compile(r"[ +]?-+([ +]+-+)+[ +]*")
+_NAMES = ("Name", "Operation", "Range")  # one of them is in every header
 _END = ("==", "** ", "Processing", "SKIPPED", "[")
 
 
@@ -39,8 +41,14 @@ def rows(
     names: list[str] = []  # of the current table
     spans: list[tuple[int, int]] = []  # its columns, in a text form
     before = ""
-    for number, line in enumerate(lines, 1):
+    for number, line, keys, objects in blocks(path, lines, again):
         place = f"line {number}"
+        if keys:  # a table in JSON
+            names = []
+            if wanted(keys):
+                yield Row(number, keys, [])
+                yield from (Row(row, keys, cells) for row, cells in objects)
+            continue
         if _RULE.fullmatch(line.rstrip()):
             spans = [found.span() for found in re.finditer("-+", line)]
             found = _cut(before, spans)
@@ -106,7 +114,7 @@ def why_none(lines: Iterable[str]) -> str:
 
 def _csv_names(line: str) -> list[str]:
     # Most lines are not a header, and this check is quicker than splitting them.
-    if "," not in line or ("Name" not in line and "Operation" not in line):
+    if "," not in line or not any(word in line for word in _NAMES):
         return []
     return [cell.strip().strip('"') for cell in line.rstrip().split(",")]
 

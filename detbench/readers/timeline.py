@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -21,7 +22,7 @@ ACTIVITIES = Schema(
         Column(
             "kind", "category", "`kernel`, `copy` (memcpy and memset) or `operator` (on the CPU)"
         ),
-        Column("device", "category", "GPU number, or `cpu`"),
+        Column("device", "category", "GPU number, with its rank if several have it; or `cpu`"),
         Column("stream", "int64", "stream on a GPU, thread on the CPU"),
         Column("start (ns)", "int64", "since an origin that the file chooses"),
         Column("duration (ns)", "int64", ""),
@@ -94,12 +95,19 @@ class Timeline:
         launches: rows of `LAUNCHES` for the activities whose launch was recorded; None if they
             were not requested, or the file has none.
         note: what the file holds instead of kernels, if that is known.
+        notes: sentences that a reader of any figure of it has to know.
+        processes: by device, the processes whose ranges are its own; empty if all are.
+        is_merged: whether devices are told apart that their processes call by one number: such
+            recordings were put together, and have one window.
     """
 
     activities: pd.DataFrame
     ranges: pd.DataFrame
     launches: pd.DataFrame | None = None
     note: str = ""
+    notes: tuple[str, ...] = ()
+    processes: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    is_merged: bool = False
 
 
 def joined(launched: pd.DataFrame, calls: pd.DataFrame) -> pd.DataFrame | None:

@@ -5,22 +5,16 @@ A reader is imported when a file is of its format: all of them take longer than 
 
 from __future__ import annotations
 
-import logging
 import re
-import shlex
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from detbench.errors import BadFileError, MissingError
+from detbench.errors import BadFileError
 from detbench.readers.packed import suffix_of
-from detbench.readers.text import is_text, on_disk, open_text, read_head
+from detbench.readers.printed_json import is_json_table
+from detbench.readers.text import encoding_of, is_text, open_text, read_head
 from detbench.readers.timeline import KernelSums, Timeline
-
-_log = logging.getLogger(__name__)
 
 _HEAD = 1 << 16
 _SQLITE = b"SQLite format 3\x00"
@@ -28,9 +22,9 @@ _STATS = (
     "copy it again, or have it written again:"
     " nsys stats --report cuda_gpu_trace --format csv, or nvprof --csv"
 )
+_NSYS_REPORTS = {".nsys-rep", ".qdrep"}
 # A line of text may begin with a bracket too: [5/8] Executing ...
 _JSON = re.compile(rb"[\xef\xbb\xbf \t\r\n]*(\{|\[\s*[\[{\]])")
-_NSYS_REPORTS = {".nsys-rep", ".qdrep"}
 
 
 def read_timeline(path: Path, *, launches: bool = False) -> Timeline | KernelSums:
@@ -50,7 +44,8 @@ def read_timeline(path: Path, *, launches: bool = False) -> Timeline | KernelSum
         if is_dlprof_database(path):
             return read_dlprof_database(path)
         return read_cupti(path, launches=launches)
-    if _JSON.match(head):
+    is_table = is_json_table(head.decode(encoding_of(head), "replace"))
+    if _JSON.match(head) and not is_table:
         from detbench.readers.kineto import read_kineto
 
         try:
@@ -73,7 +68,9 @@ def read_timeline(path: Path, *, launches: bool = False) -> Timeline | KernelSum
     if is_text(head) and (read := _reader_of_text(path)) is not None:
         return read(path)
     if suffix_of(path) in _NSYS_REPORTS:
-        return _exported(path, launches)
+        from detbench.readers.nsys_export import read_nsys_report
+
+        return read_nsys_report(path, launches=launches)
     raise BadFileError(
         path,
         "the file is empty" if not head else "not a known timeline format",
@@ -88,6 +85,7 @@ def _reader_of_text(path: Path) -> Callable[[Path], Timeline | KernelSums] | Non
     from detbench.readers.dlprof import is_dlprof, read_dlprof
     from detbench.readers.kernel_sums import is_summary, read_kernel_sums
     from detbench.readers.key_averages import is_key_averages, read_key_averages
+    from detbench.readers.nsys_reports import INSTEAD, other_report
     from detbench.readers.nsys_trace import is_trace, read_nsys_trace
     from detbench.readers.nvprof_csv import HEADER, read_nvprof_trace
     from detbench.readers.nvprof_text import is_nvprof_text, read_nvprof_text
@@ -122,37 +120,16 @@ def _reader_of_text(path: Path) -> Callable[[Path], Timeline | KernelSums] | Non
             is_sums = True
         lines.seek(0)
         why = printed.why_none(lines)
+        lines.seek(0)
+        other = next(printed.rows(path, lines, lambda n: bool(other_report(n)), _STATS), None)
     if is_torch:
         return read_key_averages
     if is_sums:
         return read_kernel_sums
     if is_nvprof or has_calls:
         return read_nvprof_text
+    if other is not None:
+        raise BadFileError(path, f"it is {other_report(other.names)}", INSTEAD)
     if why:
         raise BadFileError(path, f"no kernel in it; it says: {why}", _STATS)
     return None
-
-
-def _exported(path: Path, launches: bool) -> Timeline:
-    """Read a report of Nsight Systems through its own exporter: nothing else can read it."""
-    from detbench.readers.cupti import read_cupti
-
-    nsys = shutil.which("nsys")
-    if nsys is None:
-        raise MissingError(
-            f"{path} is a report of Nsight Systems, which needs nsys: it is not installed here",
-            f"where nsys is installed: nsys export --type sqlite {path}",
-        )
-    with on_disk(path) as file, tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "export.sqlite"
-        command = [nsys, "export", "--type", "sqlite", "--output", str(out), str(file)]
-        _log.info("runs %s", shlex.join(command))
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if not out.is_file():
-            said = (done.stderr or done.stdout).strip().splitlines()
-            raise BadFileError(
-                path,
-                f"nsys export failed: {said[-1] if said else 'it printed nothing'}",
-                "export it with the version of nsys that recorded it",
-            )
-        return read_cupti(out, launches=launches)

@@ -11,7 +11,8 @@ from detbench.readers.timeline import CPU, TENSOR, KernelSums, Timeline
 from detbench.utilization.estimates import occupancy, sm_efficiency
 from detbench.utilization.intervals import gaps, self_times
 from detbench.utilization.kernel_classes import kernel_class
-from detbench.utilization.window import Window, busy_of, inside, iterations, window_of, work_of
+from detbench.utilization.numbered_ranges import iterations_of
+from detbench.utilization.window import Window, busy_of, inside, window_of, work_of
 
 _SM_EFFICIENCY = "SM efficiency, estimated (%)"
 _OCCUPANCY = "achieved occupancy, estimated (%)"
@@ -68,16 +69,15 @@ def by_stream(timeline: Timeline, chosen: list[str], name: str | None = None) ->
 def by_iteration(timeline: Timeline, chosen: list[str], name: str | None = None) -> pd.DataFrame:
     """One row per iteration (or range `name`): for how much of it the device was busy.
 
-    Work counts in the iteration in which it ran, even if an earlier one launched it.
+    Work counts in the iteration in which it ran, even if an earlier one launched it. Without a
+    name known for iterations, the family of numbered ranges that fits best stands for them.
 
     Raises:
         ValueError: the file names no iteration.
     """
-    steps = iterations(timeline, name)
-    if steps.empty:
-        raise ValueError("it names no iteration")
     rows = []
     for device in chosen:
+        steps = iterations_of(timeline, device, name)
         work = work_of(timeline, device)
         for step in steps.itertuples(index=False):
             label, start, duration = step[:3]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def _ours(timeline: Timeline, device: str, name: str | None) -> Iterator[dict[st
 
 def _tensorboard(timeline: Timeline, device: str) -> Iterator[dict[str, Any]]:
     """A step lasts until its launches have run; the shares are of all steps together."""
-    steps = plugin_steps(timeline)
+    steps = plugin_steps(_of_process(timeline, device))
     if not steps:
         return
     tool = "TensorBoard plugin"
@@ -88,6 +89,19 @@ def _tensorboard(timeline: Timeline, device: str) -> Iterator[dict[str, Any]]:
     yield _row(tool, "kernel total", sums, int(total))
     mean = round(np.mean([end - start for start, end in steps]))
     yield _row(tool, "average step", window, mean, **{"share (%)": None})
+
+
+def _of_process(timeline: Timeline, device: str) -> Timeline:
+    """Of recordings that were put together, the one of a device's processes."""
+    own = timeline.processes.get(device, frozenset())
+    if not timeline.is_merged or not own:
+        return timeline
+    launches = timeline.launches
+    return replace(
+        timeline,
+        ranges=timeline.ranges[timeline.ranges["process"].isin(own)],
+        launches=None if launches is None else launches[launches["process"].isin(own)],
+    )
 
 
 def _tracelens(timeline: Timeline, device: str) -> Iterator[dict[str, Any]]:

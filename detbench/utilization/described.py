@@ -13,6 +13,9 @@ _UNIT = re.compile(
 _LONG_UNITS = re.compile(
     r"^(%|ns|us|ms|s|min|J|W|C|MHz|B|bytes|MiB|MiB/s|GiB|cores|images/s|s/\w+)$"
 )
+# In percent, but of something that they may exceed.
+_NO_SHARES = ("CPU", "error", "share of the difference", "efficiency")
+_ROUNDING = 1e-3  # tools print few digits
 
 
 def described(
@@ -44,9 +47,25 @@ def described(
         "denominator": denominator,
         "count": count,
         "units": units(table),
-        "notes": list(notes),
+        "notes": [*notes, *_above_all(table)],
     }
     return table
+
+
+def _above_all(table: pd.DataFrame) -> list[str]:
+    """Notes on shares above 100 %, which no share of a whole can be."""
+    found = []
+    for name in table.select_dtypes("number"):
+        if not str(name).endswith("(%)") or str(name).startswith(_NO_SHARES):
+            continue
+        above = table[name] > 100 * (1 + _ROUNDING)
+        if above.any():
+            found.append(
+                f"{name} is above 100 in {int(above.sum()):,} of {len(table):,} rows (at most"
+                f" {float(table[name].max()):,.4g}): no share can be, so what it was computed from"
+                " does not fit together"
+            )
+    return found
 
 
 def units(table: pd.DataFrame) -> dict[str, str]:

@@ -13,7 +13,10 @@ from detbench.readers.schema import blocks
 from detbench.readers.timeline import CPU, Timeline
 from detbench.utilization.intervals import busy_time
 
-_ITERATION = re.compile(r"(ProfilerStep#|iteration )\d+")  # PyTorch's name, and our NVTX range's
+ITERATION = re.compile(r"(ProfilerStep#|iteration )\d+")
+"""PyTorch's name of an iteration, and that of our NVTX range."""
+NUMBER = re.compile(r"\d+")
+"""What differs in the names of numbered ranges."""
 
 
 @dataclass(frozen=True)
@@ -40,35 +43,58 @@ def devices(timeline: Timeline) -> list[str]:
     kinds = timeline.activities["kind"]
     device = rows(timeline.activities, kinds == "kernel")["device"].cat
     codes = device.codes.to_numpy()
-    gpus = sorted(name for code, name in enumerate(device.categories) if (codes == code).any())
+    found = (name for code, name in enumerate(device.categories) if (codes == code).any())
+    gpus = sorted(found, key=_by_numbers)
     return gpus if gpus else [CPU] if (kinds == "operator").any() else []
 
 
-def iterations(timeline: Timeline, name: str | None = None) -> pd.DataFrame:
-    """The ranges called `name`, by default those of the profiled iterations."""
+def _by_numbers(device: str) -> tuple[str, list[int]]:
+    return NUMBER.sub("", device), [int(number) for number in NUMBER.findall(device)]
+
+
+def own_ranges(timeline: Timeline, device: str, is_wanted: pd.Series) -> pd.DataFrame:
+    """The wanted ranges of the processes that used a device; all of them if it has none itself."""
+    found: pd.DataFrame = timeline.ranges[is_wanted]
+    own: pd.DataFrame = found[found["process"].isin(timeline.processes.get(device, ()))]
+    return (found if own.empty else own).sort_values("start (ns)")
+
+
+def iterations(timeline: Timeline, device: str, name: str | None = None) -> pd.DataFrame:
+    """The ranges called `name`, by default those of the profiled iterations.
+
+    A name with N for its numbers, such as `step N`, stands for all that differ in these.
+    """
     names = timeline.ranges["name"]
-    chosen = names == name if name is not None else names.str.fullmatch(_ITERATION)
-    found: pd.DataFrame = timeline.ranges[chosen]
-    return found.sort_values("start (ns)")
+    if name is None:
+        return own_ranges(timeline, device, names.str.fullmatch(ITERATION))
+    chosen = names == name
+    if not chosen.any():
+        chosen = names.str.replace(NUMBER, "N", regex=True) == name
+    return own_ranges(timeline, device, chosen)
 
 
 def window_of(timeline: Timeline, device: str, name: str | None = None) -> Window:
     """From the first to the last of `iterations`, or of the work if there are none.
 
+    Recordings that were put together have one window then: that of all of them.
+
     Raises:
         ValueError: there is no range of that name.
     """
-    steps = iterations(timeline, name)
+    steps = iterations(timeline, device, name)
     if len(steps):
         end = steps["start (ns)"] + steps["duration (ns)"]
         source = "profiled iterations" if name is None else f"ranges {name}"
         return Window(int(steps["start (ns)"].min()), int(end.max()), source, len(steps))
     if name is not None:
         raise no_range(timeline, name)
-    work = work_of(timeline, device)
-    end = (work["start (ns)"] + work["duration (ns)"]).max()
     what = "operator" if device == CPU else "kernel"
-    return Window(int(work["start (ns)"].min()), int(end), f"first to last {what}", None)
+    table = timeline.activities
+    is_common = timeline.is_merged and device != CPU
+    work = table[table["kind"] == what] if is_common else work_of(timeline, device)
+    end = (work["start (ns)"] + work["duration (ns)"]).max()
+    source = f"first to last {what}{' of all processes' * is_common}"
+    return Window(int(work["start (ns)"].min()), int(end), source, None)
 
 
 def work_of(timeline: Timeline, device: str) -> pd.DataFrame:

@@ -139,7 +139,7 @@ def test_a_cuda_graph_keeps_the_gpu_busy(make: Make) -> None:
     (row,) = compute.by_device(timeline, ["0"]).to_dict("records")
     # [100, 250) as before, and the graph's [300, 450): 300 of 500.
     assert row["busy (%)"] == 60
-    assert timeline.note.startswith("CUDA graphs are a row each (1)")
+    assert timeline.notes[0].startswith("CUDA graphs are a row each (1)")
     classes = compute.by_name(timeline, ["0"], "class").set_index("class")
     assert classes.loc["CUDA graph", "total (ms)"] == pytest.approx(150e-6)
 
@@ -163,4 +163,4 @@ def test_an_activity_without_times_is_left_out_and_counted(make: Make) -> None:
         make(NSYS_TABLES + script.replace("KERNEL select", f"KERNEL ({into}) select", 1))
     )
     assert len(timeline.activities) == len(before.activities)
-    assert timeline.note == "without times, as these could not be collected, and left out: 1"
+    assert timeline.notes == ("without times, as these could not be collected, and left out: 1",)

@@ -1,0 +1,120 @@
+"""A stream runs one kernel after another: kernels whose times deny that are cut, and told.
+
+Profilers sometimes write an end that is far too late, and one such kernel covers all idle time
+behind it. It shows by what ran on its stream meanwhile. A kernel that only overlaps the next one
+may be right: programmatic dependent launch (from Hopper on) lets the next one begin early, but it
+ends later. So may the kernels of one CUDA graph, which one call launched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from detbench.readers.timeline import Timeline
+
+Numbers = npt.NDArray[np.int64]
+UNKNOWN = -1
+"""The queue of an activity whose stream is not known, and the launch of one without a number."""
+
+_WHOLE = 1000  # ns: starts in whole microseconds are rounded, and so may durations be
+_ROUNDED = 2 * _WHOLE
+_FEW = 0.1  # of the launches of one process on a stream, which several of its threads may reorder
+
+
+class _Cut(NamedTuple):
+    row: int
+    end: int
+    num_inside: int
+
+
+def in_turn(
+    timeline: Timeline, queues: Numbers, launches: Numbers, *, is_one_process: bool = True
+) -> Timeline:
+    """The timeline with every kernel cut where its stream went on, and a note of what was cut.
+
+    Args:
+        timeline: any; only its kernels are looked at.
+        queues: for each activity, a number that only those of one stream share.
+        launches: for each activity, the number of the call that launched it.
+        is_one_process: whether no two processes can share such a number. Otherwise streams whose
+            launches are out of order are left as they are.
+    """
+    table = timeline.activities
+    start = table["start (ns)"].to_numpy()
+    end = start + table["duration (ns)"].to_numpy()
+    is_kernel = (table["kind"] == "kernel").to_numpy() & (queues != UNKNOWN)
+    rows = np.flatnonzero(is_kernel)
+    rows = rows[np.lexsort((end[rows], start[rows], queues[rows]))]
+    slack = 0 if (start[rows] % _WHOLE).any() else _ROUNDED
+    cuts: list[_Cut] = []
+    for part in np.split(rows, np.flatnonzero(np.diff(queues[rows])) + 1):
+        if len(part) > 1 and (is_one_process or _is_in_order(launches[part])):
+            cuts += _of_stream(part, start[part], end[part], launches[part], slack)
+    if not cuts:
+        return timeline
+    duration = table["duration (ns)"].to_numpy().copy()
+    for cut in cuts:
+        duration[cut.row] = cut.end - start[cut.row]
+    note = _note(table, cuts, duration)
+    return replace(
+        timeline,
+        activities=table.assign(**{"duration (ns)": duration}),
+        notes=(*timeline.notes, note),
+    )
+
+
+def codes_of(*columns: npt.NDArray[Any]) -> Numbers:
+    """A number for each row that it shares only with rows that are equal in all columns."""
+    found = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        code, values = pd.factorize(column)
+        found = found * max(1, len(values)) + code
+    return found
+
+
+def _is_in_order(launches: Numbers) -> bool:
+    """Whether a stream's launches are of one process: their numbers rise."""
+    known = launches[launches != UNKNOWN]
+    return float((np.diff(known) < 0).sum()) <= _FEW * len(known)
+
+
+def _of_stream(
+    rows: Numbers, start: Numbers, end: Numbers, launch: Numbers, slack: int
+) -> list[_Cut]:
+    """The kernels of a stream, in the order of their starts, that outlast a later one."""
+    earliest_after = np.minimum.accumulate(end[::-1])[::-1][1:]
+    cuts = []
+    for first in np.flatnonzero(end[:-1] > earliest_after + slack):
+        behind = slice(first + 1, np.searchsorted(start, end[first]))
+        is_other = (launch[behind] != launch[first]) | (launch[behind] == UNKNOWN)
+        inside = is_other & (end[behind] + slack < end[first]) & (start[behind] > start[first])
+        if inside.any():
+            nexts = start[behind][is_other & (start[behind] > start[first])]
+            cuts.append(_Cut(int(rows[first]), int(nexts[0]), int(inside.sum())))
+    return cuts
+
+
+def _note(table: pd.DataFrame, cuts: list[_Cut], duration: Numbers) -> str:
+    """Which kernels were cut, how many, and by how much."""
+    told = table["duration (ns)"].to_numpy()
+    lost = sum(int(told[cut.row] - duration[cut.row]) for cut in cuts)
+    worst = max(cuts, key=lambda cut: told[cut.row] - duration[cut.row])
+    name, device = table["name"].iloc[worst.row], table["device"].iloc[worst.row]
+    stream = table["stream"].iloc[worst.row]
+    return (
+        f"a stream runs one kernel after another, but {len(cuts):,} kernel"
+        f"{'s' * (len(cuts) > 1)} would have lasted beyond later ones of the same stream: cut at"
+        f" the next one's start, by {lost / 1e6:,.4g} ms in all. The largest cut: {name} on"
+        f" {device_name(device)}, stream {stream}, written as {told[worst.row] / 1e6:,.4g} ms,"
+        f" cut to {duration[worst.row] / 1e6:,.4g} ms ({worst.num_inside:,} kernels inside)"
+    )
+
+
+def device_name(device: str) -> str:
+    """A device for a sentence: its own name, or `GPU 0`."""
+    return f"GPU {device}" if device.isdigit() else device
