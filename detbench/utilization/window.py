@@ -48,8 +48,9 @@ def devices(timeline: Timeline) -> list[str]:
     return gpus if gpus else [CPU] if (kinds == "operator").any() else []
 
 
-def _by_numbers(device: str) -> tuple[str, list[int]]:
-    return NUMBER.sub("", device), [int(number) for number in NUMBER.findall(device)]
+def _by_numbers(device: str) -> tuple[str, list[tuple[int, str]]]:
+    """The order of names, where `rank 10` comes after `rank 9`."""
+    return NUMBER.sub("", device), [(len(number), number) for number in NUMBER.findall(device)]
 
 
 def own_ranges(timeline: Timeline, device: str, is_wanted: pd.Series) -> pd.DataFrame:

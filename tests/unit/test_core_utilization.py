@@ -3,6 +3,7 @@ import pytest
 
 from detbench.gpus import counters
 from detbench.utilization.core import by, core_utilization
+from detbench.utilization.described import described
 
 FMA = counters.METRICS["fma"][0]
 FP16, FMA_TYPE_FP16 = counters.METRICS["fp16"]
@@ -110,3 +111,12 @@ def test_blackwells_names_of_the_cycles_count() -> None:
     table = launches(**values).assign(capability="10.0")
     assert core_utilization(table).percent["tensor"] == pytest.approx(60.0)
     assert by(table, "file")["hmma cycles (%)"].item() == pytest.approx(50.0)
+
+
+def test_a_share_above_100_has_a_note() -> None:
+    table = described(
+        pd.DataFrame({"busy (%)": [50.0, 180.0], "efficiency (%)": [120.0, 90.0]}),
+        kind="x", title="", window="", denominator="", count="",
+    )  # fmt: skip
+    (note,) = table.attrs["notes"]
+    assert note.startswith("busy (%) is above 100 in 1 of 2 rows (at most 180)")

@@ -25,8 +25,10 @@ _SHOWN_OF_SUMMARIES = ("class", "kernel")
     type=click.Choice(_LEVELS),
     help="What a row stands for.  [default: the tables by " + ", ".join(_SHOWN) + "]",
 )
-@click.option("--device", help="Only this GPU number, or `cpu` for the CPU's operators.")
-@click.option("--range", "range_", help="Use the ranges of this name as the window.")
+@click.option("--device", help="Only this GPU, by its name in the tables, or `cpu` for operators.")
+@click.option(
+    "--range", "range_", help="Use the ranges of this name (`step N`: any number) as the window."
+)
 @click.option("--top", default=10, show_default=True, help="Number of kernels or ranges to list.")
 @format_option()
 @output_option
