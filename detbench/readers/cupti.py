@@ -24,7 +24,7 @@ from detbench.readers.cupti_ranges import read_ranges
 from detbench.readers.database import Database, named, open_database
 from detbench.readers.numbers import impossible
 from detbench.readers.schema import blocks, categorical, joined, stacked
-from detbench.readers.streams import UNKNOWN, codes_of, in_turn
+from detbench.readers.streams import UNKNOWN, codes_of, distinct, in_turn
 from detbench.readers.timeline import ACTIVITIES, Timeline
 
 # The values of `copyKind` (CUpti_ActivityMemcpyKind).
@@ -121,12 +121,11 @@ def _processes(
     device: pd.Categorical[str], process: npt.NDArray[np.int64]
 ) -> dict[str, frozenset[int]]:
     """By device, the processes that used it, as far as they are told."""
-    pairs = pd.DataFrame({"device": device, "process": process}).drop_duplicates()
-    known = pairs[pairs["process"] != UNKNOWN]
-    return {
-        str(name): frozenset(group["process"])
-        for name, group in known.groupby("device", observed=True)
-    }
+    rows, _ = distinct(device.codes, process)
+    found: dict[str, set[int]] = {}
+    for row in rows[process[rows] != UNKNOWN]:
+        found.setdefault(str(device[row]), set()).add(int(process[row]))
+    return {name: frozenset(processes) for name, processes in found.items()}
 
 
 class _Activities(NamedTuple):
@@ -176,7 +175,8 @@ def _activities(
 ) -> _Activities:
     """The rows of one CUPTI table; without a name column they are all called `one_name`."""
     columns = ["start", "end", "deviceId", "streamId", *([name_column] if name_column else [])]
-    start, end, device, stream, *ids = database.integers(table, columns)
+    told = _columns(database, table, columns)
+    start, end, device, stream, *ids = (told[name] for name in columns)
     wrong = _first_wrong(start, end)
     if wrong is not None:
         raise BadFileError(
@@ -191,7 +191,7 @@ def _activities(
     return _Activities(
         kind,
         label,
-        {"deviceId": device, **{name: _optional(database, table, name) for name in _KEYS}},
+        {"deviceId": device, **{name: told[name] for name in _KEYS}},
         stream,
         start,
         np.subtract(end, start, out=end),  # ten million are a lot to hold twice
@@ -207,14 +207,28 @@ def _first_wrong(start: npt.NDArray[np.int64], end: npt.NDArray[np.int64]) -> in
     return None
 
 
-def _optional(database: Database, table: str, column: str) -> npt.NDArray[np.int64]:
-    """A column that old versions lack, and that may have empty cells: -1 for all then."""
-    if column in database.columns[table]:
-        with suppress(BadFileError):
-            (found,) = database.integers(table, [column])
-            return found >> PROCESS_SHIFT if column == "globalPid" else found
-    (start,) = database.integers(table, ["start"])
-    return np.full_like(start, UNKNOWN)
+def _columns(database: Database, table: str, needed: list[str]) -> dict[str, npt.NDArray[np.int64]]:
+    """Columns by name: what is needed, and `_KEYS`, where old versions have none or empty cells."""
+    keys = [name for name in _KEYS if name in database.columns[table]]
+    try:
+        read = zip([*needed, *keys], database.integers(table, [*needed, *keys]), strict=True)
+        found = dict(read)
+    except BadFileError:
+        found = dict(zip(needed, database.integers(table, needed), strict=True))
+        for name in keys:
+            with suppress(BadFileError):
+                (found[name],) = database.integers(table, [name])
+    if "globalPid" in found:
+        found["globalPid"] = found["globalPid"] >> PROCESS_SHIFT
+    unknown = np.broadcast_to(np.int64(UNKNOWN), found[needed[0]].shape)
+    return found | {name: _compact(found.get(name, unknown)) for name in _KEYS}
+
+
+def _compact(column: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The column; without memory of its own if all of it is one number."""
+    if len(column) and not (column != column[0]).any():
+        return np.broadcast_to(column[0], column.shape)
+    return column
 
 
 def _why_no_kernel(database: Database) -> str:

@@ -18,7 +18,7 @@ import pandas as pd
 from detbench.readers.cupti_launches import PROCESS_SHIFT
 from detbench.readers.database import Database
 from detbench.readers.schema import categorical
-from detbench.readers.streams import codes_of
+from detbench.readers.streams import distinct
 
 Numbers = npt.NDArray[np.int64]
 _DEVICES = "TARGET_INFO_CUDA_DEVICE"
@@ -43,8 +43,7 @@ class Named(NamedTuple):
 
 def name_devices(database: Database, process: Numbers, number: Numbers) -> Named:
     """Name the GPU of each activity, by its process (-1: not told) and its number there."""
-    used = codes_of(process, number)
-    _, first, code = np.unique(used, return_index=True, return_inverse=True)
+    first, code = distinct(process, number)
     pairs = [(int(process[row]), int(number[row])) for row in first]
     known = _physical(database)
     gpus = {pair: known[_plain(pair)] for pair in pairs if _plain(pair) in known}

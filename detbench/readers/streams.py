@@ -8,6 +8,7 @@ ends later. So may the kernels of one CUDA graph, which one call launched.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -15,12 +16,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from detbench.readers.schema import blocks
 from detbench.readers.timeline import Timeline
 
 Numbers = npt.NDArray[np.int64]
 UNKNOWN = -1
 """The queue of an activity whose stream is not known, and the launch of one without a number."""
 
+_FEW_QUEUES = 16
 _WHOLE = 1000  # ns: starts in whole microseconds are rounded, and so may durations be
 _ROUNDED = 2 * _WHOLE
 _FEW = 0.1  # of the launches of one process on a stream, which several of its threads may reorder
@@ -48,12 +51,14 @@ def in_turn(
     start = table["start (ns)"].to_numpy()
     end = start + table["duration (ns)"].to_numpy()
     is_kernel = (table["kind"] == "kernel").to_numpy() & (queues != UNKNOWN)
-    rows = np.flatnonzero(is_kernel)
-    rows = rows[np.lexsort((end[rows], start[rows], queues[rows]))]
-    slack = 0 if (start[rows] % _WHOLE).any() else _ROUNDED
+    slack = 0 if any((start[some] % _WHOLE).any() for some in blocks(len(start))) else _ROUNDED
     cuts: list[_Cut] = []
-    for part in np.split(rows, np.flatnonzero(np.diff(queues[rows])) + 1):
-        if len(part) > 1 and (is_one_process or _is_in_order(launches[part])):
+    for part in _by_queue(is_kernel, queues):
+        if _is_in_turn(start[part], end[part], slack):
+            continue
+        part = np.arange(len(start))[part]
+        part = part[np.lexsort((end[part], start[part]))]
+        if is_one_process or _is_in_order(launches[part]):
             cuts += _of_stream(part, start[part], end[part], launches[part], slack)
     if not cuts:
         return timeline
@@ -72,9 +77,37 @@ def codes_of(*columns: npt.NDArray[Any]) -> Numbers:
     """A number for each row that it shares only with rows that are equal in all columns."""
     found = np.zeros(len(columns[0]), np.int64)
     for column in columns:
-        code, values = pd.factorize(column)
-        found = found * max(1, len(values)) + code
+        if len(column) and (column != column[0]).any():
+            code, values = pd.factorize(column)
+            found = found * len(values) + code
     return found
+
+
+def distinct(*columns: npt.NDArray[Any]) -> tuple[Numbers, Numbers]:
+    """The first row of each combination of values, and for each row the number of its own."""
+    codes, values = pd.factorize(codes_of(*columns))
+    first = np.empty(len(values), np.int64)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]  # the last one written stays
+    return first, codes
+
+
+def _by_queue(is_chosen: npt.NDArray[np.bool_], queues: Numbers) -> Iterator[npt.NDArray[Any]]:
+    """The chosen rows of each queue, in their order: as a mask, or as their numbers."""
+    values = pd.unique(queues)
+    if len(values) <= _FEW_QUEUES:  # ten million rows are a lot to sort
+        yield from (is_chosen & (queues == value) for value in values)
+        return
+    rows = np.flatnonzero(is_chosen)
+    codes = pd.factorize(queues[rows])[0]
+    ends = np.bincount(codes).cumsum()
+    yield from np.split(rows[np.argsort(codes, kind="stable")], ends[:-1])
+
+
+def _is_in_turn(start: Numbers, end: Numbers, slack: int) -> bool:
+    """Whether the rows are sorted, and none outlasts a later one: what nearly all files hold."""
+    if not len(start) or (start[1:] < start[:-1]).any():
+        return not len(start)
+    return not (np.maximum.accumulate(end)[:-1] > end[1:] + slack).any()
 
 
 def _is_in_order(launches: Numbers) -> bool:
