@@ -62,11 +62,16 @@ class Readings(Generic[T]):
 
 @dataclass(frozen=True)
 class TimelineTables:
-    """Tables of a timeline: `compute.by_device`, `by_name` for classes, and `by_gap`."""
+    """Tables of a timeline: `compute.by_device`, `by_name` for classes, and `by_gap`.
+
+    Attributes:
+        notes: what a reader of them has to know.
+    """
 
     devices: pd.DataFrame
     classes: pd.DataFrame
     gaps: pd.DataFrame
+    notes: tuple[str, ...] = ()
 
     @property
     def on_gpu(self) -> bool:
@@ -189,6 +194,7 @@ def _timeline(file: Path) -> TimelineTables:
         compute.by_device(timeline, found),
         compute.by_name(timeline, found, "class"),
         compute.by_gap(timeline, found),
+        timeline.notes,
     )
 
 

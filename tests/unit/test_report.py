@@ -1,3 +1,5 @@
+import gzip
+import json
 import shlex
 from pathlib import Path
 
@@ -19,12 +21,15 @@ from detbench.reporting.labels import labels
 from detbench.reporting.measurements import Runs
 from detbench.reporting.parts import LeftOut, Section
 from detbench.reporting.reproduce import command as again
+from detbench.reporting.sections.kernels import idle_gaps, kernel_classes
 from detbench.reporting.sections.monitoring import monitoring
 from detbench.reporting.sections.overhead import overhead
 from detbench.reporting.sections.roofline import roofline
 from detbench.reporting.sections.throughput import throughput
+from detbench.reporting.sections.utilization import utilization
 from detbench.running.plan import Purpose, Request, plan
 from detbench.suite import load_family
+from tests.builders import event
 from tests.unit import test_comparison
 
 NUM_RUNS = 6  # three repeats in noprofile, then torch, nsight, memory
@@ -134,6 +139,17 @@ def test_overhead_compares_with_the_same_model_and_batch_size(root: Path) -> Non
     table = section.exhibits[0].table.set_index("mode")
     # torch is run 3: (10 + 2 + 0.3) / 2 images/s, against 12.1
     assert table.loc["torch", "slowdown (x)"] == pytest.approx(12.1 / 6.15)
+
+
+def test_what_a_timeline_has_to_be_read_with_stands_beside_its_figures(root: Path) -> None:
+    (folder, record) = next(run for run in store.all_runs(root) if run.record.spec.mode == "torch")
+    events = [event("ProfilerStep#1", 0, 1000, "user_annotation"), event("gemm", 0, 900)]
+    events += [event("relu", 100 * n, 20) for n in range(1, 4)]  # inside gemm, on its stream
+    trace = folder / f"torch_bs{record.spec.batch_size}.pt.trace.json.gz"
+    trace.write_bytes(gzip.compress(json.dumps({"traceEvents": events}).encode()))
+    for section in (kernel_classes(runs(root)), idle_gaps(runs(root)), utilization(runs(root))):
+        assert isinstance(section, Section)
+        assert any("a stream runs one kernel after another" in n for n in section.exhibits[0].notes)
 
 
 def test_counted_operations_are_drawn_below_the_roofs_of_the_slice(root: Path) -> None:

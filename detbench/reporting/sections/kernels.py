@@ -33,7 +33,11 @@ def kernel_classes(runs: Runs) -> Section | LeftOut:
         ),
         sources=[reading.file for reading in found.read],
         chart=share_stacks(table, "class"),
-        notes=["Classes are derived from kernel names.", *newest(table["run"].nunique())],
+        notes=[
+            "Classes are derived from kernel names.",
+            *newest(table["run"].nunique()),
+            *timeline_notes(found.read),
+        ],
     )
     return Section(_CLASSES, [exhibit], problems=found.problems)
 
@@ -55,9 +59,19 @@ def idle_gaps(runs: Runs) -> Section | LeftOut:
         ),
         sources=[reading.file for reading in found.read],
         chart=gap_bars(table),
-        notes=newest(len(table)),
+        notes=[*newest(len(table)), *timeline_notes(found.read)],
     )
     return Section(_GAPS, [exhibit], problems=found.problems)
+
+
+def timeline_notes(read: Sequence[Reading[TimelineTables]]) -> list[str]:
+    """What a reader of figures from timelines has to know of each."""
+    names = labels([reading.record for reading in read])
+    return [
+        f"{name}: {note}"
+        for name, reading in zip(names, read, strict=True)
+        for note in reading.value.notes
+    ]
 
 
 def _stacked(read: Sequence[Reading[TimelineTables]], which: str) -> pd.DataFrame:

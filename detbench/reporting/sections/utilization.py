@@ -13,6 +13,7 @@ from detbench.reporting.charts.parts import MOST_ROWS, newest
 from detbench.reporting.labels import facts, labels, several, windows
 from detbench.reporting.measurements import Runs
 from detbench.reporting.parts import Basis, Exhibit, LeftOut, Section
+from detbench.reporting.sections.kernels import timeline_notes
 
 _TITLE = "GPU compute utilization and core utilization"
 
@@ -68,6 +69,7 @@ def utilization(runs: Runs) -> Section | LeftOut:
         notes=[
             "From GA10x on, fp16 is a part of fma: never add them. A missing bar was not measured.",
             *newest(len(table)),
+            *timeline_notes(on_gpu),
         ],
     )
     return Section(_TITLE, [exhibit], problems=problems)
