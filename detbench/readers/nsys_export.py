@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import mmap
 import re
 import shlex
 import shutil
@@ -25,6 +26,7 @@ _NEWER = re.compile(
     re.IGNORECASE,
 )
 _ERROR = re.compile(r"error|fail|exception|cannot|invalid", re.IGNORECASE)
+_RECORDER = re.compile(rb"\b(20\d\d\.\d{1,2}\.\d{1,2}\.\d{1,4})-[0-9a-f]{6,12}v\d")
 _VERSION = re.compile(r"version (\d[\w.]*)")
 
 
@@ -52,29 +54,48 @@ def read_nsys_report(path: Path, *, launches: bool) -> Timeline:
         if done.returncode or not out.is_file():
             words = done.stderr + "\n" + done.stdout
             words = words.replace(str(out), path.name).replace(str(file), path.name)
-            raise _refusal(path, nsys, words, done.returncode)
+            raise _refusal(path, nsys, words, done.returncode, _recorder(file))
         try:
             return read_cupti(out, launches=launches)
         except BadFileError as error:
             raise BadFileError(path, error.problem, error.remedy, place=error.place) from error
 
 
-def _refusal(path: Path, nsys: str, words: str, code: int) -> BadFileError:
-    """Why nsys did not export a report, in its own words."""
+def _refusal(path: Path, nsys: str, words: str, code: int, recorder: str) -> BadFileError:
+    """Why nsys did not export a report, in its own words; `recorder` is the version that wrote it.
+
+    An older nsys often says no more of a newer report than that it cannot parse it.
+    """
     said = [line.strip() for line in words.splitlines() if line.strip()]
-    if newer := [line for line in said if _NEWER.search(line)]:
-        version = _version_of(nsys)
+    version = _version_of(nsys)
+    errors = [line for line in said if _ERROR.search(line)] or said
+    newer = [line for line in said if _NEWER.search(line)]
+    word = (newer[:1] or errors[-1:] or ["nothing"])[0]
+    if newer or _numbers(recorder) > _numbers(version) > ():
+        own, here = recorder and f" ({recorder})", version and f" ({version})"
         return BadFileError(
             path,
-            f"it is newer than the nsys that is installed here{version and f' ({version})'},"
-            f" which says: {newer[0]}",
+            f"it{own} is newer than the nsys that is installed here{here}, which says: {word}",
             "install the version of nsys that recorded it, or a later one; or export it there:"
             f" nsys export --type sqlite {path.name}",
         )
-    errors = [line for line in said if _ERROR.search(line)] or said
-    word = errors[-1] if errors else "it printed nothing"
     told = f" (exit code {code})" if code else ""
     return BadFileError(path, f"nsys export failed{told}: {word}", _AGAIN)
+
+
+def _recorder(file: Path) -> str:
+    """The version of nsys that recorded a report, which is somewhere in it; empty if unknown."""
+    with file.open("rb") as stream:
+        if not file.stat().st_size:
+            return ""
+        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            found = _RECORDER.search(content)
+            return found[1].decode() if found else ""
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """A version for comparing: its first three numbers; () if it is unknown."""
+    return tuple(int(part) for part in re.findall(r"\d{1,9}", version)[:3])
 
 
 def _version_of(nsys: str) -> str:

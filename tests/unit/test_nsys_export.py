@@ -68,6 +68,19 @@ def test_a_report_newer_than_nsys_is_said_to_be_that(parser: Run, report: Path, 
     assert "install the version of nsys that recorded it, or a later one" in done.stderr
 
 
+def test_the_version_that_recorded_a_report_is_in_it(parser: Run, report: Path) -> None:
+    """An older nsys says no more than that it cannot parse it."""
+    words = 'echo "std::exception::what: ProtobufParseException" >&2'
+    stand_in(report.parent, 1, words)
+    report.write_bytes(b"NVIDIA Tegra Profiler Report 1.\n\0\x162023.1.2.43-32377213v0\0")
+    done = parser("compute_util.py", report)
+    assert_refused(
+        done, 5, "it (2023.1.2.43) is newer than the nsys that is installed here (2022.4.2.1)"
+    )
+    report.write_bytes(b"NVIDIA Tegra Profiler Report 1.\n\0\x162022.4.2.1-32377213v0\0")
+    assert_refused(parser("compute_util.py", report), 5, "nsys export failed (exit code 1)")
+
+
 def test_what_is_wrong_with_the_export_is_told_of_the_report(parser: Run, report: Path) -> None:
     stand_in(report.parent, 0, script="create table StringIds (id int, value text);")
     done = parser("compute_util.py", report)
