@@ -1,8 +1,8 @@
 """Tells apart GPUs whose samples have one name, such as those of a file without an index.
 
 One GPU has one sample at a time. Where every time comes equally often, so many GPUs were sampled,
-and their order tells them apart. Samples without any name were taken by one call after another, so
-there the calls of one moment are milliseconds apart: bunches of equal size are those moments.
+and their order tells them apart. Where nothing numbers the GPUs, the calls of one moment may be
+milliseconds apart: bunches of equal size are those moments.
 """
 
 from __future__ import annotations
@@ -11,16 +11,21 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+AT_ONCE = "samples at the same time: several GPUs of one name, or a coarse clock"
+NEARLY_AT_ONCE = "samples milliseconds apart: several GPUs of one name, which nothing tells apart"
+"""The notes of samples that may be of several GPUs."""
+
 _FEWEST = 3  # bunches that make a pattern
 _NEAR = 0.25  # of the gap between two bunches
+_TOGETHER = 0.1  # seconds: the calls of one moment follow each other at once
 
 
-def apart(samples: pd.DataFrame, nameless: str) -> pd.DataFrame:
+def apart(samples: pd.DataFrame, *, is_numbered: bool) -> pd.DataFrame:
     """The samples, with a name for each GPU and a note for those whose names do not tell.
 
     Args:
         samples: rows in the order of the file.
-        nameless: the name of samples that have none.
+        is_numbered: whether the file names a GPU by what only one has: its index, UUID or bus.
     """
     names, notes = samples["gpu"].to_numpy(object).copy(), samples["note"].to_numpy(object).copy()
     times = samples["time (s)"].to_numpy()
@@ -30,9 +35,10 @@ def apart(samples: pd.DataFrame, nameless: str) -> pd.DataFrame:
         gaps = np.diff(times[order])
         if np.isnan(times[rows]).any() or not len(gaps):
             continue
+        is_near = gaps < min(_TOGETHER, _NEAR * gaps.max())
         size = _bunch(gaps == 0, fewest=1)
-        if size == 1 and gpu == nameless:
-            size = _bunch(gaps < _NEAR * gaps.max(), fewest=_FEWEST)
+        if size == 1 and not is_numbered:
+            size = _bunch(is_near, fewest=_FEWEST)
         if size > 1:
             place = np.arange(len(order)) % size + 1
             names[order] = [f"{gpu} ({number} of {size})" for number in place]
@@ -40,7 +46,9 @@ def apart(samples: pd.DataFrame, nameless: str) -> pd.DataFrame:
                 f"{size} samples of one name at every time: {size} GPUs, told by their order"
             )
         elif not gaps.all():
-            notes[order] = "samples at the same time: several GPUs of one name, or a coarse clock"
+            notes[order] = AT_ONCE
+        elif is_near.any() and not is_numbered:
+            notes[order] = NEARLY_AT_ONCE
     return samples.assign(gpu=pd.Series(names, dtype="str"), note=pd.Series(notes, dtype="str"))
 
 

@@ -105,14 +105,16 @@ def lines_of(path: Path, is_header: IsHeader, columns: Sequence[str] | None) -> 
                 continue
             cells = csv_cells(path, line, place)
             names = [_name(cell) for cell in cells]
-            if form is None or names == form.given:
+            if form is None or is_header(names):
                 if not is_header(names):
                     raise BadFileError(
                         path, "no header of nvidia-smi, dcgmi or detbench",
                         f"{_NAMELESS}; else {RECORD}", place=place,
                     )  # fmt: skip
-                form = form or _Form.of(names, line)
+                form = _Form.of(names, line)
                 yield Line(number, form.names, [])
+            elif form.is_others(cells):
+                continue
             else:
                 yield Line(number, form.names, form.cells(path, cells, place))
 
@@ -175,6 +177,11 @@ class _Form(NamedTuple):
     def is_units(self, line: str) -> bool:
         """Whether it is the second line of a header of `dcgmi dmon`, which has no `#`."""
         return self.given[0] == ENTITY and line.split(maxsplit=1)[0].lower() == "id"
+
+    def is_others(self, cells: Sequence[str]) -> bool:
+        """Whether a line between samples is another program's: no time or index begins it."""
+        begins = self.given[0] in (STAMP, *_MOMENT, "index")
+        return begins and len(cells) != len(self.given) and cells[0].strip()[:1].isalpha()
 
     def cells(self, path: Path, cells: list[str], place: str) -> list[str]:
         """The cells of a row, one for each of `names`."""

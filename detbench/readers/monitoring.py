@@ -54,7 +54,7 @@ QUANTITIES: dict[str, tuple[str, ...]] = {
     "FP16 active (%)": ("fp16a",),
     "ECC errors, corrected": ("ecc.errors.corrected.volatile.total",),
     "ECC errors, uncorrected": ("ecc.errors.uncorrected.volatile.total",),
-    "energy counter (J)": ("energy.total",),
+    "energy counter (J)": ("energy.total", "totec"),
     "engine active (%)": ("gpm.graphics_util",),
     "SM active (%)": ("gpm.sm_util", "smact"),
     "SM occupancy (%)": ("gpm.sm_occupancy", "smocc"),
@@ -88,11 +88,14 @@ OURS = "gpus"
 _GPU = (
     "index", "gpu", ENTITY, "uuid", "gpu_uuid", "pci.bus_id", "gpu_bus_id", "name", "gpu_name",
 )  # fmt: skip
+_NUMBERED = set(_GPU) - {"name", "gpu_name"}
 _TIME = (STAMP, "t", "time")
+_COMMON = {"t", "time", "name", "gpu"}  # columns of other tables, too
 _QUANTITIES = {name for names in QUANTITIES.values() for name in names}
 _KNOWN = {*_GPU, *_TIME, *_QUANTITIES}
 # DCGM's ratios of 0 to 1: its profiling metrics, fields 1001 to 1008 of dcgm_fields.h.
-_RATIOS = {"gract", "smact", "smocc", "tenso", "drama", "fp64a", "fp32a", "fp16a"}
+_RATIOS = ("gract", "smact", "smocc", "tenso", "drama", "fp64a", "fp32a", "fp16a")
+_FACTORS = {**dict.fromkeys(_RATIOS, 100), "totec": 1e-3}  # the latter in mJ
 _THROTTLE = re.compile(
     r"clocks_(throttle|event)_reasons\.(?!supported|active|gpu_idle|applications)"
     r"|swpowercap|hwslowdown|hwthermal|swthermal|hwpowerbrake"
@@ -145,7 +148,10 @@ def read_monitoring(path: Path, columns: Sequence[str] | None = None) -> pd.Data
     named = (*_COLUMNS, *present)
     table = SCHEMA.table({name: [row.get(name, _MISSING) for row in rows] for name in named})
     table["time (s)"] = times.in_order(table["time (s)"].to_numpy())
-    table = summed(table, processes, present) if any(processes) else apart(table, _NAMELESS)
+    if any(processes):
+        table = summed(table, processes, present)
+    else:
+        table = apart(table, is_numbered=bool(_NUMBERED & set(names)))
     table["time (s)"] -= table["time (s)"].min()
     return table.sort_values("time (s)", kind="stable", ignore_index=True)
 
@@ -164,7 +170,9 @@ def tool_of(line: str) -> str:
 def _is_header(names: Sequence[str]) -> bool:
     """Whether these are a monitor's columns: two of them, or one that only queries name."""
     known = set(names) & _KNOWN
-    return len(known) > 1 or any("." in name for name in known & _QUANTITIES)
+    if any("." in name for name in known & _QUANTITIES):
+        return True
+    return len(known) > 1 and bool(known - _COMMON)
 
 
 class _Cells:
@@ -179,7 +187,12 @@ class _Cells:
         self._is_ours = OURS in names
         self._units: dict[str, str] = {}
         self._roles = _roles(names)
-        self._ratios = {role for i, role in self._roles.items() if names[i] in _RATIOS}
+        is_dcgm = ENTITY in names  # dmon has columns of the same names in percent
+        self._factors = {
+            role: _FACTORS[names[i]]
+            for i, role in self._roles.items()
+            if is_dcgm and names[i] in _FACTORS
+        }
         self._process = [names.index(name) for name in PROCESS if name in names]
         self.quantities = set(self._roles.values()) & set(QUANTITIES)
 
@@ -219,7 +232,7 @@ class _Cells:
             raise ValueError(
                 f"'{cell}' lacks the unit of the samples before: '{self._units[role]}'"
             )
-        value *= 100 if role in self._ratios else 1
+        value *= self._factors.get(role, 1)
         if (value < 0 and role != "temperature (C)") or (value > 100 and "%" in role):
             raise ValueError(f"'{cell}' is out of range")
         return value

@@ -27,6 +27,8 @@ _NEWER = re.compile(
 )
 _ERROR = re.compile(r"error|fail|exception|cannot|invalid", re.IGNORECASE)
 _RECORDER = re.compile(rb"\b(20\d\d\.\d{1,2}\.\d{1,2}\.\d{1,4})-[0-9a-f]{6,12}v\d")
+_FOLDER = re.compile(rb"/nsight-systems(?:-cli)?/(20\d\d\.\d{1,2}\.\d{1,2})/")
+_UNKNOWN = re.compile(r"\b(20\d\d)@(\d{1,2})@(\d{1,2})@\d")
 _VERSION = re.compile(r"version (\d[\w.]*)")
 
 
@@ -54,7 +56,7 @@ def read_nsys_report(path: Path, *, launches: bool) -> Timeline:
         if done.returncode or not out.is_file():
             words = done.stderr + "\n" + done.stdout
             words = words.replace(str(out), path.name).replace(str(file), path.name)
-            raise _refusal(path, nsys, words, done.returncode, _recorder(file))
+            raise _refusal(path, nsys, words, done.returncode, _told(words) or _recorder(file))
         try:
             return read_cupti(out, launches=launches)
         except BadFileError as error:
@@ -83,13 +85,19 @@ def _refusal(path: Path, nsys: str, words: str, code: int, recorder: str) -> Bad
     return BadFileError(path, f"nsys export failed{told}: {word}", _AGAIN)
 
 
+def _told(words: str) -> str:
+    """The version that nsys names as one that it does not know: `2024@6@2@225-...`."""
+    found = _UNKNOWN.search(words)
+    return ".".join(found.groups()) if found else ""
+
+
 def _recorder(file: Path) -> str:
     """The version of nsys that recorded a report, which is somewhere in it; empty if unknown."""
     with file.open("rb") as stream:
         if not file.stat().st_size:
             return ""
         with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            found = _RECORDER.search(content)
+            found = _RECORDER.search(content) or _FOLDER.search(content)
             return found[1].decode() if found else ""
 
 

@@ -255,3 +255,79 @@ def test_a_heading_of_a_page_is_no_header(tmp_path: Path) -> None:
     path.write_text("#### AKA CPU spends as much time launching as GPU spends executing\n")
     with pytest.raises(BadFileError, match="no sample"):
         read_monitoring(path)
+
+
+def polled(*offsets: float, times: int = 4, lost: int = -1) -> str:
+    """Polls 10 s apart of GPUs of one name, one offset in seconds each; one row may be lost."""
+    rows = [
+        f"2026/03/01 10:00:{10 * poll + offset:06.3f}, V100, {100 * (gpu + 1)}.00 W"
+        for poll in range(times)
+        for gpu, offset in enumerate(offsets)
+    ]
+    return "\n".join(
+        ["timestamp, name, power.draw [W]", *(r for i, r in enumerate(rows) if i != lost), ""]
+    )
+
+
+def test_gpus_of_one_name_are_told_apart_though_a_poll_takes_milliseconds(tmp_path: Path) -> None:
+    table = monitor.by_gpu(read_monitoring(file(tmp_path, polled(0, 0.001, 0.004))))
+    assert table["energy (J)"].tolist() == pytest.approx([3000, 6000, 9000])  # 30 s each
+    assert table["note"].str.contains("3 GPUs, told by their order").all()
+
+
+def test_where_a_row_is_lost_nothing_tells_them_apart_and_that_is_said(tmp_path: Path) -> None:
+    (row,) = monitor.by_gpu(read_monitoring(file(tmp_path, polled(0, 0.001, lost=3)))).to_dict(
+        "records"
+    )
+    assert row["note"].startswith("samples milliseconds apart")
+    assert row["energy (J)"] is None
+    assert row["reason for n/a"] == "energy: samples of several GPUs"
+
+
+def test_an_even_pace_with_pauses_is_one_gpu(tmp_path: Path) -> None:
+    rows = [
+        f"2026/03/01 1{hour}:00:0{second}.000, V100, 100.00 W"
+        for hour in range(4)
+        for second in range(5)
+    ]
+    text = "\n".join(["timestamp, name, power.draw [W]", *rows, ""])
+    (row,) = monitor.by_gpu(read_monitoring(file(tmp_path, text))).to_dict("records")
+    # Four times 4 s at 100 W; between them nobody looked.
+    assert (row["duration (s)"], row["energy (J)"]) == (16, 1600)
+    assert row["note"] == "no sample for 10,788 s (3 times): not in duration and energy"
+
+
+def test_another_selection_of_columns_may_follow(tmp_path: Path) -> None:
+    text = (
+        "timestamp, index, power.draw [W]\n2026/03/01 10:00:00.000, 0, 100.00 W\n"
+        "timestamp, index, memory.used [MiB], power.draw [W]\n"
+        "2026/03/01 10:00:01.000, 0, 5 MiB, 300.00 W\n"
+    )
+    found = read_monitoring(file(tmp_path, text))
+    assert found["power (W)"].tolist() == [100, 300]
+    assert found["memory used (MiB)"].tolist()[1] == 5
+
+
+def test_a_programs_line_between_samples_is_passed_over(tmp_path: Path) -> None:
+    text = (
+        "timestamp, index, power.draw [W]\n2026/03/01 10:00:00.000, 0, 100.00 W\n"
+        "Epoch 1, loss 0.5\n2026/03/01 10:00:01.000, 0, 300.00 W\n"
+    )
+    assert read_monitoring(file(tmp_path, text))["power (W)"].tolist() == [100, 300]
+
+
+def test_dmons_shares_are_percent_and_dcgms_are_ratios(tmp_path: Path) -> None:
+    dmon = "# gpu   pwr  gract\n# Idx     W GPM:%\n    0   100    0.6\n    0   200   50.0\n"
+    assert means(file(tmp_path, dmon))["0", "graphics engine active (%)"] == pytest.approx(25.3)
+    dcgm = "#Entity   GRACT   TOTEC\nID\nGPU 0     0.506   1000\nGPU 0     0.506   301000\n"
+    found = read_monitoring(file(tmp_path, dcgm))
+    assert found["graphics engine active (%)"].tolist() == pytest.approx([50.6, 50.6])
+    assert found["energy counter (J)"].tolist() == [1, 301]  # the field is in mJ
+
+
+def test_a_summary_of_nvprof_is_no_monitors(tmp_path: Path) -> None:
+    text = (
+        "Time(%),Time,Calls,Avg,Min,Max,Name\n20.92%,237.43ms,150,1.5ms,1.5ms,2.1ms,sor(float*)\n"
+    )
+    with pytest.raises(BadFileError, match="no header"):
+        read_monitoring(file(tmp_path, text))

@@ -81,6 +81,13 @@ def test_the_version_that_recorded_a_report_is_in_it(parser: Run, report: Path) 
     assert_refused(parser("compute_util.py", report), 5, "nsys export failed (exit code 1)")
 
 
+def test_nsys_names_the_version_that_it_does_not_know(parser: Run, report: Path) -> None:
+    stand_in(
+        report.parent, 1, 'echo "Exportation error: Version number is invalid: 2024@6@2@225-1"'
+    )
+    assert_refused(parser("compute_util.py", report), 5, "it (2024.6.2) is newer than the nsys")
+
+
 def test_what_is_wrong_with_the_export_is_told_of_the_report(parser: Run, report: Path) -> None:
     stand_in(report.parent, 0, script="create table StringIds (id int, value text);")
     done = parser("compute_util.py", report)
