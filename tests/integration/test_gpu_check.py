@@ -44,7 +44,7 @@ def test_the_rehearsal(tmp_path: Path) -> None:
     }
     # Where no memory can be limited, this step says so.
     assert verdicts["out of memory"] in ({"passed"}, {"not possible here"})
-    assert "step 12 of 12: core utilization" in done.stderr
+    assert "step 12 of 12: overhead" in done.stderr
     with tarfile.open(tmp_path / "check.tar.gz") as archive:
         names = archive.getnames()
         file = archive.extractfile("verdicts.json")
