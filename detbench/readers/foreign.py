@@ -62,6 +62,10 @@ _KNOWN: dict[bytes, Foreign] = {
     rb'\A\s*\{[^{]{0,200}"(cells|nbformat)"': Foreign(
         "a Jupyter notebook", "ask for the measurement that it shows"
     ),
+    rb"Epoch: \[\d+\]\s+\[\s*\d+/\d+\]\s+eta: ": Foreign(
+        "a log of torchvision's reference training, or of one made after it (DETR)",
+        "its times are means of the last 20 iterations, which overlap: ask for the run's duration",
+    ),
     rb":::MLLOG": Foreign("a log of MLPerf", "ask for the training's own log: log.txt"),
 }
 

@@ -20,12 +20,15 @@ _NEAR = 0.25  # of the gap between two bunches
 _TOGETHER = 0.1  # seconds: the calls of one moment follow each other at once
 
 
-def apart(samples: pd.DataFrame, *, is_numbered: bool) -> pd.DataFrame:
+def apart(
+    samples: pd.DataFrame, *, is_numbered: bool, is_first: npt.NDArray[np.bool_]
+) -> pd.DataFrame:
     """The samples, with a name for each GPU and a note for those whose names do not tell.
 
     Args:
         samples: rows in the order of the file.
         is_numbered: whether the file names a GPU by what only one has: its index, UUID or bus.
+        is_first: which rows are the first ones below a header.
     """
     names, notes = samples["gpu"].to_numpy(object).copy(), samples["note"].to_numpy(object).copy()
     times = samples["time (s)"].to_numpy()
@@ -33,6 +36,12 @@ def apart(samples: pd.DataFrame, *, is_numbered: bool) -> pd.DataFrame:
         rows = np.flatnonzero(samples["gpu"] == gpu)
         order = rows[np.argsort(times[rows], kind="stable")]
         gaps = np.diff(times[order])
+        if np.isnan(times[rows]).all() and not is_numbered:
+            size = _bunch(~is_first[rows][1:], fewest=2)
+            if size > 1:
+                place = np.arange(len(rows)) % size + 1
+                names[rows] = [f"{gpu} ({number} of {size})" for number in place]
+                notes[rows] = f"{size} samples below every header: {size} GPUs, told by their order"
         if np.isnan(times[rows]).any() or not len(gaps):
             continue
         is_near = gaps < min(_TOGETHER, _NEAR * gaps.max())

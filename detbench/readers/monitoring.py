@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from detbench.errors import BadFileError
@@ -118,6 +119,7 @@ def read_monitoring(path: Path, columns: Sequence[str] | None = None) -> pd.Data
     """
     rows: list[dict[str, Any]] = []
     processes: list[tuple[str, ...]] = []
+    begins: list[int] = []  # the numbers of the rows below a header
     names: list[str] = []
     cells_of = _Cells(names, times := Times())
     seen: set[str] = set()
@@ -135,6 +137,7 @@ def read_monitoring(path: Path, columns: Sequence[str] | None = None) -> pd.Data
                 )
             seen |= cells_of.quantities
         if not line.cells:
+            begins.append(len(rows))
             continue
         try:
             values = cells_of.values(line.cells)
@@ -151,7 +154,8 @@ def read_monitoring(path: Path, columns: Sequence[str] | None = None) -> pd.Data
     if any(processes):
         table = summed(table, processes, present)
     else:
-        table = apart(table, is_numbered=bool(_NUMBERED & set(names)))
+        is_first = np.isin(np.arange(len(rows)), begins)
+        table = apart(table, is_numbered=bool(_NUMBERED & set(names)), is_first=is_first)
     table["time (s)"] -= table["time (s)"].min()
     return table.sort_values("time (s)", kind="stable", ignore_index=True)
 

@@ -45,6 +45,9 @@ FOREIGN = {
     b"# HELP DCGM_FI_DEV_GPU_UTIL GPU utilization.\n": "metrics of DCGM's exporter",
     b'{"rocprofiler-sdk-tool": [{}]}': "rocprofv3 JSON",
     b'"Kind","Agent_Id","Queue_Id"\n': "a CSV of rocprofv3",
+    b"Epoch: [0]  [  0/600]  eta: 0:25:00  loss: 8.2 (8.2)  time: 4.1973\n": (
+        "a log of torchvision's reference training"
+    ),
     b'\x18\0\0\0\0\0\0\0\xa3\x7fK"\t\0\0\xc0brain.Event:2': "TensorBoard's events",
     b'{"cells": [], "nbformat": 4}': "a Jupyter notebook",
     b":::MLLOG {}": "a log of MLPerf",

@@ -331,3 +331,12 @@ def test_a_summary_of_nvprof_is_no_monitors(tmp_path: Path) -> None:
     )
     with pytest.raises(BadFileError, match="no header"):
         read_monitoring(file(tmp_path, text))
+
+
+def test_samples_without_a_time_or_a_name_are_told_apart_by_the_headers(tmp_path: Path) -> None:
+    text = "utilization.gpu [%]\n40 %\n10 %\nutilization.gpu [%]\n60 %\n20 %\n"
+    found = means(file(tmp_path, text))
+    assert found["(not named) (1 of 2)", "utilization (%)"] == 50
+    assert found["(not named) (2 of 2)", "utilization (%)"] == 15
+    one = means(file(tmp_path, "utilization.gpu [%]\n40 %\n10 %\n"))
+    assert one["(not named)", "utilization (%)"] == 25
