@@ -109,7 +109,7 @@ def _of_content(path: Path, head: bytes) -> Identity | None:
     text = head.decode(encoding_of(head), "replace").lstrip()
     if _JSON.match(text):  # a line of a log may begin with [05/23 10:11:12 ...
         found = _of_json(text)
-        if found.is_guess:  # a program may print JSON or a list before a profiler prints its table
+        if found is None or found.is_guess:  # a program may print JSON or a list before a profiler prints its table
             with suppress(BadFileError):
                 return _of_text(path) or found
         return found
@@ -118,8 +118,11 @@ def _of_content(path: Path, head: bytes) -> Identity | None:
     return _of_text(path) if is_text(head) else None
 
 
-def _of_json(text: str) -> Identity:
-    """A trace, torch's list of memory events, or one document per line (metrics.json)."""
+def _of_json(text: str) -> Identity | None:
+    """A trace, torch's list of memory events, or one document per line (metrics.json).
+
+    None for a list of other objects than events.
+    """
     if re.match(r"\[\s*\[", text):
         return Identity("memory", "PyTorch profiler (memory timeline)")
     if is_json_table(text):
@@ -128,6 +131,8 @@ def _of_json(text: str) -> Identity:
     is_lines = bool(newline) or first.endswith("}")
     if is_lines and (log := log_format.of_json(text.splitlines())):
         return Identity("training history", log.tool)
+    if text.startswith("[") and '"ph"' not in text:
+        return None
     schema = re.search(r'"schemaVersion":\s*(\d+)', text)
     version = f"schema {schema[1]}" if schema else ""
     is_guess = not version and '"traceEvents"' not in text

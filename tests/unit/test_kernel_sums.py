@@ -172,3 +172,14 @@ def test_damaged_json_is_refused(tmp_path: Path, old: str, new: str, words: str)
     assert old in content
     with pytest.raises(BadFileError, match=words):
         sums(tmp_path, content.replace(old, new))
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_list_of_other_objects_is_not_of_nsys(
+    parser: Run, tmp_path: Path, indent: int | None
+) -> None:
+    path = tmp_path / "times.json"
+    path.write_text(json.dumps([{"iteration": 19, "time": 0.2}] * 2, indent=indent))
+    with pytest.raises(BadFileError, match="its format is unknown"):
+        read(path)
+    assert "nsys" not in parser("compute_util.py", path).stderr
