@@ -109,7 +109,8 @@ def _of_content(path: Path, head: bytes) -> Identity | None:
     text = head.decode(encoding_of(head), "replace").lstrip()
     if _JSON.match(text):  # a line of a log may begin with [05/23 10:11:12 ...
         found = _of_json(text)
-        if found is None or found.is_guess:  # a program may print JSON or a list before a profiler prints its table
+        # A program may print JSON or a list before a profiler prints its table.
+        if found is None or found.is_guess:
             with suppress(BadFileError):
                 return _of_text(path) or found
         return found
