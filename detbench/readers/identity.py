@@ -177,8 +177,9 @@ def _of_text(path: Path) -> Identity | None:
         if found := next(filter(None, map(_of_header, lines)), None):
             return found
         lines.seek(0)
-        if next(printed.rows(path, lines, _is_table, _KNOWN), None) is not None:
-            return Identity("timeline", "Nsight Systems (nsys stats)")
+        if (row := next(printed.rows(path, lines, _is_table, _KNOWN), None)) is not None:
+            is_nvprof = {"Time", "Calls"} <= set(row.names)
+            return Identity("timeline", "nvprof" if is_nvprof else "Nsight Systems (nsys stats)")
         lines.seek(0)
         told = log_format.of_text(lines)
         if told is None:
