@@ -16,7 +16,7 @@ from detbench.readers import timeline as timelines
 from detbench.readers.counters_file import Levels
 from detbench.utilization import compute, core, levels, numbered_ranges
 from detbench.utilization.described import described
-from detbench.utilization.window import devices
+from detbench.utilization.window import devices, why_none
 
 COMPUTE_LEVELS = (
     "device", "class", "kernel", "tensor", "stream", "iteration", "range", "gap", "communication",
@@ -159,9 +159,7 @@ def devices_of(recording: Timeline, wanted: str | None) -> list[str]:
     if wanted == timelines.CPU and (content.activities["kind"] == "operator").any():
         return [timelines.CPU]
     if not found:
-        raise BadFileError(
-            file, "contains no kernel and no operator", "record a window of training"
-        )
+        raise BadFileError(file, *why_none(content))
     if wanted is None and found == [timelines.CPU]:
         raise BadFileError(
             file,

@@ -19,9 +19,15 @@ import pandas as pd
 
 from detbench.errors import BadFileError
 from detbench.readers.cupti_devices import name_devices
-from detbench.readers.cupti_launches import PROCESS_SHIFT, read_launches, unrecorded_graphs
+from detbench.readers.cupti_launches import (
+    PROCESS_SHIFT,
+    count_launches,
+    read_launches,
+    unrecorded_launches,
+)
 from detbench.readers.cupti_ranges import read_ranges
 from detbench.readers.database import Database, named, open_database
+from detbench.readers.graph_launches import told_without_kernels
 from detbench.readers.numbers import impossible
 from detbench.readers.schema import blocks, categorical, joined, stacked
 from detbench.readers.streams import UNKNOWN, codes_of, distinct, in_turn
@@ -57,9 +63,7 @@ def read_cupti(path: Path, *, launches: bool = False) -> Timeline:
         kernel_tables += graph_tables
         kernels += graphs
         if not any(len(part.start) for part in kernels):
-            raise BadFileError(
-                path, _why_no_kernel(database), "profile a window that runs on a GPU"
-            )
+            raise BadFileError(path, *_why_no_kernel(database, names))
         copies = {kind: f"Memcpy {way}" for kind, way in _COPIES.items()}
         copy_tables = _tables(database, "CUPTI_ACTIVITY_KIND_MEMCPY")
         set_tables = _tables(database, "CUPTI_ACTIVITY_KIND_MEMSET")
@@ -81,7 +85,7 @@ def read_cupti(path: Path, *, launches: bool = False) -> Timeline:
             table,
             read_ranges(database, names),
             called,
-            notes=(gpus.note, unrecorded_graphs(database, names, keys)),
+            notes=(gpus.note, *unrecorded_launches(database, names, keys)),
             processes=_processes(gpus.device, process),
             is_merged=gpus.is_merged,
         )
@@ -231,12 +235,20 @@ def _compact(column: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return column
 
 
-def _why_no_kernel(database: Database) -> str:
+def _why_no_kernel(database: Database, names: dict[int, str]) -> tuple[str, str]:
+    """What the file holds instead of kernels, and the remedy."""
+    remedy = "profile a window that runs on a GPU"
     if not any(name.startswith("CUPTI_") for name in database.columns):
         known = {"StringIds", "StringTable", "NVTX_EVENTS"} & set(database.columns)
         return (
             "no CUDA activity in it: CUDA was not traced, or not used while it was recorded"
             if known
             else "neither an export of Nsight Systems nor a file of nvprof"
+        ), remedy
+    if num_launches := count_launches(database, names):
+        return (
+            f"no kernel in it: {told_without_kernels(num_launches)}",
+            "see the diagnostics in the report, and record it again:"
+            " nsys profile --trace=cuda --cuda-graph-trace=node",
         )
-    return "no kernel in it"
+    return "no kernel in it", remedy

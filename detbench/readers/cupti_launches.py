@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from detbench.readers.database import Database
-from detbench.readers.graph_launches import GRAPH_LAUNCH, unrecorded
+from detbench.readers.graph_launches import Launch, Numbers, is_among, launch_of, unrecorded
 from detbench.readers.timeline import joined
 
 # In globalTid and globalPid the process is above the lowest 24 bits.
@@ -47,23 +47,58 @@ def read_launches(database: Database, tables: list[str]) -> pd.DataFrame | None:
     return joined(pd.concat(parts, ignore_index=True), calls)
 
 
-def unrecorded_graphs(database: Database, names: dict[int, str], activities: pd.DataFrame) -> str:
-    """The note about launches of graphs that no activity names; empty if there are none.
+def count_launches(database: Database, names: dict[int, str]) -> int:
+    """How many launches of kernels and graphs an export of Nsight Systems has."""
+    launches = _launches(database, names)
+    return 0 if launches is None else len(launches[1]) + len(launches[2])
+
+
+def unrecorded_launches(
+    database: Database, names: dict[int, str], activities: pd.DataFrame
+) -> tuple[str, ...]:
+    """The notes about launches that no activity names; empty ones if there are none.
 
     Args:
         database: an export of Nsight Systems.
         names: its strings.
         activities: process (-1: not told) and correlation of each.
     """
-    graph_names = [number for number, text in names.items() if GRAPH_LAUNCH.fullmatch(text)]
+    found = _launches(database, names)
+    if found is None:
+        return ()
+    calls, graphs, kernels = found
+    if (activities["process"] < 0).any():  # then numbers alone have to do
+        activities, calls = activities.assign(process=0), calls.assign(process=0)
+    # Where recording ends, kernels are waiting: a launch counts if a later one has its kernel.
+    has_kernel = np.zeros(len(calls), bool)
+    has_kernel[kernels] = is_among(calls.iloc[kernels], activities)
+    last = calls["correlation"].where(has_kernel).groupby(calls["process"]).transform("max")
+    kernels = kernels[(calls["correlation"] < last).to_numpy()[kernels] | has_kernel[kernels]]
+    return (
+        unrecorded(activities, calls, graphs, "graph", "nsys profile --cuda-graph-trace=node"),
+        unrecorded(activities, calls, kernels, "kernel", "record a shorter window"),
+    )
+
+
+def _launches(
+    database: Database, names: dict[int, str]
+) -> tuple[pd.DataFrame, Numbers, Numbers] | None:
+    """Process and correlation of all calls, and which rows launch graphs, and which kernels.
+
+    No kernels if some of them may have gone into a graph, and did not run.
+    """
+    numbers: dict[Launch, list[int]] = {"graph": [], "kernel": [], "capture": [], "": []}
+    for number, text in names.items():
+        numbers[launch_of(text)].append(number)
     table = database.table(_CALLS)
     needed = {"globalTid", "correlationId", "nameId"}
-    if not graph_names or table is None or not needed <= database.columns[table]:
-        return ""
+    if table is None or not needed <= database.columns[table]:
+        return None
+    if not numbers["graph"] and not numbers["kernel"]:
+        return None
     thread, correlation, name = database.integers(table, ["globalTid", "correlationId", "nameId"])
-    process = thread >> PROCESS_SHIFT
-    if (activities["process"] < 0).any():  # then numbers alone have to do
-        activities, process = activities.assign(process=0), np.zeros_like(process)
-    calls = pd.DataFrame({"process": process, "correlation": correlation})
-    rows = np.flatnonzero(np.isin(name, graph_names))
-    return unrecorded(activities, calls, rows, "nsys profile --cuda-graph-trace=node")
+    calls = pd.DataFrame({"process": thread >> PROCESS_SHIFT, "correlation": correlation})
+    is_captured = bool(np.isin(name, numbers["capture"]).any())
+    kernels = [] if is_captured else numbers["kernel"]
+    graphs, launched = (np.flatnonzero(np.isin(name, n)) for n in (numbers["graph"], kernels))
+    return calls, graphs, launched

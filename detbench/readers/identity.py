@@ -109,7 +109,8 @@ def _of_content(path: Path, head: bytes) -> Identity | None:
     text = head.decode(encoding_of(head), "replace").lstrip()
     if _JSON.match(text):  # a line of a log may begin with [05/23 10:11:12 ...
         found = _of_json(text)
-        if found.is_guess:  # a program may print JSON or a list before a profiler prints its table
+        # A program may print JSON or a list before a profiler prints its table.
+        if found is None or found.is_guess:
             with suppress(BadFileError):
                 return _of_text(path) or found
         return found
@@ -118,8 +119,11 @@ def _of_content(path: Path, head: bytes) -> Identity | None:
     return _of_text(path) if is_text(head) else None
 
 
-def _of_json(text: str) -> Identity:
-    """A trace, torch's list of memory events, or one document per line (metrics.json)."""
+def _of_json(text: str) -> Identity | None:
+    """A trace, torch's list of memory events, or one document per line (metrics.json).
+
+    None for a list of other objects than events.
+    """
     if re.match(r"\[\s*\[", text):
         return Identity("memory", "PyTorch profiler (memory timeline)")
     if is_json_table(text):
@@ -128,6 +132,8 @@ def _of_json(text: str) -> Identity:
     is_lines = bool(newline) or first.endswith("}")
     if is_lines and (log := log_format.of_json(text.splitlines())):
         return Identity("training history", log.tool)
+    if text.startswith("[") and '"ph"' not in text:
+        return None
     schema = re.search(r'"schemaVersion":\s*(\d+)', text)
     version = f"schema {schema[1]}" if schema else ""
     is_guess = not version and '"traceEvents"' not in text
@@ -171,8 +177,9 @@ def _of_text(path: Path) -> Identity | None:
         if found := next(filter(None, map(_of_header, lines)), None):
             return found
         lines.seek(0)
-        if next(printed.rows(path, lines, _is_table, _KNOWN), None) is not None:
-            return Identity("timeline", "Nsight Systems (nsys stats)")
+        if (row := next(printed.rows(path, lines, _is_table, _KNOWN), None)) is not None:
+            is_nvprof = {"Time", "Calls"} <= set(row.names)
+            return Identity("timeline", "nvprof" if is_nvprof else "Nsight Systems (nsys stats)")
         lines.seek(0)
         told = log_format.of_text(lines)
         if told is None:

@@ -2,7 +2,8 @@
 
 `nsys stats --report cuda_gpu_kern_sum` (to 2022 `gpukernsum`) and `cuda_gpu_sum` (`gpusum`) have
 the unit in their column names, and so has `cuda_kern_exec_sum` (`kernexecsum`), which is of
-launches; nvprof has it in a row under the header. The shares of the time reveal missing rows.
+launches; nvprof has it in a row under the header, or (from its text) in every cell. The shares of
+the time reveal missing rows.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from detbench.readers.timeline import SUMS, KernelSums
 _TOTAL = re.compile(r"Total Time(?: ?\((\w+)\))?")
 # The column that separates kernels from the rest -> its word for kernels.
 _KINDS = {"Category": "CUDA_KERNEL", "Type": "GPU activities"}
+_WITH_UNIT = re.compile(r"([\d.]+)([mun]?s)")
+_IN_CELLS = "in cells"  # where the unit is
 _OF_LAUNCHES = 2  # the order of cuda_kern_exec_sum
 _MEAN = re.compile(r"KAvg(?: ?\((\w+)\))?")
 _BY_LAUNCH = (
@@ -120,7 +123,9 @@ def read_kernel_sums(path: Path) -> KernelSums:
             totals = sum(count for _, count, _ in kernels), sum(time for *_, time in kernels)
             chosen.setdefault(totals, kernels)
     names, counts, totals_ = zip(*(k for kernels in chosen.values() for k in kernels), strict=True)
-    notes = (_BY_LAUNCH,) if best == _OF_LAUNCHES else ()
+    notes: tuple[str, ...] = (_BY_LAUNCH,) if best == _OF_LAUNCHES else ()
+    if len(chosen) > 1:  # of several programs, or of one in parts
+        notes += (f"{len(chosen)} tables of kernels in the file, added",)
     return KernelSums(SUMS.table({"name": names, "count": counts, "total (ns)": totals_}), notes)
 
 
@@ -137,12 +142,18 @@ def _rows(path: Path, lines: Iterator[str]) -> Iterator[tuple[_Columns, _Kernel 
             yield columns, None
         if is_header or is_units:
             unit = cells[columns.total] if is_units else columns.unit
-            if unit not in NANOSECONDS and (unit or is_units):
+            if is_units and _WITH_UNIT.fullmatch(unit):
+                unit = _IN_CELLS
+            elif unit not in NANOSECONDS and (unit or is_units):
                 raise BadFileError(path, f"unknown unit of time: '{unit}'", _AGAIN, place=place)
-            continue
+            if unit != _IN_CELLS or is_header:
+                continue
         name, kind = cells[columns.name], "" if columns.kind < 0 else cells[columns.kind]
         try:
-            percent, count, time = _numbers(columns, cells, NANOSECONDS[unit])
+            own = unit
+            if unit == _IN_CELLS:
+                cells, own = _without_units(columns, cells)
+            percent, count, time = _numbers(columns, cells, NANOSECONDS[own])
             if not name:
                 raise ValueError("the row is cut short")
         except ValueError as error:
@@ -154,6 +165,20 @@ def _rows(path: Path, lines: Iterator[str]) -> Iterator[tuple[_Columns, _Kernel 
         if is_kernel and not printed.is_copy(name):
             yield columns, (name, count, time)
     shares.end()
+
+
+def _without_units(columns: _Columns, cells: list[str]) -> tuple[list[str], str]:
+    """A row whose cells have units, without them, and the unit of its time.
+
+    Raises:
+        ValueError: a cell has none.
+    """
+    found, share = _WITH_UNIT.fullmatch(cells[columns.total]), cells[columns.percent]
+    if found is None or not share.endswith("%"):
+        raise ValueError(f"'{cells[columns.total]}' or '{share}' has no unit, as others have")
+    plain = [*cells]
+    plain[columns.total], plain[columns.percent] = found[1], share[:-1]
+    return plain, found[2]
 
 
 def _numbers(columns: _Columns, cells: list[str], scale: float) -> tuple[float, int, int]:

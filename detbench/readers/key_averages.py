@@ -50,6 +50,10 @@ def read_key_averages(path: Path) -> KernelSums:
         rows = list(_rows(path, stream))
         stream.seek(0)
         total = next((found for line in stream if (found := _TOTAL.match(line))), None)
+        stream.seek(0)
+        num_tables = sum(map(is_key_averages, stream))
+    # They may be of the same kernels in another order, so that their sum would count them twice.
+    notes = (f"{num_tables} tables in the file, of which the first counts",)
     on_cpu = {row.name for row in rows if row.cpu}
     on_gpu = [row for row in rows if row.gpu and not row.cpu and row.name not in on_cpu]
     kernels = [row for row in on_gpu if not _COPY.match(row.name)]
@@ -64,7 +68,8 @@ def read_key_averages(path: Path) -> KernelSums:
     names, calls, _, times = zip(*kernels, strict=True)
     return KernelSums(
         SUMS.table({"name": names, "count": calls, "total (ns)": times}),
-        unlisted=_unlisted(path, total, sum(row.gpu for row in on_gpu), len(rows)),
+        notes if num_tables > 1 else (),
+        _unlisted(path, total, sum(row.gpu for row in on_gpu), len(rows)),
     )
 
 

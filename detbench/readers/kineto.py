@@ -6,6 +6,7 @@ Times are in microseconds in all versions, no matter what `displayTimeUnit` says
 from __future__ import annotations
 
 from array import array
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from detbench.errors import BadFileError
-from detbench.readers.graph_launches import GRAPH_LAUNCH, unrecorded
+from detbench.readers.graph_launches import Launch, launch_of, told_without_kernels, unrecorded
 from detbench.readers.kineto_callers import CPU_PLACE, Events, Owner, Place
 from detbench.readers.kineto_events import AGAIN, Event, each_block
 from detbench.readers.kineto_fields import (
@@ -57,6 +58,7 @@ _INSTEAD = {
 _CALLS = frozenset({"cuda_runtime", "cuda_driver", "Runtime", "xpu_runtime"})
 _ON_CPU = frozenset({"user_annotation", "cpu_op", "Operator"})
 _RECORD_GRAPHS = "record with a newer PyTorch and CUDA, or without graphs"
+_RECORD_KERNELS = "record fewer iterations, and nothing else that profiles the GPU meanwhile"
 _ON_THE_CPU = ("cpu",)
 Numbers = npt.NDArray[np.int64]
 
@@ -94,7 +96,7 @@ class _Rows:
         self._estimates = [array("f"), array("f")]
         self._correlations = array("q")
         self._calls = [array("q") for _ in range(4)]
-        self._graphs = array("q")  # calls that launch a graph
+        self._launched: defaultdict[Launch, array[int]] = defaultdict(lambda: array("q"))
         self._note = ""
         self._range_names: list[str] = []
         self._range_times = [array("q") for _ in range(4)]
@@ -139,8 +141,8 @@ class _Rows:
                 occupancies.append(occupancy)
                 self._correlations.append(correlation_of(event))
             elif category in _CALLS:
-                if "GraphLaunch" in name and GRAPH_LAUNCH.fullmatch(name):
-                    self._graphs.append(len(self._calls[0]))
+                if what := launch_of(name):
+                    self._launched[what].append(len(self._calls[0]))
                 self._calls[0].append(correlation_of(event))
                 self._calls[1].append(self._owner(event))
                 if self._launches:
@@ -210,12 +212,22 @@ class _Rows:
         launched = pd.DataFrame({"process": merged.activities, "correlation": correlation})
         calls = pd.DataFrame({"process": merged.calls, "correlation": call_correlations})
         on_gpu = launched[kind != self._kinds["operator"]]
-        notes = (merged.note, unrecorded(on_gpu, calls, _column(self._graphs), _RECORD_GRAPHS))
+        has_kernels = bool((kind == self._kinds["kernel"]).any())
+        graphs, kernels, captures = (
+            _column(self._launched[what]) for what in ("graph", "kernel", "capture")
+        )
+        note, notes = self._note, [merged.note]
+        if not has_kernels and len(graphs) + len(kernels):
+            note = note or told_without_kernels(len(graphs) + len(kernels))
+        elif has_kernels:
+            notes.append(unrecorded(on_gpu, calls, graphs, "graph", _RECORD_GRAPHS))
+            if not len(captures):  # what is captured into a graph does not run
+                notes.append(unrecorded(on_gpu, calls, kernels, "kernel", _RECORD_KERNELS))
         timeline = Timeline(
             ACTIVITIES.table(activities),
             RANGES.table(ranges),
             self._joined(launched, calls, *call_places) if self._launches else None,
-            self._note,
+            note,
             tuple(filter(None, notes)),
             merged.owners_of_devices(),
             merged.is_merged,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import os
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any, TextIO
 
 _PREFIX = re.compile(
     r"\s*(?:"
@@ -35,12 +38,75 @@ def without(lines: Iterable[str], prefix: str) -> Iterator[str]:
         own = prefix_of(line)
         if not own:
             yield line
-        elif own.strip() == prefix.strip() or (_is_time(own) and _is_time(prefix)):
+        elif _is_same(own, prefix):
             yield line[len(own) :]
         elif _shape(own) == shape:
             yield "\n"
         else:
             yield line
+
+
+def common_prefix(head: str) -> str:
+    """What stands before every line of a file that begins with `head`; empty if nothing does.
+
+    The last line, and what a progress bar writes behind a carriage return, need not have it.
+    """
+    lines = head.split("\n")
+    lines = [line for line in lines[:-1] if line.strip()] or lines
+    prefix = _own(lines[0])
+    return prefix if prefix and all(_is_same(_own(line), prefix) for line in lines) else ""
+
+
+class Unprefixed(io.RawIOBase):
+    """Text in UTF-8 without the prefix of its lines; a line with another one stays as it is."""
+
+    def __init__(self, lines: TextIO, prefix: str) -> None:
+        super().__init__()
+        self._lines, self._prefix = lines, prefix
+        self._at = 0
+        self._held = b""
+
+    def readable(self) -> bool:
+        """It is read from the begin on."""
+        return True
+
+    def seekable(self) -> bool:
+        """To the begin."""
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go back to the begin, or tell the position; there is nothing else to go to."""
+        if offset or whence not in (os.SEEK_SET, os.SEEK_CUR):
+            raise io.UnsupportedOperation("only to the begin")
+        if whence == os.SEEK_SET:
+            self._lines.seek(0)
+            self._at, self._held = 0, b""
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        """At most a line."""
+        while not self._held:
+            if not (line := self._lines.readline()):
+                return 0
+            own = _own(line)
+            text = line.rstrip("\r\n")
+            is_cut = bool(own) and _is_same(own, self._prefix)
+            self._held = (text[len(own) :] + line[len(text) :] if is_cut else line).encode()
+        given = self._held[: len(buffer)]
+        buffer[: len(given)] = given
+        self._held = self._held[len(given) :]
+        self._at += len(given)
+        return len(given)
+
+
+def _own(line: str) -> str:
+    """The prefix of a line; of an empty one it may have lost its last blank."""
+    return prefix_of(line.rstrip("\r\n") + " ")
+
+
+def _is_same(prefix: str, other: str) -> bool:
+    """Whether two prefixes are of one process; times may differ."""
+    return prefix.strip() == other.strip() or (_is_time(prefix) and _is_time(other))
 
 
 def _shape(prefix: str) -> str:

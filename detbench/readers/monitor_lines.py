@@ -74,7 +74,7 @@ def lines_of(path: Path, is_header: IsHeader, columns: Sequence[str] | None) -> 
     form = None if columns is None else _Form.of([name.strip().lower() for name in columns], "")
     is_text = False
     begin, prefix = (1, "") if form else _first_header(path, is_header)
-    with open_text(path) as stream:
+    with open_text(path, prefixed=True) as stream:
         lines = enumerate(without(stream, prefix) if prefix else stream, 1)
         for number, line in islice(lines, begin - 1, None):
             if not line.strip() or _PROMPT.match(line):
@@ -124,7 +124,7 @@ def _first_header(path: Path, is_header: IsHeader) -> tuple[int, str]:
 
     Line 1 if there is no header, or if a line before it may be a sample, which has lost its own.
     """
-    with open_text(path) as stream:
+    with open_text(path, prefixed=True) as stream:
         for number, line in enumerate(islice(stream, _MOST_BEFORE), 1):
             prefix = prefix_of(line)
             inner = line[len(prefix) :]

@@ -36,10 +36,11 @@ def rows(
     """The tables whose column names are `wanted`; `again` is the remedy for a damaged one.
 
     Raises:
-        BadFileError: a row has more or fewer cells than its header.
+        BadFileError: a row has more or fewer cells than its header, or is not under it.
     """
     names: list[str] = []  # of the current table
     spans: list[tuple[int, int]] = []  # its columns, in a text form
+    bars: list[str] = []  # and what is between them
     before = ""
     for number, line, keys, objects in blocks(path, lines, again):
         place = f"line {number}"
@@ -54,6 +55,7 @@ def rows(
             found = _cut(before, spans)
             names = found if wanted(found) else []
             if names:
+                bars = _between(before, spans)
                 yield Row(number, names, [])
         elif wanted(_csv_names(line)):
             names, spans = _csv_names(line), []
@@ -61,6 +63,10 @@ def rows(
         elif not line.strip() or (not spans and line.startswith(_END)):
             names = []
         elif names:
+            if spans and _between(line, spans) != bars:
+                raise BadFileError(
+                    path, "the row is not in line with its header", again, place=place
+                )
             cells = _cut(line, spans) if spans else csv_cells(path, line, place)
             cut_short = not cells[-1] if spans else line.count('"') % 2
             if len(cells) != len(names) or cut_short:
@@ -124,3 +130,9 @@ def _cut(line: str, spans: list[tuple[int, int]]) -> list[str]:
     line = line.rstrip().rstrip("|")
     ends = [end for _, end in spans[:-1]] + [len(line)]
     return [line[start:end].strip() for (start, _), end in zip(spans, ends, strict=True)]
+
+
+def _between(line: str, spans: list[tuple[int, int]]) -> list[str]:
+    """What stands before each column: nothing, or the table's `|`; else a digit would be lost."""
+    begins = [0, *(end for _, end in spans)]
+    return [line[begin:start].strip() for begin, (start, _) in zip(begins, spans, strict=False)]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from detbench.errors import BadFileError
+from detbench.readers.nsys_reports import other_report
 
 _BEGIN = re.compile(r"\s*\[\s*(\{\s*(\".*)?)?$")
 _ROW = re.compile(r"\s*\[?\s*\{")
@@ -34,7 +35,10 @@ def is_json_table(text: str) -> bool:
         first, _ = json.JSONDecoder().raw_decode(text[:_HEAD], begun.end())
     except (json.JSONDecodeError, RecursionError):
         return bool(_COLUMN.search(text[: 1 << 10])) and '"ph"' not in text[: 1 << 10]
-    return "ph" not in first and not any(isinstance(v, (dict, list)) for v in first.values())
+    if "ph" in first or any(isinstance(value, (dict, list)) for value in first.values()):
+        return False
+    # Any program may write a list of flat objects: nsys's has its columns.
+    return bool(_COLUMN.search("".join(f'"{name}":' for name in first)) or other_report([*first]))
 
 
 def blocks(path: Path, lines: Iterable[str], again: str) -> Iterator[Block]:

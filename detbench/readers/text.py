@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from detbench.errors import BadFileError
+from detbench.readers.line_prefix import Unprefixed, common_prefix
 from detbench.readers.packed import is_packed, plain_name, unpacked
 from detbench.readers.terminal import Lines
 
 _BLOCK = 1 << 17
+_HEAD = 1 << 16  # characters in which what stands before every line shows
 
 
 @contextmanager
@@ -78,8 +80,12 @@ def is_text(head: bytes) -> bool:
 
 
 @contextmanager
-def open_text(path: Path) -> Iterator[TextIO]:
+def open_text(path: Path, *, prefixed: bool = False) -> Iterator[TextIO]:
     """Open a text file; a BOM is dropped, bytes that are not text become replacement marks.
+
+    Args:
+        path: the file.
+        prefixed: whether what a launcher put before every line stays, as its times may count.
 
     Raises:
         BadFileError: it is not a readable file, or it is empty.
@@ -88,10 +94,13 @@ def open_text(path: Path) -> Iterator[TextIO]:
         encoding = encoding_of(raw.read(2))
         raw.seek(0)
         plain = io.BufferedReader(Lines(path, raw, encoding), _BLOCK)
-        stream = io.TextIOWrapper(plain, encoding=encoding, errors="replace", newline="")
-        if not stream.read(1):
+        stream: TextIO = io.TextIOWrapper(plain, encoding=encoding, errors="replace", newline="")
+        if not (head := stream.read(_HEAD)):
             raise BadFileError(path, "the file is empty", "copy it again, or ask for another file")
         stream.seek(0)
+        if not prefixed and (prefix := common_prefix(head)):
+            cut = io.BufferedReader(Unprefixed(stream, prefix), _BLOCK)
+            stream = io.TextIOWrapper(cut, encoding="utf-8", newline="")
         yield stream
 
 

@@ -75,7 +75,7 @@ def read_training_log(path: Path) -> TrainingLog:
     Raises:
         BadFileError: it is neither, or has neither the time of an iteration nor an evaluation.
     """
-    with open_text(path) as stream:
+    with open_text(path, prefixed=True) as stream:
         is_json = stream.read(1) == "{"
         stream.seek(0)
         if is_json:

@@ -23,7 +23,7 @@ from detbench.records.spec import RunRecord
 from detbench.records.store import Run
 from detbench.utilization import compute, core, memory
 from detbench.utilization.roofline import has_roofline
-from detbench.utilization.window import devices
+from detbench.utilization.window import devices, why_none
 
 T = TypeVar("T")
 
@@ -187,9 +187,7 @@ def _timeline(file: Path) -> TimelineTables:
         raise BadFileError(file, "a summary has no utilization", "record a timeline")
     found = devices(timeline)
     if not found:
-        raise BadFileError(
-            file, "contains no kernel and no operator", "record a window of training"
-        )
+        raise BadFileError(file, *why_none(timeline))
     return TimelineTables(
         compute.by_device(timeline, found),
         compute.by_name(timeline, found, "class"),

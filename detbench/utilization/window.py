@@ -48,6 +48,13 @@ def devices(timeline: Timeline) -> list[str]:
     return gpus if gpus else [CPU] if (kinds == "operator").any() else []
 
 
+def why_none(timeline: Timeline) -> tuple[str, str]:
+    """Why a timeline has no device, and the remedy."""
+    if timeline.note:
+        return f"contains no kernel: {timeline.note}", "ask for a trace that has CUDA's activities"
+    return "contains no kernel and no operator", "record a window of training"
+
+
 def _by_numbers(device: str) -> tuple[str, list[tuple[int, str]]]:
     """The order of names, where `rank 10` comes after `rank 9`."""
     return NUMBER.sub("", device), [(len(number), number) for number in NUMBER.findall(device)]

@@ -164,3 +164,36 @@ def test_an_activity_without_times_is_left_out_and_counted(make: Make) -> None:
     )
     assert len(timeline.activities) == len(before.activities)
     assert timeline.notes == ("without times, as these could not be collected, and left out: 1",)
+
+
+RUNTIME = """
+create table CUPTI_ACTIVITY_KIND_RUNTIME (start int, end int, globalTid int, correlationId int,
+    nameId int);
+insert into StringIds values (90, 'cudaLaunchKernel_v7000');
+insert into CUPTI_ACTIVITY_KIND_RUNTIME values {};
+"""
+
+
+def calls(*correlations: int) -> str:
+    return RUNTIME.format(", ".join(f"({n}, {n + 1}, 0, {n}, 90)" for n in correlations))
+
+
+def test_launches_without_any_kernel_are_counted(make: Make) -> None:
+    script = NSYS_TABLES + calls(1, 2, 3) + "delete from CUPTI_ACTIVITY_KIND_KERNEL;"
+    with pytest.raises(
+        BadFileError, match="3 launches are recorded, their kernels are not"
+    ) as told:
+        read(make(script))
+    assert "runs on a GPU" not in str(told.value)
+
+
+def test_a_launch_counts_if_a_later_one_has_its_kernel(make: Make) -> None:
+    one = """
+delete from CUPTI_ACTIVITY_KIND_KERNEL;
+insert into CUPTI_ACTIVITY_KIND_KERNEL values (100, 200, 0, 7, {}, 1);
+"""
+    tables = NSYS_TABLES + calls(41, 42, 43)
+    # The last launch's kernel was waiting when the recording ended.
+    (note,) = read(make(tables + one.format(42))).notes
+    assert note.startswith("1 of 2 launches of kernels have no kernel in the file")
+    assert read(make(tables + one.format(41))).notes == ()

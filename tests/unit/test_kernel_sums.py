@@ -172,3 +172,41 @@ def test_damaged_json_is_refused(tmp_path: Path, old: str, new: str, words: str)
     assert old in content
     with pytest.raises(BadFileError, match=words):
         sums(tmp_path, content.replace(old, new))
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_list_of_other_objects_is_not_of_nsys(
+    parser: Run, tmp_path: Path, indent: int | None
+) -> None:
+    path = tmp_path / "times.json"
+    path.write_text(json.dumps([{"iteration": 19, "time": 0.2}] * 2, indent=indent))
+    with pytest.raises(BadFileError, match="its format is unknown"):
+        read(path)
+    assert "nsys" not in parser("compute_util.py", path).stderr
+
+
+IN_CELLS = """Time(%),Time,Calls,Avg,Min,Max,Name
+69.00%,1.38s,45,30.667ms,30.007ms,31.110ms,[CUDA memcpy HtoD]
+30.99%,619.80ms,150,4.1320ms,4.1103ms,4.2174ms,red_sor(float*)
+0.01%,200.00us,1,200.00us,200.00us,200.00us,"init(int, float*)"
+"""
+
+
+def test_units_may_stand_in_every_cell(tmp_path: Path) -> None:
+    assert sums(tmp_path, IN_CELLS) == [
+        ("red_sor(float*)", 150, 619_800_000),
+        ("init(int, float*)", 1, 200_000),
+    ]
+    for old, new in (("619.80ms", "619.80"), ("30.99%", "30.99"), ("619.80ms", "61.98ms")):
+        with pytest.raises(BadFileError):
+            sums(tmp_path, IN_CELLS.replace(old, new))
+
+
+def test_tables_of_several_programs_are_added_with_a_note(parser: Run, tmp_path: Path) -> None:
+    path = tmp_path / "sums.csv"
+    path.write_text(f"{ONE_REPORT}\n{ONE_REPORT.replace(',3000,3,', ',3000,6,')}")
+    done = parser("compute_util.py", path, "--by", "kernel", "--json")
+    assert sum(row["count"] for row in json.loads(done.stdout)) == 3 + 1 + 6 + 1
+    assert "2 tables of kernels in the file, added" in done.stderr
+    path.write_text(f"{ONE_REPORT}\n{ONE_REPORT}")
+    assert "added" not in parser("compute_util.py", path).stderr

@@ -61,3 +61,11 @@ def test_what_a_cut_table_leaves_out_counts_in_the_shares(parser: Run, tmp_path:
 def test_damage_is_refused(tmp_path: Path, content: str, words: str) -> None:
     with pytest.raises(BadFileError, match=words):
         kernels(tmp_path, content)
+
+
+def test_of_several_tables_the_first_counts_with_a_note(parser: Run, tmp_path: Path) -> None:
+    one = kernels(tmp_path, KEY_AVERAGES)
+    both = KEY_AVERAGES + "\n" + KEY_AVERAGES.replace("relu_kernel", "tanh_kernel")
+    assert kernels(tmp_path, both) == one
+    done = parser("compute_util.py", tmp_path / "table.txt")
+    assert "2 tables in the file, of which the first counts" in done.stderr

@@ -14,6 +14,7 @@ from detbench.readers.kineto import read_kineto
 from detbench.utilization import compute
 from detbench.utilization.window import devices
 from tests.builders import event
+from tests.conftest import Run, assert_refused
 
 
 def write(path: Path, *events: dict[str, Any]) -> Path:
@@ -197,3 +198,37 @@ def test_a_flipped_byte_never_ends_in_a_traceback(tmp_path: Path, place: int, by
         compute.by_device(timeline, devices(timeline))
     except BadFileError:
         pass
+
+
+def launches(*numbers: int, call: str = "cudaLaunchKernel") -> list[dict[str, Any]]:
+    return [
+        event(call, 10 * number, 2, "cuda_runtime") | {"args": {"correlation": number}}
+        for number in numbers
+    ]
+
+
+def kernel(number: int) -> dict[str, Any]:
+    return event("sgemm", 100, 10) | {
+        "args": {"device": 0, "stream": 7, "context": 1, "correlation": number}
+    }
+
+
+def test_launches_whose_kernels_are_missing_are_counted(tmp_path: Path) -> None:
+    (note,) = read_kineto(write(tmp_path / "t.json.gz", *launches(2, 3, 4), kernel(2))).notes
+    assert note.startswith("2 of 3 launches of kernels have no kernel in the file")
+    whole = write(tmp_path / "whole.json.gz", *launches(2), kernel(2))
+    assert read_kineto(whole).notes == ()
+    # What goes into a graph does not run yet.
+    begin = launches(1, call="cudaStreamBeginCapture")
+    captured = write(tmp_path / "c.json.gz", *begin, *launches(2, 3), kernel(2))
+    assert read_kineto(captured).notes == ()
+
+
+@pytest.mark.parametrize("call", ["cudaLaunchKernel", "cudaGraphLaunch", "hipModuleLaunchKernel"])
+@pytest.mark.parametrize("more", [[], [event("aten::add", 0, 5, "cpu_op")]])
+def test_launches_without_any_kernel_are_no_trace_of_a_cpu(
+    parser: Run, tmp_path: Path, call: str, more: list[dict[str, Any]]
+) -> None:
+    path = write(tmp_path / "t.json.gz", *launches(2, 3, call=call), *more)
+    words = "2 launches are recorded, their kernels are not: "
+    assert_refused(parser("compute_util.py", path), 5, words)

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from detbench.api.files import read
+from detbench.errors import BadFileError
 from detbench.readers.line_prefix import without
 from detbench.readers.monitoring import read_monitoring
 from detbench.readers.training_log import read_training_log
+from tests.builders import KEY_AVERAGES, NSYS_SUMS_COLUMN, NSYS_TRACE, NVPROF_TEXT
 
 PREFIXES = (
     "(Trainer pid=12, ip=10.0.0.3) ", "[default0]:", "[rank0]: ", "[1,0]<stdout>:", "0: ",
@@ -49,6 +52,27 @@ def test_a_log_is_read_as_without_it(tmp_path: Path, prefix: str) -> None:
 def test_samples_are_read_as_without_it(tmp_path: Path, prefix: str) -> None:
     found = read_monitoring(written(tmp_path, prefixed(prefix, DMON)))
     assert found["power (W)"].tolist() == [70, 90]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("text", [NSYS_SUMS_COLUMN, NSYS_TRACE, NVPROF_TEXT, KEY_AVERAGES])
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_a_profilers_tables_are_read_as_without_it(
+    tmp_path: Path, prefix: str, text: str, end: str
+) -> None:
+    plain = read(written(tmp_path, text))
+    # An editor may have taken the blanks at the ends of lines.
+    lines = "".join(line.rstrip() + end for line in prefixed(prefix, text).splitlines())
+    found = read(written(tmp_path, lines))
+    assert found.source.tool == plain.source.tool
+    for name, table in plain.tables.items():
+        assert found.tables[name].equals(table)
+
+
+def test_damage_behind_a_prefix_has_its_line(tmp_path: Path) -> None:
+    text = prefixed("0: ", NSYS_SUMS_COLUMN.replace("1,003", "many "))
+    with pytest.raises(BadFileError, match="line 4: 'many' is not a number"):
+        read(written(tmp_path, text))
 
 
 def test_other_processes_lines_are_not_this_ones(tmp_path: Path) -> None:

@@ -124,6 +124,10 @@ SKIPPED = "SKIPPED: x.sqlite does not contain GPU trace data."
             NSYS_TRACE_COLUMN.replace("      1,500", "     1500… "),
             "line 7: '1500…' is not a number",
         ),
+        # One digit more or one blank fewer moves the rest of the row out of its columns.
+        (SUMS_2020.replace("3000  ", "30000  "), "line 5: the row is not in line with its header"),
+        (SUMS_2020.replace("   3  ", "  3  "), "line 5: the row is not in line"),
+        (TRACE_TABLE.replace("8 |", "88 |"), "line 6: the row is not in line"),
         (TRACE_TABLE.replace("(us)", "(fs)"), "unknown unit of time: 'fs'"),
         (NSYS_SUMS_COLUMN.replace("1,003", "many "), "line 4: 'many' is not a number"),
         (
