@@ -61,3 +61,28 @@ def test_what_a_cut_table_leaves_out_counts_in_the_shares(parser: Run, tmp_path:
 def test_damage_is_refused(tmp_path: Path, content: str, words: str) -> None:
     with pytest.raises(BadFileError, match=words):
         kernels(tmp_path, content)
+
+
+def test_the_table_of_an_old_pytorch_is_refused_as_that(tmp_path: Path) -> None:
+    path = tmp_path / "table.txt"
+    names = (
+        "Name", "Self CPU total %", "Self CPU total", "CPU total %", "CPU total", "CPU time avg",
+        "CUDA total %", "CUDA total", "CUDA time avg", "Number of Calls",
+    )  # fmt: skip
+    rule = "  ".join(["-" * 17] * len(names)) + "\n"
+    header = "  ".join(f"{name:<17}" for name in names) + "\n"
+    cells = (
+        "conv2d",
+        "1.00%",
+        "1.000us",
+        "1.00%",
+        "1.000us",
+        "1.000us",
+        "NaN",
+        "0.000us",
+        "0.000us",
+        "1",
+    )
+    path.write_text(rule + header + rule + "  ".join(f"{cell:<17}" for cell in cells) + "\n" + rule)
+    with pytest.raises(BadFileError, match=r"PyTorch 1\.7 or older.*export_chrome_trace"):
+        detbench.read(path)
