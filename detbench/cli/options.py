@@ -167,7 +167,11 @@ def targets(target: str) -> dict[str, float]:
 
 
 def _shortened(table: pd.DataFrame) -> pd.DataFrame:
-    """The table for print: no energy if no row has it, files without the folder that they share."""
+    """The table for print: no energy if no row has it, files without the folder that they share.
+
+    What the notes say once is not said in each row.
+    """
+    table = table.drop(columns=table.attrs.get("in_notes", []))
     if "J/image" in table and table["J/image"].isna().all():
         table = table.drop(columns="J/image")
     if "file" not in table or not table["file"].map(lambda value: isinstance(value, str)).all():

@@ -11,13 +11,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from detbench.gpus import counters
+from detbench.utilization.described import NOTE, REASON
 from detbench.utilization.kernel_classes import kernel_class
 
 TENSOR_IS_CYCLES = "the line tensor is the pipe's active cycles, as from compute capability 9.0 on"
 """The note on a table whose line `tensor` is not the issue of instructions."""
-
-REASON, NOTE = WORDS = ("reason for n/a", "note")
-"""Columns of words about a row's figures: why one is missing, and what they are of."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +124,7 @@ def by(
             }
         )
     table = pd.DataFrame(rows)
-    return table.drop(columns=[name for name in WORDS if not table[name].any()])
+    return table.drop(columns=[name for name in (REASON, NOTE) if not table[name].any()])
 
 
 def _percents(launches: pd.DataFrame, weight: str) -> CoreUtilization:

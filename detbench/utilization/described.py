@@ -17,6 +17,9 @@ _LONG_UNITS = re.compile(
 _NO_SHARES = ("CPU", "error", "share of the difference", "efficiency")
 _ROUNDING = 1e-3  # tools print few digits
 
+REASON, NOTE = "reason for n/a", "note"
+"""Columns of words about a row's figures: why one is missing, and what they are of."""
+
 
 def described(
     table: pd.DataFrame,
@@ -27,6 +30,7 @@ def described(
     denominator: str,
     count: str,
     notes: Iterable[str] = (),
+    in_notes: Iterable[str] = (),
 ) -> pd.DataFrame:
     """The table, with `attrs` that describe its numbers.
 
@@ -39,6 +43,7 @@ def described(
         denominator: what shares are relative to, or what means are taken over.
         count: the number of kernels, iterations or samples counted.
         notes: one sentence each: why a figure is missing, and what else a reader has to know.
+        in_notes: columns whose words are in `notes`, too; a table that is printed leaves them out.
     """
     table.attrs = {
         "kind": kind,
@@ -48,6 +53,7 @@ def described(
         "count": count,
         "units": units(table),
         "notes": [*notes, *_above_all(table)],
+        "in_notes": [name for name in in_notes if name in table],
     }
     return table
 

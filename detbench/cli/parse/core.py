@@ -69,7 +69,6 @@ def core_util(
     """
     from detbench.api.files import read
     from detbench.api.utilization import core_utilization
-    from detbench.utilization.core import WORDS
 
     refusals = Refusals()
     found = refusals.read(files, lambda file: read(file, "counters"))
@@ -83,9 +82,6 @@ def core_util(
     if is_plain and "levels" not in found[0].tables:
         _print_four_lines(table)
     else:
-        if style not in ("json", "csv"):  # for the eye the notes below the table say it once
-            words = [name for name in WORDS if name in table]
-            table = table.drop(columns=words)
         show({"cores": table}, style or "table", output)
     refusals.finish()
 
