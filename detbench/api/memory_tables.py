@@ -60,12 +60,18 @@ def memory(
         title = "PyTorch's CUDA allocator: peak of the recording, and its end"
         table = stack({each.path: formulas.by_allocator(_allocator(each)) for each in read})
     else:
-        unknown = all(_has_no_peak(each) for each in read)
+        unknown = all(map(has_no_peak, read))
         heading = "Peak of each phase" if by == "phase" else "At the peak"
         if unknown:
             heading = "The peak is unknown"
         title = f"{heading}: {'; '.join(_moment(own) for own in parts.values())}"
-        table = stack({file: _head(formulas.by(own, by), top) for file, own in parts.items()})
+        told = {each.path: "; ".join(_notes([each])) for each in read}
+        table = stack(
+            {
+                file: _noted(_head(formulas.by(own, by), top), told[file])
+                for file, own in parts.items()
+            }
+        )
     snapshots = sum(len(own[["iteration", "phase"]].drop_duplicates()) for own in parts.values())
     return described(
         table,
@@ -75,7 +81,6 @@ def memory(
         denominator=_DENOMINATORS[by],
         count=f"{snapshots:,} snapshots",
         notes=_notes(read),
-        in_notes=[NOTE],
     )
 
 
@@ -145,7 +150,11 @@ def _notes(read: list[Memory]) -> list[str]:
     ]
 
 
-def _has_no_peak(recording: Memory) -> bool:
+def _noted(table: pd.DataFrame, note: str) -> pd.DataFrame:
+    return table.assign(**{NOTE: note}) if note else table
+
+
+def has_no_peak(recording: Memory) -> bool:
     """Whether it is a snapshot in which nothing was recorded."""
     allocator = recording.tables.get("allocator")
     return allocator is not None and bool(allocator["peak (bytes)"].isna().all())

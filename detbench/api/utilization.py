@@ -15,7 +15,7 @@ from detbench.gpus.counters import CYCLES, METRICS
 from detbench.readers import timeline as timelines
 from detbench.readers.counters_file import Levels
 from detbench.utilization import compute, core, levels, numbered_ranges
-from detbench.utilization.described import NOTE, REASON, described
+from detbench.utilization.described import described
 from detbench.utilization.window import devices
 
 COMPUTE_LEVELS = (
@@ -145,7 +145,6 @@ def core_utilization(
         denominator="cycles of the profiled kernels (gpc__cycles_elapsed.max), idle time excluded",
         count=f"{kernels:,} kernels",
         notes=_core_notes(chosen),
-        in_notes=(REASON, NOTE),
     )
 
 

@@ -30,7 +30,6 @@ def described(
     denominator: str,
     count: str,
     notes: Iterable[str] = (),
-    in_notes: Iterable[str] = (),
 ) -> pd.DataFrame:
     """The table, with `attrs` that describe its numbers.
 
@@ -43,7 +42,6 @@ def described(
         denominator: what shares are relative to, or what means are taken over.
         count: the number of kernels, iterations or samples counted.
         notes: one sentence each: why a figure is missing, and what else a reader has to know.
-        in_notes: columns whose words are in `notes`, too; a table that is printed leaves them out.
     """
     table.attrs = {
         "kind": kind,
@@ -53,7 +51,6 @@ def described(
         "count": count,
         "units": units(table),
         "notes": [*notes, *_above_all(table)],
-        "in_notes": [name for name in in_notes if name in table],
     }
     return table
 

@@ -149,6 +149,8 @@ def test_without_recorded_events_the_peak_is_unknown(
     assert "The peak is unknown: 0.0 MiB at the end" in text.stdout
     assert "before the" not in text.stdout
     assert "GPU 0: no event was recorded" in text.stderr
+    for row in json.loads(parser("memory_util.py", path, "--by", "module", "--json").stdout):
+        assert row["note"].startswith("GPU 0: no event was recorded")
 
 
 @pytest.mark.parametrize("snapshot", [SNAPSHOT, SNAPSHOT["segments"]])

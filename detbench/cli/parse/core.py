@@ -69,6 +69,7 @@ def core_util(
     """
     from detbench.api.files import read
     from detbench.api.utilization import core_utilization
+    from detbench.utilization.described import NOTE, REASON
 
     refusals = Refusals()
     found = refusals.read(files, lambda file: read(file, "counters"))
@@ -82,7 +83,7 @@ def core_util(
     if is_plain and "levels" not in found[0].tables:
         _print_four_lines(table)
     else:
-        show({"cores": table}, style or "table", output)
+        show({"cores": table}, style or "table", output, in_notes=(REASON, NOTE))
     refusals.finish()
 
 
