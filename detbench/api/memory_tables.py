@@ -13,7 +13,7 @@ from detbench.readers import memory_curve
 from detbench.readers.memory_run import read_memory_run
 from detbench.utilization import memory as formulas
 from detbench.utilization import memory_wide as wide_form
-from detbench.utilization.described import described
+from detbench.utilization.described import NOTE, described
 
 MEMORY_LEVELS = ("category", "module", "phase", "batch-size", "allocator")
 
@@ -60,9 +60,18 @@ def memory(
         title = "PyTorch's CUDA allocator: peak of the recording, and its end"
         table = stack({each.path: formulas.by_allocator(_allocator(each)) for each in read})
     else:
+        unknown = all(map(has_no_peak, read))
         heading = "Peak of each phase" if by == "phase" else "At the peak"
+        if unknown:
+            heading = "The peak is unknown"
         title = f"{heading}: {'; '.join(_moment(own) for own in parts.values())}"
-        table = stack({file: _head(formulas.by(own, by), top) for file, own in parts.items()})
+        told = {each.path: "; ".join(_notes([each])) for each in read}
+        table = stack(
+            {
+                file: _noted(_head(formulas.by(own, by), top), told[file])
+                for file, own in parts.items()
+            }
+        )
     snapshots = sum(len(own[["iteration", "phase"]].drop_duplicates()) for own in parts.values())
     return described(
         table,
@@ -71,6 +80,7 @@ def memory(
         window=joined(each.window for each in read),
         denominator=_DENOMINATORS[by],
         count=f"{snapshots:,} snapshots",
+        notes=_notes(read),
     )
 
 
@@ -127,6 +137,27 @@ def allocator_curves(files: Files) -> dict[str, pd.DataFrame]:
                 raise BadFileError(each.path, f"no events of GPU {device} in it", _RECORD)
             found[f"{names[str(each.path)]}, GPU {device}"] = events
     return found
+
+
+def _notes(read: list[Memory]) -> list[str]:
+    """The notes on the GPUs of snapshots; with the file's name where there are several."""
+    return [
+        f"{f'{each.path}, ' if len(read) > 1 else ''}GPU {device}: {note}"
+        for each in read
+        if "allocator" in each.tables
+        for device, note in each.tables["allocator"][["device", "note"]].to_numpy()
+        if note
+    ]
+
+
+def _noted(table: pd.DataFrame, note: str) -> pd.DataFrame:
+    return table.assign(**{NOTE: note}) if note else table
+
+
+def has_no_peak(recording: Memory) -> bool:
+    """Whether it is a snapshot in which nothing was recorded."""
+    allocator = recording.tables.get("allocator")
+    return allocator is not None and bool(allocator["peak (bytes)"].isna().all())
 
 
 def _allocator(recording: Memory) -> pd.DataFrame:

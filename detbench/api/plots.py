@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from detbench.api.files import Counters, Memory, Monitoring, Recording, Timeline, TrainingHistory
-from detbench.api.memory_tables import memory
+from detbench.api.memory_tables import has_no_peak, memory
 from detbench.api.tables import short_names
 from detbench.api.utilization import compute_utilization, core_utilization
 from detbench.errors import UsageError
@@ -71,7 +71,8 @@ def _of_recording(recording: Recording) -> tuple[Chart, str]:
     if isinstance(recording, Counters) and isinstance(recording.content, Launches):
         return _cores(core_utilization(recording)), f"Core utilization: {name}"
     if isinstance(recording, Memory):
-        return _categories(memory(recording)), f"Memory at the peak: {name}"
+        moment = "end (the peak is unknown)" if has_no_peak(recording) else "peak"
+        return _categories(memory(recording)), f"Memory at the {moment}: {name}"
     if isinstance(recording, Monitoring):
         drawn = drawn_samples(recording.tables["samples"])
         if drawn.empty:

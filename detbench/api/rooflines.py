@@ -11,7 +11,7 @@ import pandas as pd
 from detbench.api.tables import of_file, stack
 from detbench.gpus.peaks import Peaks, peaks
 from detbench.gpus.profiles import profile_named
-from detbench.utilization.described import described
+from detbench.utilization.described import NOTE, described
 from detbench.utilization.roofline import beyond_peaks, roofline, uncounted
 
 _COLLECT = "collect them: profile.sh nsight --roofline"
@@ -27,8 +27,11 @@ def roofline_table(
         UsageError: the catalogue has no such GPU.
     """
     most = Peaks() if gpu is None else peaks(profile_named(gpu), gpu)
+    told = {file: [_of_peaks(gpu, most), *uncounted(found)] for file, found in launches.items()}
     tables = {
-        file: of_file(file, _COLLECT, roofline, found, most, top)
+        file: of_file(file, _COLLECT, roofline, found, most, top).assign(
+            **{NOTE: "; ".join(told[file])}
+        )
         for file, found in launches.items()
     }
     kernels = sum(len(found) for found in launches.values())
@@ -41,8 +44,7 @@ def roofline_table(
         denominator="the kernels' own time (gpu__time_duration), and the peaks of the GPU",
         count=f"{kernels:,} kernels",
         notes=[
-            _of_peaks(gpu, most),
-            *dict.fromkeys(note for found in launches.values() for note in uncounted(found)),
+            *dict.fromkeys(note for notes in told.values() for note in notes),
             *beyond_peaks(stacked),
         ],
     )

@@ -11,7 +11,7 @@ import pandas as pd
 from detbench.api.files import Counters, Files, PathLike, Recording, Summary, Timeline, recordings
 from detbench.api.tables import check_level, joined, of_file, only, stack
 from detbench.errors import BadFileError, UsageError
-from detbench.gpus.counters import CORES
+from detbench.gpus.counters import CYCLES, METRICS
 from detbench.readers import timeline as timelines
 from detbench.readers.counters_file import Levels
 from detbench.utilization import compute, core, levels, numbered_ranges
@@ -39,7 +39,8 @@ _DENOMINATORS = {
     "definition": "each definition's own, as the table says",
 }
 _COUNTED = ("count", "kernels", "operators", "gaps")
-_COLLECT = "collect it: profile.sh nsight"
+_ASKED = ",".join((*(METRICS[core][0] for core in ("fma", "tensor", "sfu")), CYCLES))
+_COLLECT = f"ask for ncu --metrics {_ASKED} (docs/metrics.md has each chip's), or profile.sh nsight"
 _TENSOR = "pass DLProf's kernel or iteration report"
 
 _Formula = Callable[[timelines.Timeline, list[str], str | None], pd.DataFrame]
@@ -309,10 +310,13 @@ def _levels(chosen: dict[Path, pd.DataFrame], by: str, top: int | None) -> pd.Da
 def _core_notes(chosen: dict[Path, pd.DataFrame]) -> list[str]:
     """Distinct lines `core: reason` for what is missing, and what the line `tensor` is."""
     found = [core.core_utilization(launches) for launches in chosen.values()]
-    lines = [f"{name}: {f.reason[name]}" for f in found for name in CORES if name in f.reason]
-    lines += [note for each in found for note in each.notes]
-    if any(each.tensor_is_cycles for each in found):
-        lines.append(core.TENSOR_IS_CYCLES)
+    lines = [line for each in found for line in each.reasons]
+    for file, each in zip(chosen, found, strict=True):
+        # Which file's launches lack a metric is told; the other notes hold for any file.
+        lines += [
+            f"{note} ({file})" if len(chosen) > 1 and " launches" in note else note
+            for note in each.notes
+        ]
     return list(dict.fromkeys(lines))
 
 

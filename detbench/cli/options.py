@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +24,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 FORMATS = ("table", "csv", "json", "md")
 # Repeats records.spec.Precision: that module imports pydantic.
 PRECISIONS = ("fp32", "tf32", "amp", "bf16")
+_FOR_THE_EYE = ("table", "md")
 _JSON = "detbench.json"
 
 
@@ -97,16 +98,29 @@ def print_table(table: pd.DataFrame, style: str, title: str | None = None) -> No
     _write({"": table}, style, None, title)
 
 
-def show(tables: Mapping[str, pd.DataFrame], style: str, output: Path | None) -> None:
+def show(
+    tables: Mapping[str, pd.DataFrame],
+    style: str,
+    output: Path | None,
+    in_notes: Collection[str] = (),
+) -> None:
     """Print tables under their titles to stdout, or write them to a new file; notes to stderr.
 
     JSON of one table is its rows; of several it is an object: the rows of each by its name, and
-    `notes`. A table's title and notes are in its `attrs`.
+    `notes`. A table's title and notes are in its `attrs`. Columns `in_notes` have words that the
+    notes have, too: only data has them, as a table to read says them once.
 
     Raises:
         UsageError: the file exists, or cannot be written.
     """
-    _write(tables, style, output, None)
+    if style in _FOR_THE_EYE:
+        shown = {
+            name: table.drop(columns=[each for each in in_notes if each in table])
+            for name, table in tables.items()
+        }
+    else:
+        shown = dict(tables)
+    _write(shown, style, output, None)
     for note in notes_of(tables.values()):
         click.echo(note, err=True)
 
@@ -127,7 +141,7 @@ def _write(
         texts = [json.dumps(told, indent=2, ensure_ascii=False)]
     else:
         is_terminal = output is None and sys.stdout.isatty()
-        for_the_eye = style in ("table", "md")
+        for_the_eye = style in _FOR_THE_EYE
         texts = [
             render(
                 _shortened(table) if for_the_eye else table,

@@ -18,6 +18,7 @@ _SPEED = re.compile(
     r"Total inference (pure compute )?time: .*\(([\d.]+) s / (img|iter) per device"
     r", on (\d{1,6}) devices\)"
 )
+_DONE = re.compile(r"Inference done (\d{1,15})/(\d{1,15})\b")
 _RESULTS = re.compile(r"Evaluation results for (.+) in csv format:")
 _TABLE = re.compile(r"Evaluation results for ([\w-]+):\s*$")
 _TASK = re.compile(r"copypaste: Task: (\S+)")
@@ -45,6 +46,7 @@ class Evaluations:
         self._task = ""
         self._names: list[str] = []
         self._table: list[str] | None = None  # the lines of a table that has begun
+        self.unfinished = ""  # how far an inference had come whose speed is in no line
 
     def close(self) -> None:
         """The training goes on, or a process begins."""
@@ -62,6 +64,8 @@ class Evaluations:
                 self._named(found[1])
             elif found := _TABLE.search(line):
                 self._task, self._table = found[1], []
+        elif "Inference done" in line and (found := _DONE.search(line)):
+            self.unfinished = f"{found[1]} of {found[2]}"
         elif "inference" in line and _INFERENCE.search(line):
             self.close()
             self._began_at = now
@@ -73,6 +77,7 @@ class Evaluations:
 
     def _speed(self, found: re.Match[str]) -> None:
         pure, duration, unit, devices = found.groups()
+        self.unfinished = ""
         if not pure or self._open is None:
             self._begin()
         assert self._open is not None

@@ -108,6 +108,7 @@ class _Reader:
     def finish(self) -> History:
         history = self.history
         history.batch_size = self._config.get("IMS_PER_BATCH")
+        history.unfinished = self._evaluations.unfinished
         if self._clock.broken:
             history.no_wall = f"the log's clock steps back at {self._clock.broken}"
         elif not self._clock.seen:

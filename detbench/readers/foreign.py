@@ -24,6 +24,7 @@ class Foreign(NamedTuple):
 _MONITOR = "ask for what nvidia-smi --query-gpu=timestamp,index,... --format=csv -l 1 writes"
 _UNPACK = "unpack it, and name a file in it"
 _TRACE = "ask for a trace of the PyTorch profiler: prof.export_chrome_trace('FILE.json.gz')"
+_SNAPSHOT = "ask for the file of torch.cuda.memory._dump_snapshot('FILE.pickle')"
 # What the beginning of a file holds -> what it is. Bytes, for most of these are not text.
 _KNOWN: dict[bytes, Foreign] = {
     rb"\Aversion https://git-lfs": Foreign(
@@ -40,6 +41,12 @@ _KNOWN: dict[bytes, Foreign] = {
     rb"\A7z\xbc\xaf\x27\x1c": Foreign("a 7-Zip archive", _UNPACK),
     rb"\A.{257}ustar": Foreign("a tar archive", _UNPACK),
     rb"\A(\x89PNG|\xff\xd8\xff|%PDF)": Foreign("a picture", "ask for the file that it shows"),
+    rb"\A(\([dl]p\d+\n|[}\]]q.)[^\0]{0,40}?(\0{3})?(segments|device|total_size)": Foreign(
+        "a memory snapshot of PyTorch in a pickle of protocol 0 or 1", _SNAPSHOT
+    ),
+    rb'\A\s*(\{\s*"segments"|\[\s*\{[^{]{0,400}"total_size")\s*:': Foreign(
+        "a memory snapshot of PyTorch as JSON", _SNAPSHOT
+    ),
     rb"MemoryViz\.js": Foreign(
         "PyTorch's page of a memory snapshot", "ask for the snapshot itself, FILE.pickle"
     ),

@@ -104,6 +104,13 @@ def _rows(path: Path, lines: Iterator[str]) -> Iterator[_Row]:
     at = {name: index for index, name in enumerate(names)}
     calls = next((at[name] for name in _CALLS if name in at), -1)
     gpu = next((at[name] for name in names if _SELF.fullmatch(name)), -1)
+    if calls >= 0 and {"Name", "Self CPU total"} <= at.keys():
+        raise BadFileError(
+            path,
+            "a table of the profiler of PyTorch 1.7 or older, which does not tell the time of"
+            " kernels apart from that of operators",
+            "ask for a newer version's, or for a trace: prof.export_chrome_trace('FILE.json')",
+        )
     if calls < 0 or not {"Name", "Self CPU"} <= at.keys():
         raise BadFileError(path, "the header of its table is damaged", _AGAIN)
     num_rules = 0

@@ -221,7 +221,8 @@ class _Rows:
             note = note or told_without_kernels(len(graphs) + len(kernels))
         elif has_kernels:
             notes.append(unrecorded(on_gpu, calls, graphs, "graph", _RECORD_GRAPHS))
-            if not len(captures):  # what is captured into a graph does not run
+            # What is captured into a graph does not run; whose kernel is whose has to be told.
+            if merged.is_told and not len(captures):
                 notes.append(unrecorded(on_gpu, calls, kernels, "kernel", _RECORD_KERNELS))
         timeline = Timeline(
             ACTIVITIES.table(activities),

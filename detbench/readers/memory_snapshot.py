@@ -41,16 +41,19 @@ SCHEMA = Schema(
 ALLOCATOR = Schema(
     (
         Column("device", "str", "GPU number"),
-        Column("peak (bytes)", "int64", "the most that tensors had requested at a time"),
+        Column(
+            "peak (bytes)", "Int64", "the most that tensors had requested; missing without events"
+        ),
         Column("peak event", "Int64", "the event after which it was reached, counted from 1"),
         Column("peak time (s)", "float64", "since the first event; NaN if events have no times"),
-        Column("before (bytes)", "int64", "of the peak: held since before the recording"),
-        Column("reserved at peak (bytes)", "int64", "what the allocator had from the driver then"),
+        Column("before (bytes)", "Int64", "of the peak: held since before the recording"),
+        Column("reserved at peak (bytes)", "Int64", "what the allocator had from the driver then"),
         Column("requested at end (bytes)", "int64", "what tensors had requested at the end"),
         Column("active at end (bytes)", "int64", "the rounded sizes of their blocks"),
         Column("reserved at end (bytes)", "int64", "what the allocator had from the driver"),
         Column("events", "int64", "recorded events"),
-        Column("out of memory", "int64", "events that are an out-of-memory error"),
+        Column("out of memory", "Int64", "events that are an out-of-memory error"),
+        Column("note", "str", "what a reader of the row has to know; empty if nothing"),
     )
 )
 """One row per GPU."""
@@ -59,6 +62,13 @@ _Size = Annotated[int, msgspec.Meta(ge=0, le=1 << 50)]
 _Time = Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]
 _CHANGES = {"alloc": 1, "free_completed": -1}
 _RESERVES = {"segment_alloc": 1, "segment_map": 1, "segment_free": -1, "segment_unmap": -1}
+_OTHERS = ("free_requested", "snapshot", "oom", "user_defined")  # they change no level
+_KNOWN = frozenset((*_CHANGES, *_RESERVES, *_OTHERS))
+_UNRECORDED = (
+    "no event was recorded, so the peak is unknown: torch.cuda.memory._record_memory_history()"
+    " before the training records them"
+)
+_MOST_NAMED = 3  # actions in a note
 _AGAIN = (
     "copy it again, or have it written again: torch.cuda.memory._record_memory_history(), the"
     " training, then torch.cuda.memory._dump_snapshot('FILE.pickle')"
@@ -122,7 +132,7 @@ def read_snapshot(path: Path) -> Snapshot:
     with open_bytes(path) as stream:
         content = stream.read()
     try:
-        found = msgspec.convert(plain_pickle.load_plain(content), _Snapshot)
+        found = msgspec.convert(_with_segments(plain_pickle.load_plain(content)), _Snapshot)
     except (plain_pickle.NotPlainError, msgspec.ValidationError, RecursionError) as error:
         raise BadFileError(
             path, f"not a memory snapshot of torch.cuda.memory._dump_snapshot: {error}", _AGAIN
@@ -143,6 +153,14 @@ def read_snapshot(path: Path) -> Snapshot:
         ALLOCATOR.table({c.name: [row[c.name] for row in rows] for c in ALLOCATOR.columns}),
         pd.concat(events, ignore_index=True),
     )
+
+
+def _with_segments(loaded: Any) -> Any:
+    """A snapshot; torch.cuda.memory.memory_snapshot() returns the list of its segments alone."""
+    is_list = isinstance(loaded, list) and loaded
+    if is_list and all(isinstance(each, dict) and "blocks" in each for each in loaded):
+        return {"segments": loaded}
+    return loaded
 
 
 def _of_device(
@@ -169,6 +187,8 @@ def _of_device(
     before = int(requested[peak]) - sum(event.size for event in held)
     if before < 0:
         raise BadFileError(path, f"GPU {number}: its events and its blocks disagree", _AGAIN)
+    # The recording is of all GPUs: one without events kept what it had.
+    is_recorded = any(found.device_traces)
     recorded = {event.addr for event in _held(events)}
     moment = f"at event {peak} of {len(events)}" if peak else "before the first event"
     if peak and not np.isnan(seconds[peak - 1]):
@@ -176,11 +196,16 @@ def _of_device(
     rest = int(reserved[peak] - requested[peak])
     at_peak = _by_frame((_label(event.frames), event.size) for event in held)
     parts = [
-        *_rows(f"{prefix}{moment}", at_peak | {BEFORE: before}, rest, 0),
+        *(_rows(f"{prefix}{moment}", at_peak | {BEFORE: before}, rest, 0) if is_recorded else ()),
         *_rows(
             f"{prefix}at the end",
             _by_frame(
-                (_label(b.frames, _NO_LINE if b.address in recorded else BEFORE), _requested(b))
+                (
+                    _label(
+                        b.frames, BEFORE if is_recorded and b.address not in recorded else _NO_LINE
+                    ),
+                    _requested(b),
+                )
                 for b in live
             ),
             reserved_at_end - active,
@@ -190,16 +215,17 @@ def _of_device(
     names = [column.name for column in PARTS.columns]
     row = {
         "device": str(number),
-        "peak (bytes)": int(requested[peak]),
+        "peak (bytes)": int(requested[peak]) if is_recorded else pd.NA,
         "peak event": peak or pd.NA,
         "peak time (s)": seconds[peak - 1] if peak else float("nan"),
-        "before (bytes)": before,
-        "reserved at peak (bytes)": int(reserved[peak]),
+        "before (bytes)": before if is_recorded else pd.NA,
+        "reserved at peak (bytes)": int(reserved[peak]) if is_recorded else pd.NA,
         "requested at end (bytes)": at_end,
         "active at end (bytes)": active,
         "reserved at end (bytes)": reserved_at_end,
         "events": len(events),
-        "out of memory": sum(event.action == "oom" for event in events),
+        "out of memory": sum(e.action == "oom" for e in events) if is_recorded else pd.NA,
+        "note": _unknown(events) if is_recorded else _UNRECORDED,
     }
     return (
         PARTS.table(dict(zip(names, zip(*parts, strict=True), strict=True))),
@@ -213,6 +239,19 @@ def _of_device(
                 "reserved (bytes)": reserved[1:] if events else reserved,
             }
         ),
+    )
+
+
+def _unknown(events: list[_Event]) -> str:
+    """A note on events of which nothing is known; empty if there are none."""
+    actions = [event.action for event in events if event.action not in _KNOWN]
+    if not actions:
+        return ""
+    names = [repr(name[:40]) for name in dict.fromkeys(actions)]
+    more = ", ..." if len(names) > _MOST_NAMED else ""
+    return (
+        f"{len(actions):,} of {len(events):,} events have an unknown action"
+        f" ({', '.join(names[:_MOST_NAMED])}{more}) and are not counted in the peak"
     )
 
 

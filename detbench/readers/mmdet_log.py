@@ -1,4 +1,7 @@
-"""mmdetection's log as text: `Epoch [1][50/1000]` (2.x), `Epoch(train) [1][50/1000]` (3.x)."""
+"""mmdetection's log as text: `Epoch [1][50/1000]` (1.x, 2.x), `Epoch(train) [1][50/1000]` (3.x).
+
+The lines of 1.x do not name their logger.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from detbench.readers.training_history import History, curve_of
 
 _COUNT = r"\d{1,15}"
 LINE = re.compile(
-    rf"\s*(?:\d{{4}}[-/])?\d\d[-/]\d\d [\d:]{{8}}(?:,\d+)? - \w+ - INFO - "
+    rf"\s*(?:\d{{4}}[-/])?\d\d[-/]\d\d [\d:]{{8}}(?:,\d+)? - (?:\w+ - )?INFO - "
     rf"(?P<by>Epoch|Iter) ?(?:\((?P<mode>train|val)\))?\s*"
     rf"(?:\[(?P<epoch>{_COUNT})\])?\s*\[\s*(?P<inner>{_COUNT})(?:/\s*(?P<length>{_COUNT}))?\]\s"
 )

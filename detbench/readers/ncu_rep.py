@@ -106,8 +106,8 @@ def _whole(found: _Value) -> str:
 
 
 def _base(path: Path, found: _Value) -> float:
-    """A metric in base units; NaN if the launch does not have it."""
-    if found is None:
+    """A metric in base units; NaN if the launch does not have it, or ncu could not measure it."""
+    if found is None or math.isnan(found[0]):
         return float("nan")
     value = found[0] * unit_scale(path, found[1])
     if not 0 <= value < math.inf:

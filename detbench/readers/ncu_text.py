@@ -27,7 +27,9 @@ _LAUNCH = re.compile(
     r" Context \d+, Stream \d+(?:, Device (?P<device>\d+), CC (?P<cc>\d+\.\d+))?\s*$",
     re.ASCII,
 )
-_ROW = re.compile(r"\s+(?P<name>\S(?:.*?\S)?)\s{2,}(?:(?P<unit>\S+)\s+)?(?P<value>\S.*?)\s*$")
+_ROW = re.compile(
+    r"\s+(?P<name>\S(?:.*?\S)?)\s{2,}(?:(?!\(!\))(?P<unit>\S+)\s+)?(?P<value>\S.*?)\s*$"
+)
 _DASHES = re.compile(r"\s+-{5,}[ -]*\s*$")
 _LONG = 1000  # letters: a row of a table has fewer
 _AGAIN = "copy it again, or have it written again: ncu --csv --log-file FILE"

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 Numbers = npt.NDArray[np.float64]
-NOT_AVAILABLE = frozenset({"", "n/a", "N/A", "nan", "[N/A]", "[Not Supported]"})
+_UNMEASURED = ("(!) nan", "(!) n/a")  # by Nsight Compute
+NOT_AVAILABLE = frozenset({"", "n/a", "N/A", "nan", "[N/A]", "[Not Supported]", *_UNMEASURED})
 NANOSECONDS = {"s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1.0}
 LONGEST = 1 << 53
 """In ns, 104 days: no activity is longer, and sums of shorter ones stay exact."""

@@ -108,6 +108,7 @@ class History:
         pauses: seconds in which no process ran; NaN if the log has no clock.
         unannounced: restarts that no line names.
         notes: what else a reader has to know, one sentence each.
+        unfinished: how far an evaluation had come that was ended before its end, `400 of 1000`.
     """
 
     reports: list[Report] = field(default_factory=list)
@@ -122,6 +123,7 @@ class History:
     unannounced: int = 0
     notes: list[str] = field(default_factory=list)
     rank: int = 0
+    unfinished: str = ""
     _computed: float = 0.0  # seconds of the current training's iterations
     _waiting: list[Evaluation] = field(default_factory=list)
     _reported: bool = False  # by the current process

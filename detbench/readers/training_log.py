@@ -79,9 +79,10 @@ def read_training_log(path: Path) -> TrainingLog:
         is_json = stream.read(1) == "{"
         stream.seek(0)
         if is_json:
-            found, prefix = of_json(stream) or METRICS, ""
+            told, prefix = of_json(stream), ""
         else:
-            found, prefix = of_text(stream) or (DETECTRON2, "")
+            told, prefix = of_text(stream) or (None, "")
+        found = told or (METRICS if is_json else DETECTRON2)
         stream.seek(0)
         history = found.read(path, without(stream, prefix) if prefix else stream)
     if history.reports or history.evaluations:
@@ -91,6 +92,18 @@ def read_training_log(path: Path) -> TrainingLog:
             path,
             "no iteration's time in it: it is the log of a process that reports none",
             "give log.txt",
+        )
+    if history.unfinished:
+        raise BadFileError(
+            path,
+            f"an evaluation that was ended before its end, at {history.unfinished}",
+            "give the log of one that ran to its end, whose speed and AP are at its end",
+        )
+    if told is not None:
+        raise BadFileError(
+            path,
+            f"no iteration's time in it: a file of {told.tool} without a report yet",
+            "give the log of a training that reached its first report, or of an evaluation",
         )
     raise BadFileError(
         path,

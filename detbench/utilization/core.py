@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from detbench.gpus import counters
+from detbench.utilization.described import NOTE, REASON
 from detbench.utilization.kernel_classes import kernel_class
 
 TENSOR_IS_CYCLES = "the line tensor is the pipe's active cycles, as from compute capability 9.0 on"
@@ -36,6 +37,11 @@ class CoreUtilization:
     tensor_is_cycles: bool
     notes: tuple[str, ...] = ()
 
+    @property
+    def reasons(self) -> list[str]:
+        """A line for each of the four cores that is None: its name, and why."""
+        return [f"{core}: {self.reason[core]}" for core in counters.CORES if core in self.reason]
+
 
 def core_utilization(launches: pd.DataFrame) -> CoreUtilization:
     """Core utilization over `launches`, the rows that `detbench.readers.ncu_csv` returns.
@@ -43,22 +49,10 @@ def core_utilization(launches: pd.DataFrame) -> CoreUtilization:
     Raises:
         ValueError: cycles were not collected, or no metric of any core was.
     """
-    weight = weight_of(launches)
-    percent, reason, of_active = _percents(launches, weight)
-    if all(value is None for value in percent.values()):
-        also = "" if counters.CYCLES in launches else f", and neither was {counters.CYCLES}"
-        raise ValueError(f"it holds none of {', '.join(counters.CORES)}: {reason['fma']}{also}")
-    notes = [] if weight == counters.CYCLES else [f"kernels are weighted by {weight}"]
-    if of_active:
-        notes.append(f"of the cycles in which an SM was active, not of all: {', '.join(of_active)}")
-    return CoreUtilization(
-        num_kernels=len(launches),
-        cycles=float(launches[weight].sum()),
-        percent=percent,
-        reason=reason,
-        tensor_is_cycles=_tensor_is_cycles(launches),
-        notes=tuple(notes),
-    )
+    found = _percents(launches, weight_of(launches))
+    if all(value is None for value in found.percent.values()):
+        raise ValueError(f"it holds none of {', '.join(counters.CORES)}: {found.reason['fma']}")
+    return found
 
 
 def weight_of(launches: pd.DataFrame) -> str:
@@ -68,9 +62,17 @@ def weight_of(launches: pd.DataFrame) -> str:
         ValueError: the file has none.
     """
     found = [w for w in counters.WEIGHTS if w in launches and launches[w].notna().any()]
-    if not found:
+    if found:
+        return found[0]
+    choices = (
+        metrics for by_name in (counters.METRICS, counters.BESIDE) for metrics in by_name.values()
+    )
+    if any(_is_there(launches, metrics) for metrics in choices):
         raise ValueError(f"it has no {counters.CYCLES}, which weights the kernels")
-    return found[0]
+    raise ValueError(
+        f"it holds none of {', '.join(counters.CORES)}: {counters.METRICS['fma'][0]} was not"
+        f" collected, and neither was {counters.CYCLES}, which weights the kernels"
+    )
 
 
 def by(
@@ -101,8 +103,8 @@ def by(
     ]
     rows = []
     for name, group in groups[:top]:
-        percent, _, _ = _percents(group, weight)
-        cycles = group[weight].sum()
+        found = _percents(group, weight)
+        percent, cycles = found.percent, group[weight].sum()
         wall = {f"{c} of wall (%)": _times(percent[c], busy_percent) for c in counters.CORES}
         rows.append(
             {
@@ -117,39 +119,66 @@ def by(
                 **{f"{core} (%)": percent[core] for core in counters.CORES},
                 **{f"{name} (%)": percent[name] for name in beside},
                 **(wall if busy_percent is not None else {}),
+                REASON: "; ".join(found.reasons),
+                NOTE: "; ".join(found.notes),
             }
         )
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table.drop(columns=[name for name in (REASON, NOTE) if not table[name].any()])
 
 
-def _percents(
-    launches: pd.DataFrame, weight: str
-) -> tuple[dict[str, float | None], dict[str, str], list[str]]:
-    """Weighted utilization by core and beside the cores, and the reasons for None.
-
-    The last of the three lists those whose percentages are of active cycles only.
-    """
+def _percents(launches: pd.DataFrame, weight: str) -> CoreUtilization:
+    """Weighted utilization by core and beside the cores; the reason of each that is None."""
     choices = {**counters.METRICS, **counters.BESIDE}
-    if _tensor_is_cycles(launches):
+    is_cycles = _tensor_is_cycles(launches)
+    if is_cycles:
         choices["tensor"] = counters.TENSOR_CYCLES
     percent: dict[str, float | None] = {}
     reason: dict[str, str] = {}
     of_active: list[str] = []
+    of_some: list[str] = []
+    weighted = launches[weight].notna()
     for core, metrics in choices.items():
         values, is_of_active = _values(launches, metrics)
         if values is None:
             percent[core], reason[core] = None, f"{metrics[0]} was not collected"
             continue
         # A kernel without this value counts neither in the numerator nor in the denominator.
-        known = values.notna() & launches[weight].notna()
+        known = values.notna() & weighted
         total = launches.loc[known, weight].sum()
         if not known.any() or total == 0:
-            percent[core], reason[core] = None, f"{metrics[0]} is n/a for every kernel"
+            percent[core] = None
+            reason[core] = f"{metrics[0]} is n/a for every kernel: it could not be measured"
             continue
         percent[core] = float((launches.loc[known, weight] * values[known]).sum() / total)
         if is_of_active:
             of_active.append(core)
-    return percent, reason, of_active
+        if known.sum() < weighted.sum():
+            of_some.append(f"{core}: {_part(launches, known, weight)}")
+    notes = [] if weight == counters.CYCLES else [f"kernels are weighted by {weight}"]
+    if not weighted.all():
+        notes.append(
+            f"{(~weighted).sum():,} of {len(launches):,} launches have no {weight} and do not count"
+        )
+    if of_active:
+        notes.append(f"of the cycles in which an SM was active, not of all: {', '.join(of_active)}")
+    if is_cycles:
+        notes.append(TENSOR_IS_CYCLES)
+    return CoreUtilization(
+        num_kernels=len(launches),
+        cycles=float(launches[weight].sum()),
+        percent=percent,
+        reason=reason,
+        tensor_is_cycles=is_cycles,
+        notes=(*notes, *of_some),
+    )
+
+
+def _part(launches: pd.DataFrame, known: pd.Series[bool], weight: str) -> str:
+    """Of how many launches a percentage is, where the others lack its metric."""
+    share = 100 * launches.loc[known, weight].sum() / launches[weight].sum()
+    what = "time" if weight == counters.DURATION else "cycles"
+    return f"of {known.sum():,} of {len(launches):,} launches, {share:.4g} % of the {what}"
 
 
 def _values(

@@ -17,6 +17,9 @@ _LONG_UNITS = re.compile(
 _NO_SHARES = ("CPU", "error", "share of the difference", "efficiency")
 _ROUNDING = 1e-3  # tools print few digits
 
+REASON, NOTE = "reason for n/a", "note"
+"""Columns of words about a row's figures: why one is missing, and what they are of."""
+
 
 def described(
     table: pd.DataFrame,

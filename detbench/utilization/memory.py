@@ -83,7 +83,8 @@ def by_allocator(allocator: pd.DataFrame) -> pd.DataFrame:
 
     MiB are 2^20 bytes. The peak is what was held before the recording and what was allocated in it.
     """
-    table = allocator.rename(columns=_ALLOCATOR)
+    table = allocator if allocator["note"].any() else allocator.drop(columns="note")
+    table = table.rename(columns=_ALLOCATOR)
     table[list(_ALLOCATOR.values())] /= _MIB
     own = table["peak (MiB)"] - table["before (MiB)"]
     table.insert(list(table).index("reserved then (MiB)"), "in recording (MiB)", own)

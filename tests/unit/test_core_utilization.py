@@ -10,7 +10,7 @@ FP16, FMA_TYPE_FP16 = counters.METRICS["fp16"]
 
 
 def launches(**columns: list[float]) -> pd.DataFrame:
-    return pd.DataFrame({"kernel": "k", **columns})
+    return pd.DataFrame({"kernel": "k", **columns}, None if columns else [0])
 
 
 def test_kernels_are_weighted_by_their_cycles_and_the_last_one_counts() -> None:
@@ -33,7 +33,27 @@ def test_from_ga10x_on_fp16_is_counted_by_instruction_type() -> None:
 def test_a_kernel_without_the_value_weighs_neither_above_nor_below() -> None:
     # Only the first kernel has a value: 40, not 40 * 100 / 1000.
     table = launches(**{counters.CYCLES: [100, 900], FMA: [40, float("nan")]})
-    assert core_utilization(table).percent["fma"] == pytest.approx(40.0)
+    found = core_utilization(table)
+    assert found.percent["fma"] == pytest.approx(40.0)
+    assert found.notes == ("fma: of 1 of 2 launches, 10 % of the cycles",)
+
+
+def test_launches_without_a_weight_do_not_count() -> None:
+    table = launches(**{counters.CYCLES: [100, float("nan")], FMA: [40, 90]})
+    found = core_utilization(table)
+    assert found.percent["fma"] == pytest.approx(40.0)
+    assert found.notes == (f"1 of 2 launches have no {counters.CYCLES} and do not count",)
+
+
+def test_each_row_says_what_its_own_figures_are_of() -> None:
+    values = {counters.CYCLES: [100, 300, 600], FMA: [50, float("nan"), 20]}
+    table = launches(**values).assign(kernel=["sgemm", "conv2d", "conv2d"])
+    conv, gemm = by(table, "class").to_dict("records")
+    # Of the two convolutions' 900 cycles those of the second have a value.
+    assert conv["note"] == "fma: of 1 of 2 launches, 66.67 % of the cycles"
+    assert gemm["note"] == ""
+    assert "fp16: " in gemm["reason for n/a"]
+    assert "fma: " not in gemm["reason for n/a"]
 
 
 def test_without_cycles_there_is_no_weight() -> None:
@@ -42,8 +62,14 @@ def test_without_cycles_there_is_no_weight() -> None:
 
 
 def test_without_any_core_there_is_no_table() -> None:
-    with pytest.raises(ValueError, match="none of fma, fp16, tensor, sfu"):
-        core_utilization(launches(**{counters.CYCLES: [100]}))
+    with pytest.raises(ValueError, match="none of fma, fp16, tensor, sfu") as caught:
+        core_utilization(launches(**{"sm__cycles_elapsed.max": [100]}))
+    assert counters.CYCLES not in str(caught.value)  # other cycles would do
+
+
+def test_without_cycles_and_cores_both_are_missing() -> None:
+    with pytest.raises(ValueError, match=r"none of fma, .* neither was gpc__cycles_elapsed\.max"):
+        core_utilization(launches())
 
 
 def test_groups_are_weighted_among_themselves_and_ordered_by_cycles() -> None:

@@ -69,3 +69,28 @@ def test_of_several_tables_the_first_counts_with_a_note(parser: Run, tmp_path: P
     assert kernels(tmp_path, both) == one
     done = parser("compute_util.py", tmp_path / "table.txt")
     assert "2 tables in the file, of which the first counts" in done.stderr
+
+
+def test_the_table_of_an_old_pytorch_is_refused_as_that(tmp_path: Path) -> None:
+    path = tmp_path / "table.txt"
+    names = (
+        "Name", "Self CPU total %", "Self CPU total", "CPU total %", "CPU total", "CPU time avg",
+        "CUDA total %", "CUDA total", "CUDA time avg", "Number of Calls",
+    )  # fmt: skip
+    rule = "  ".join(["-" * 17] * len(names)) + "\n"
+    header = "  ".join(f"{name:<17}" for name in names) + "\n"
+    cells = (
+        "conv2d",
+        "1.00%",
+        "1.000us",
+        "1.00%",
+        "1.000us",
+        "1.000us",
+        "NaN",
+        "0.000us",
+        "0.000us",
+        "1",
+    )
+    path.write_text(rule + header + rule + "  ".join(f"{cell:<17}" for cell in cells) + "\n" + rule)
+    with pytest.raises(BadFileError, match=r"PyTorch 1\.7 or older.*export_chrome_trace"):
+        detbench.read(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 import random
 from collections.abc import Callable
@@ -41,6 +42,7 @@ def test_peak_and_end(tmp_path: Path, protocol: int) -> None:
         "reserved at end (bytes)": 4096,
         "events": 6,
         "out of memory": 1,
+        "note": "",
     }
 
 
@@ -124,6 +126,52 @@ def test_each_gpu_by_itself(tmp_path: Path) -> None:
     assert found.allocator["peak (bytes)"].tolist() == [4000, 1500]
     assert found.allocator["events"].tolist() == [6, 0]
     assert "GPU 1, before the first event" in found.parts["phase"].tolist()
+
+
+NO_TRACES = {name: value for name, value in SNAPSHOT.items() if name != "device_traces"}
+
+
+@pytest.mark.parametrize(
+    "snapshot",
+    [NO_TRACES, NO_TRACES | {"device_traces": []}, NO_TRACES | {"device_traces": [[]]},
+     SNAPSHOT["segments"]],  # what torch.cuda.memory.memory_snapshot() returns
+)  # fmt: skip
+def test_without_recorded_events_the_peak_is_unknown(
+    tmp_path: Path, parser: Run, snapshot: object
+) -> None:
+    path = write(tmp_path, snapshot)
+    done = parser("memory_util.py", path, "--by", "allocator", "--json")
+    (row,) = json.loads(done.stdout)
+    assert [row["peak (MiB)"], row["reserved then (MiB)"], row["out of memory"]] == [None] * 3
+    assert row["requested at end (MiB)"] == pytest.approx(1500 / 2**20)
+    assert "no event was recorded, so the peak is unknown" in row["note"]
+    text = parser("memory_util.py", path)
+    assert "The peak is unknown: 0.0 MiB at the end" in text.stdout
+    assert "before the" not in text.stdout
+    assert "GPU 0: no event was recorded" in text.stderr
+    for row in json.loads(parser("memory_util.py", path, "--by", "module", "--json").stdout):
+        assert row["note"].startswith("GPU 0: no event was recorded")
+
+
+@pytest.mark.parametrize("snapshot", [SNAPSHOT, SNAPSHOT["segments"]])
+@pytest.mark.parametrize("protocol", [0, 1, "JSON"])
+def test_a_snapshot_that_is_not_read_is_named(
+    tmp_path: Path, parser: Run, snapshot: object, protocol: int | str
+) -> None:
+    if isinstance(protocol, int):
+        path, what = write(tmp_path, snapshot, protocol), "in a pickle of protocol 0 or 1"
+    else:
+        path, what = tmp_path / "snapshot.json", "as JSON"
+        path.write_text(json.dumps(snapshot))
+    done = parser("memory_util.py", path)
+    assert_refused(done, 5, f"it is a memory snapshot of PyTorch {what}", "_dump_snapshot")
+
+
+def test_events_of_an_unknown_action_are_counted(tmp_path: Path, parser: Run) -> None:
+    snapshot = copy.deepcopy(SNAPSHOT)
+    snapshot["device_traces"][0].append({"action": "borrow", "addr": 1, "size": 7})
+    done = parser("memory_util.py", write(tmp_path, snapshot))
+    assert "GPU 0: 1 of 7 events have an unknown action ('borrow')" in done.stderr
 
 
 class _Runs:

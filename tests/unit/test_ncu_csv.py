@@ -90,6 +90,13 @@ def test_a_log_without_kernels_is_refused_with_ncus_own_words(log: Path) -> None
     assert "No kernels were profiled" in refusal(log)
 
 
+def test_a_rule_of_the_program_is_no_word_of_ncus(log: Path) -> None:
+    log.write_text("==PROF== Connected to process 1\n" + "=" * 60 + "\n=== epoch 1 ===\n")
+    assert "it says: ==PROF== Connected to process 1" in refusal(log)
+    log.write_text("=" * 60 + "\n")
+    assert "it says" not in refusal(log)
+
+
 def test_a_row_cut_short_is_refused_with_its_line(log: Path) -> None:
     log.write_text(LOG[: LOG.rindex('"cycle"')])
     assert "line 14: the row is cut short" in refusal(log)

@@ -1,5 +1,6 @@
 """Files of Nsight Compute that are not its CSV of metrics: console text, details and raw pages."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from detbench.readers.ncu_names import metric_of
 from detbench.readers.ncu_text import read_ncu_text
 from detbench.utilization.core import by, core_utilization
 from tests.builders import ncu_launch
-from tests.conftest import Run
+from tests.conftest import Run, assert_refused
 
 HEAD = "==PROF== Connected to process 7 (/usr/bin/python3)\n[7] python3@127.0.0.1\n"
 LINE = "    " + "-" * 40 + " ----------- ------------\n"
@@ -88,7 +89,48 @@ def test_a_details_page_is_weighted_by_the_cycles_that_it_has(tmp_path: Path, pa
     assert "kernels are weighted by sm__cycles_elapsed.max" in table.attrs["notes"]
     done = parser("core_util.py", file)
     assert len(done.stdout.splitlines()) == 4
+    assert "fma cycles 32 %: --format table shows it" in done.stderr.splitlines()
+    # 3000 of 4000 cycles.
+    assert "sfu: of 1 of 2 launches, 75 % of the cycles" in done.stderr.splitlines()
+    (row,) = json.loads(parser("core_util.py", file, "--json").stdout)
+    assert row["note"] == (
+        "kernels are weighted by sm__cycles_elapsed.max;"
+        " sfu: of 1 of 2 launches, 75 % of the cycles"
+    )
+    assert row["reason for n/a"].startswith("fma: sm__inst_executed_pipe_fma.")
+    table_text = parser("core_util.py", file, "--format", "table").stdout
+    assert "reason for n/a" not in table_text
     assert "kernels are weighted by sm__cycles_elapsed.max" in done.stderr
+
+
+@pytest.mark.parametrize("unit", ["%  ", ""])
+@pytest.mark.parametrize("cell", ["(!) nan", "(!) n/a", "n/a"])
+def test_what_ncu_could_not_measure_is_not_available(
+    tmp_path: Path, parser: Run, unit: str, cell: str
+) -> None:
+    tensor, xu = counters.METRICS["tensor"][0], counters.METRICS["sfu"][0]
+    file = tmp_path / "ncu.log"
+    first, second = {xu: "%  2.00"}, {xu: f"{unit}{cell}"}
+    both = {counters.CYCLES: "cycle  1,000.0", tensor: f"{unit}{cell}"}
+    file.write_text(HEAD + ncu_launch("a", {**both, **first}) + ncu_launch("b", {**both, **second}))
+    done = parser("core_util.py", file)
+    assert done.stdout.splitlines()[2:] == ["tensor\tn/a", "sfu\t2.00000 %"]
+    assert f"tensor: {tensor} is n/a for every kernel: it could not be measured" in done.stderr
+    assert "sfu: of 1 of 2 launches, 50 % of the cycles" in done.stderr
+
+
+def test_a_file_without_pipes_tells_whoever_was_sent_it_what_to_ask_for(
+    tmp_path: Path, parser: Run
+) -> None:
+    file = tmp_path / "ncu.log"
+    file.write_text(HEAD + ncu_launch("k", {"SM Busy": "%  40.0"}))
+    pipes = f"{FMA},{counters.METRICS['tensor'][0]},{counters.METRICS['sfu'][0]}"
+    assert_refused(
+        parser("core_util.py", file),
+        5,
+        f"and neither was {counters.CYCLES}",
+        f"ask for ncu --metrics {pipes},{counters.CYCLES} ",
+    )
 
 
 def table_of(**columns: list[float]) -> "object":

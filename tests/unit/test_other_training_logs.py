@@ -30,6 +30,7 @@ def log(folder: Path, content: str) -> TrainingLog:
     [
         (MRCNN_BENCHMARK_LOG, "maskrcnn-benchmark"),
         (MMDET_LOG, "mmdetection (log)"),
+        (MMDET_LOG.replace(" - mmdet - ", " - "), "mmdetection (log)"),  # 1.x
         (MMDET_3_LOG, "mmdetection (log)"),
         (MMDET_JSON, "mmdetection (JSON)"),
         (MMDET_3_JSON, "mmdetection (JSON)"),
@@ -142,6 +143,16 @@ def test_a_run_by_iterations_counts_them_over_all_epochs(tmp_path: Path) -> None
     )
     found = log(tmp_path, line.format(" 50", "0.5") + line.format("100", "0.25"))
     assert found.reports[["iteration", "iterations"]].to_numpy().tolist() == [[49, 50], [99, 50]]
+
+
+def test_version_1_does_not_name_its_logger(tmp_path: Path) -> None:
+    line = (
+        "2019-05-07 13:14:01,000 - INFO - Epoch [1][{}/1000]\tlr: 0.00500, eta: 1:00:00,"
+        " time: 0.500, data_time: 0.050, memory: 3000, loss: 1.7\n"
+    )
+    found = log(tmp_path, line.format(50) + line.format(100))
+    assert found.reports[["iteration", "iterations"]].to_numpy().tolist() == [[49, 50], [99, 50]]
+    assert found.reports["time (s)"].tolist() == pytest.approx([25, 25])  # 50 times 0.5 s
 
 
 def test_the_consoles_stamps_have_no_year(tmp_path: Path) -> None:

@@ -305,6 +305,22 @@ def test_an_ap_row_cut_by_the_kill_is_left_out(tmp_path: Path, row: str) -> None
     assert read_training_log(path).evaluations.empty
 
 
+def test_an_evaluation_ended_before_its_end_is_refused_as_that(parser: Run, tmp_path: Path) -> None:
+    path = tmp_path / "log.txt"
+    line = (
+        "[01/18 14:00:{0}] d2.evaluation.evaluator INFO: Inference done {0}/1000. Dataloading:"
+        " 0.0010 s/iter. Inference: 0.0400 s/iter. Eval: 0.0090 s/iter. Total: 0.0500 s/iter."
+        " ETA=0:00:50\n"
+    )
+    begun = "[01/18 14:00:00] d2.evaluation.evaluator INFO: Start inference on 1000 batches\n"
+    path.write_text(begun + line.format("11") + line.format("20"))
+    words = "an evaluation that was ended before its end, at 20 of 1000"
+    assert_refused(parser("throughput.py", path), 5, words)
+    path.write_text(begun)  # nothing but its beginning
+    words = "a file of detectron2 (log.txt) without a report yet"
+    assert_refused(parser("throughput.py", path), 5, words, "reached its first report")
+
+
 def test_the_log_of_another_rank_is_refused_by_the_name_of_the_right_one(tmp_path: Path) -> None:
     path = tmp_path / "log.txt.rank1"
     path.write_text("[01/01 00:02:00] detectron2 INFO: Rank of current process: 1. World size: 2\n")

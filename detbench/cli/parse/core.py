@@ -69,6 +69,7 @@ def core_util(
     """
     from detbench.api.files import read
     from detbench.api.utilization import core_utilization
+    from detbench.utilization.described import NOTE, REASON
 
     refusals = Refusals()
     found = refusals.read(files, lambda file: read(file, "counters"))
@@ -82,7 +83,7 @@ def core_util(
     if is_plain and "levels" not in found[0].tables:
         _print_four_lines(table)
     else:
-        show({"cores": table}, style or "table", output)
+        show({"cores": table}, style or "table", output, in_notes=(REASON, NOTE))
     refusals.finish()
 
 
@@ -92,13 +93,22 @@ def _print_four_lines(table: pd.DataFrame) -> None:
 
     from detbench.gpus.counters import CORES
 
-    reasons = {note.partition(":")[0]: note for note in table.attrs["notes"]}
+    notes = list(table.attrs["notes"])
     for core in CORES:
         percent = table[f"{core} (%)"].iloc[0]
         shown = "n/a" if pd.isna(percent) else f"{percent:.{_PERCENT_DIGITS}f} %"
         click.echo(f"{core}\t{shown}")
-        if pd.isna(percent):
-            click.echo(reasons[core], err=True)
-    for note in table.attrs["notes"]:
-        if note.partition(":")[0] not in CORES:
+        for note in [note for note in notes if note.startswith(f"{core}:")]:
             click.echo(note, err=True)
+            notes.remove(note)
+        if pd.isna(percent):
+            for name in map(str, table.columns):
+                if (
+                    name.startswith(f"{core} ")
+                    and name.endswith(" (%)")
+                    and pd.notna(beside := table[name].iloc[0])
+                ):
+                    told = f"{name.removesuffix(' (%)')} {beside:.4g} %"
+                    click.echo(f"{told}: --format table shows it", err=True)
+    for note in notes:
+        click.echo(note, err=True)

@@ -74,6 +74,7 @@ def memory_util(
     from detbench.new_file import new_file
     from detbench.reporting.memory_picture import draw
     from detbench.reporting.snapshot_picture import draw_events
+    from detbench.utilization.described import NOTE
 
     refusals = Refusals()
     found = refusals.read(files, lambda file: read(file, "memory"))
@@ -93,5 +94,5 @@ def memory_util(
         rows = memory_wide(found[0])
         with new_file(wide, "--wide") as stream:
             rows.to_csv(stream, index=False, lineterminator="\n")
-    show(tables, style, output)
+    show(tables, style, output, in_notes=(NOTE,))
     refusals.finish()

@@ -70,6 +70,7 @@ def utilization(runs: Runs) -> Section | LeftOut:
             "From GA10x on, fp16 is a part of fma: never add them. A missing bar was not measured.",
             *newest(len(table)),
             *timeline_notes(on_gpu),
+            *dict.fromkeys(n for read in runs.counters.read for n in read.value.cores.notes),
         ],
     )
     return Section(_TITLE, [exhibit], problems=problems)
