@@ -20,11 +20,11 @@ from detbench.readers import (
     dlprof_database,
     log_format,
     memory_curve,
-    memory_snapshot,
     ncu_messages,
     ncu_text,
     nvprof_csv,
     printed,
+    snapshot_pickle,
     tbd_memory,
 )
 from detbench.readers.foreign import foreign
@@ -88,7 +88,7 @@ def identify(path: Path) -> Identity:
         return Identity("counters", "Nsight Compute")
     if head.startswith(database.MAGIC):
         return _of_database(path)
-    if memory_snapshot.is_snapshot(head):
+    if snapshot_pickle.is_snapshot(head):
         is_guess = b"segments" not in head
         return Identity("memory", "PyTorch (allocator snapshot)", is_guess=is_guess)
     found = _of_content(path, head)

@@ -8,8 +8,9 @@ import pandas as pd
 
 from detbench.readers import memory_curve, tbd_memory
 from detbench.readers.memory_csv import read_memory_csv
-from detbench.readers.memory_snapshot import is_snapshot, read_snapshot
+from detbench.readers.memory_snapshot import read_snapshot
 from detbench.readers.memory_timeline import is_memory_timeline, read_memory_timeline
+from detbench.readers.snapshot_pickle import is_snapshot
 from detbench.readers.text import encoding_of, read_head
 
 _HEAD = 256

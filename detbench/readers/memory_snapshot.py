@@ -11,19 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from detbench.errors import BadFileError
-from detbench.readers import plain_pickle
 from detbench.readers.memory_csv import SCHEMA as PARTS
 from detbench.readers.memory_curve import UNATTRIBUTED
 from detbench.readers.schema import Column, Schema
-from detbench.readers.text import open_bytes
+from detbench.readers.snapshot_pickle import AGAIN, Block, Content, Event, read_content
 
 TENSORS = "tensors"
 BEFORE = "(before the recording)"
@@ -58,8 +56,6 @@ ALLOCATOR = Schema(
 )
 """One row per GPU."""
 
-_Size = Annotated[int, msgspec.Meta(ge=0, le=1 << 50)]
-_Time = Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]
 _CHANGES = {"alloc": 1, "free_completed": -1}
 _RESERVES = {"segment_alloc": 1, "segment_map": 1, "segment_free": -1, "segment_unmap": -1}
 _OTHERS = ("free_requested", "snapshot", "oom", "user_defined")  # they change no level
@@ -69,38 +65,6 @@ _UNRECORDED = (
     " before the training records them"
 )
 _MOST_NAMED = 3  # actions in a note
-_AGAIN = (
-    "copy it again, or have it written again: torch.cuda.memory._record_memory_history(), the"
-    " training, then torch.cuda.memory._dump_snapshot('FILE.pickle')"
-)
-
-
-class _Event(msgspec.Struct):
-    action: str
-    size: _Size = 0
-    addr: int = 0
-    time_us: _Time | None = None
-    frames: list[Any] = []
-
-
-class _Block(msgspec.Struct):
-    size: _Size
-    state: str
-    requested_size: _Size | None = None
-    address: int = 0
-    frames: list[Any] = []
-
-
-class _Segment(msgspec.Struct):
-    total_size: _Size
-    active_size: _Size
-    blocks: list[_Block]
-    device: int = 0
-
-
-class _Snapshot(msgspec.Struct):
-    segments: list[_Segment]
-    device_traces: list[list[_Event]] = []
 
 
 class Snapshot(NamedTuple):
@@ -118,31 +82,19 @@ class Snapshot(NamedTuple):
     events: pd.DataFrame
 
 
-def is_snapshot(head: bytes) -> bool:
-    """Whether a file that begins with `head` is a pickle."""
-    return head.startswith(plain_pickle.PROTOCOL)
-
-
 def read_snapshot(path: Path) -> Snapshot:
     """Read a snapshot.
 
     Raises:
         BadFileError: it is not a snapshot, is damaged, or holds no memory.
     """
-    with open_bytes(path) as stream:
-        content = stream.read()
-    try:
-        found = msgspec.convert(_with_segments(plain_pickle.load_plain(content)), _Snapshot)
-    except (plain_pickle.NotPlainError, msgspec.ValidationError, RecursionError) as error:
-        raise BadFileError(
-            path, f"not a memory snapshot of torch.cuda.memory._dump_snapshot: {error}", _AGAIN
-        ) from error
+    found = read_content(path)
     devices = sorted(
         {segment.device for segment in found.segments}
         | {number for number, events in enumerate(found.device_traces) if events}
     )
     if not devices:
-        raise BadFileError(path, "a snapshot without any memory of a GPU", _AGAIN)
+        raise BadFileError(path, "a snapshot without any memory of a GPU", AGAIN)
     told = [
         _of_device(path, number, found, f"GPU {number}, " if len(devices) > 1 else "")
         for number in devices
@@ -155,16 +107,8 @@ def read_snapshot(path: Path) -> Snapshot:
     )
 
 
-def _with_segments(loaded: Any) -> Any:
-    """A snapshot; torch.cuda.memory.memory_snapshot() returns the list of its segments alone."""
-    is_list = isinstance(loaded, list) and loaded
-    if is_list and all(isinstance(each, dict) and "blocks" in each for each in loaded):
-        return {"segments": loaded}
-    return loaded
-
-
 def _of_device(
-    path: Path, number: int, found: _Snapshot, prefix: str
+    path: Path, number: int, found: Content, prefix: str
 ) -> tuple[pd.DataFrame, dict[str, Any], pd.DataFrame]:
     """The parts, the row of the allocator and the events of one device."""
     segments = [segment for segment in found.segments if segment.device == number]
@@ -172,21 +116,19 @@ def _of_device(
     live = [b for s in segments for b in s.blocks if b.state.startswith("active")]
     active = sum(segment.active_size for segment in segments)
     if active != sum(block.size for block in live):
-        raise BadFileError(
-            path, f"GPU {number}: its blocks do not add up to what is active", _AGAIN
-        )
+        raise BadFileError(path, f"GPU {number}: its blocks do not add up to what is active", AGAIN)
     at_end = sum(_requested(block) for block in live)
     reserved_at_end = sum(segment.total_size for segment in segments)
     requested = _levels(events, _CHANGES, at_end)
     reserved = _levels(events, _RESERVES, reserved_at_end)
     if requested.min() < 0 or reserved.min() < 0:
-        raise BadFileError(path, f"GPU {number}: more memory freed than there was", _AGAIN)
+        raise BadFileError(path, f"GPU {number}: more memory freed than there was", AGAIN)
     peak = int(requested.argmax())  # 0: before the first event
     seconds = _seconds(events)
     held = _held(events[:peak])
     before = int(requested[peak]) - sum(event.size for event in held)
     if before < 0:
-        raise BadFileError(path, f"GPU {number}: its events and its blocks disagree", _AGAIN)
+        raise BadFileError(path, f"GPU {number}: its events and its blocks disagree", AGAIN)
     # The recording is of all GPUs: one without events kept what it had.
     is_recorded = any(found.device_traces)
     recorded = {event.addr for event in _held(events)}
@@ -242,7 +184,7 @@ def _of_device(
     )
 
 
-def _unknown(events: list[_Event]) -> str:
+def _unknown(events: list[Event]) -> str:
     """A note on events of which nothing is known; empty if there are none."""
     actions = [event.action for event in events if event.action not in _KNOWN]
     if not actions:
@@ -255,11 +197,11 @@ def _unknown(events: list[_Event]) -> str:
     )
 
 
-def _requested(block: _Block) -> int:
+def _requested(block: Block) -> int:
     return block.size if block.requested_size is None else block.requested_size
 
 
-def _levels(events: list[_Event], signs: dict[str, int], at_end: int) -> npt.NDArray[np.int64]:
+def _levels(events: list[Event], signs: dict[str, int], at_end: int) -> npt.NDArray[np.int64]:
     """A level before the first event and after each one, from what it is at the end."""
     changes = [signs.get(event.action, 0) * event.size for event in events]
     sums: npt.NDArray[np.int64] = np.cumsum([0, *changes], dtype=np.int64)
@@ -267,16 +209,16 @@ def _levels(events: list[_Event], signs: dict[str, int], at_end: int) -> npt.NDA
     return sums
 
 
-def _seconds(events: list[_Event]) -> list[float]:
+def _seconds(events: list[Event]) -> list[float]:
     """The times of events since the first one; NaN where they have none."""
     times = [event.time_us for event in events]
     first = next((time for time in times if time is not None), 0)
     return [float("nan") if time is None else (time - first) / 1e6 for time in times]
 
 
-def _held(events: list[_Event]) -> Iterable[_Event]:
+def _held(events: list[Event]) -> Iterable[Event]:
     """The allocations among the events that they do not free."""
-    held: dict[int, _Event] = {}
+    held: dict[int, Event] = {}
     for event in events:
         if event.action == "alloc":
             held[event.addr] = event
