@@ -4,7 +4,7 @@
 #   bash scripts/test.sh [--all] [PYTEST ARGUMENTS]
 #
 # By itself: unit and corpus tests, a sample of the mutations, the page in a browser, and one real
-# training of each framework: 195 s on two cores. --all adds every training, the quickstart, all
+# training of each framework: 280 s on two cores. --all adds every training, the quickstart, all
 # mutations and Docker: 22 minutes.
 # Tests that are named, and those of a marker, are run either way:
 #
