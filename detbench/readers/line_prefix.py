@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import os
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
+
+from detbench.readers.rewindable import Rewindable
 
 _PREFIX = re.compile(
     r"\s*(?:"
@@ -57,36 +57,17 @@ def common_prefix(head: str) -> str:
     return prefix if prefix and all(_is_same(_own(line), prefix) for line in lines) else ""
 
 
-class Unprefixed(io.RawIOBase):
+class Unprefixed(Rewindable):
     """Text in UTF-8 without the prefix of its lines; a line with another one stays as it is."""
 
     def __init__(self, lines: TextIO, prefix: str) -> None:
-        super().__init__()
-        self._lines, self._prefix = lines, prefix
-        self._at = 0
-        self._held = b""
-
-    def readable(self) -> bool:
-        """It is read from the begin on."""
-        return True
-
-    def seekable(self) -> bool:
-        """To the begin."""
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go back to the begin, or tell the position; there is nothing else to go to."""
-        if offset or whence not in (os.SEEK_SET, os.SEEK_CUR):
-            raise io.UnsupportedOperation("only to the begin")
-        if whence == os.SEEK_SET:
-            self._lines.seek(0)
-            self._at, self._held = 0, b""
-        return self._at
+        super().__init__(lines)
+        self._prefix = prefix
 
     def readinto(self, buffer: Any) -> int:
         """At most a line."""
         while not self._held:
-            if not (line := self._lines.readline()):
+            if not (line := self._source.readline()):
                 return 0
             own = _own(line)
             text = line.rstrip("\r\n")

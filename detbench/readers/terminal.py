@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from detbench.errors import BadFileError
+from detbench.readers.rewindable import Rewindable
 
 _LONGEST = 1 << 26
 """Bytes of a line; no log has longer ones."""
@@ -20,51 +20,40 @@ _PARTS = (
 _BEGUN = 150  # bytes that a sequence may take
 
 
-class Lines(io.RawIOBase):
+class Lines(Rewindable):
     """A binary stream of text without the sequences that set colours and move the cursor.
 
     A program that shows its progress writes them into its output, between a profiler's tables.
     """
 
     def __init__(self, path: Path, stream: BinaryIO, encoding: str) -> None:
-        super().__init__()
-        self._path, self._stream = path, stream
+        super().__init__(stream)
+        self._path = path
         orders = (rb"(?:%s\x00)%s", rb"(?:\x00%s)%s") if encoding == "utf-16" else (b"%s%s",)
         self._sequence = re.compile(
             b"|".join(b"".join(order % part for part in _PARTS) for order in orders)
         )
-        self._at = self._line = 0  # bytes given, and those of them since a line's begin
-        self._held = b""  # what may be the begin of a sequence
-
-    def readable(self) -> bool:
-        """It is read from the begin on."""
-        return True
-
-    def seekable(self) -> bool:
-        """To the begin."""
-        return True
+        self._line = 0  # bytes given since a line's begin
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go back to the begin, or tell the position; there is nothing else to go to."""
-        if offset or whence not in (os.SEEK_SET, os.SEEK_CUR):
-            raise io.UnsupportedOperation("only to the begin")
-        if whence == os.SEEK_SET:
-            self._stream.seek(0)
-            self._at = self._line = 0
-            self._held = b""
-        return self._at
+        """As of any such stream; at the begin is a line's begin."""
+        at = super().seek(offset, whence)
+        if not at:
+            self._line = 0
+        return at
 
     def readinto(self, buffer: Any) -> int:
         """Raises BadFileError for a line that no log has."""
         text = b""
         while not text:
-            block = self._stream.read(max(1, len(buffer) - len(self._held)))
+            block = self._source.read(max(1, len(buffer) - len(self._held)))
             text, is_end = self._held + block, not block
             self._held = b""
             if _ESCAPE in text:
                 text = self._sequence.sub(b"", text)
                 begun = text.rfind(_ESCAPE)
                 if not is_end and begun >= 0 and len(text) - begun < _BEGUN:
+                    # What may be the begin of a sequence waits for the rest of it.
                     text, self._held = text[:begun], text[begun:]
             if is_end:
                 break
